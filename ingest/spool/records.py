@@ -1,0 +1,56 @@
+"""What the proxy writes to its spool, as MessagePack; the loader reads the same types back."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_defaults=True):
+    """A call is about to be sent; written before the provider is called.
+
+    `started_at_ns` is Unix nanoseconds; its millisecond is the time in `call_id`. `request` is the
+    client's body, byte for byte; `observer` holds the `x-lqo-*` request headers that were recognised.
+    """
+
+    call_id: UUID
+    started_at_ns: int
+    endpoint: str
+    provider: str
+    requested_model: str
+    is_streamed: bool = False
+    key_id: str | None = None
+    observer: dict[str, str] = {}
+    purpose: str = "product"
+    request: bytes = b""
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part", omit_defaults=True):
+    """Bytes of a stream that the client has been sent so far and that no earlier part holds."""
+
+    call_id: UUID
+    number: int
+    response: bytes
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=True):
+    """A call is over; written before the client has its last byte.
+
+    `response` holds what no part holds (all of a plain body). `status` is ok, error or client_gone.
+    `ttft_ms` and `latency_ms` are monotonic milliseconds from the start of the call.
+    """
+
+    call_id: UUID
+    ended_at_ns: int
+    status: str
+    http_status: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    ttft_ms: float | None = None
+    latency_ms: float | None = None
+    response: bytes = b""
+    response_headers: dict[str, str] = {}
+    attempts: tuple[dict[str, Any], ...] = ()
+
+
+Record = Start | Part | End
