@@ -47,9 +47,16 @@ create table evaluation.rule_results (
     unscored jsonb not null default '{}',
     evidence jsonb not null default '{}',
     attempts smallint not null default 1,
+    is_provisional boolean not null default false,
+    is_retriable boolean not null default false,
     scored_at timestamptz not null default now(),
     primary key (started_at, call_id, rule_set_version)
 ) partition by range (started_at);
+create index on evaluation.rule_results (started_at, call_id) where is_provisional or is_retriable;
+comment on column evaluation.rule_results.is_provisional is
+    'Made from an interrupted call, which a real END may replace: then it is made again. No clock is compared, so a landing that commits late cannot hide';
+comment on column evaluation.rule_results.is_retriable is
+    'A rule is unscored for a reason that may pass (error, parse_error, skipped_budget) and tries are left';
 
 create table evaluation.judgements (
     started_at timestamptz not null,

@@ -52,10 +52,16 @@ create table cost.charges (
     amount_usd numeric,
     unpriced_reason text,
     reported_usd numeric,
+    is_provisional boolean not null default false,
     charged_at timestamptz not null default now(),
     primary key (started_at, call_id, attempt),
     constraint priced_or_says_why check ((amount_usd is null) = (unpriced_reason is not null))
 ) partition by range (started_at);
+create index on cost.charges (started_at, call_id) where is_provisional or unpriced_reason is not null;
+comment on column cost.charges.is_provisional is
+    'Made from an interrupted call, which a real END may replace: then it is charged again';
+comment on column cost.charges.price_version is
+    'Priced: the newest version among the price rows used. Unpriced: the newest version of the book that was asked';
 
 create table cost.charge_history (
     like cost.charges,
