@@ -1,0 +1,142 @@
+"""Exclusive token buckets from a provider's own usage object.
+
+Providers count alike-named fields differently: OpenAI's `prompt_tokens` includes cached tokens, Anthropic's
+`input_tokens` does not; Gemini's thoughts stand beside its candidates, OpenAI's reasoning inside its
+completion. The shape is read from the object's own field names first; `provider` and `endpoint` only decide
+what the object leaves open. What does not add up is `Unbucketed` with a reason, never a guess.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from evaluators.usage_fields import Reason, UsageError
+from evaluators.usage_shapes import Counts, find_shape
+
+BUCKETS: Final = (
+    "input_uncached",
+    "cache_read",
+    "cache_write",
+    "cache_write_1h",
+    "input_audio",
+    "output_text",
+    "reasoning",
+    "output_audio",
+)
+INPUT_BUCKETS: Final = BUCKETS[:5]
+XAI_TICKS_PER_USD: Final = 10**10
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Token counts that never overlap: their sum is what the provider counted for the call.
+
+    `input_uncached` holds text, image, video and document input; `cache_write` the default (five-minute)
+    cache writes; `output_text` all output that is neither reasoning nor audio.
+    """
+
+    input_uncached: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cache_write_1h: int = 0
+    input_audio: int = 0
+    output_text: int = 0
+    reasoning: int = 0
+    output_audio: int = 0
+
+    @property
+    def counts(self) -> Counts:
+        """The counts in the order of `BUCKETS`."""
+        return (
+            self.input_uncached,
+            self.cache_read,
+            self.cache_write,
+            self.cache_write_1h,
+            self.input_audio,
+            self.output_text,
+            self.reasoning,
+            self.output_audio,
+        )
+
+    @property
+    def input_total(self) -> int:
+        """All input tokens, cached ones too: what price tiers are decided by."""
+        return sum(self.counts[:5])
+
+    @property
+    def output_total(self) -> int:
+        return sum(self.counts[5:])
+
+
+@dataclass(frozen=True, slots=True)
+class Unbucketed:
+    """Why a usage object has no buckets; `detail` names the field or the sum that is wrong."""
+
+    reason: Reason
+    detail: str
+
+
+def bucket_usage(
+    usage: Mapping[str, Any] | None, *, provider: str = "", endpoint: str = ""
+) -> Buckets | Unbucketed:
+    """Exclusive buckets of one call's usage object; never raises, whatever the object holds."""
+    counts = count_tokens(usage, provider=provider, endpoint=endpoint)
+    return counts if isinstance(counts, Unbucketed) else Buckets(*counts)
+
+
+def count_tokens(usage: object, *, provider: str = "", endpoint: str = "") -> Counts | Unbucketed:
+    """The counts of `bucket_usage` as a bare tuple in the order of `BUCKETS`: frames need the speed."""
+    if usage is None:
+        return Unbucketed("missing_usage", "the provider reported no usage")
+    if type(usage) is not dict and not isinstance(usage, Mapping):
+        return Unbucketed("malformed_usage", f"usage is a {type(usage).__name__}, not an object")
+    if not usage:
+        return Unbucketed("missing_usage", "the usage object is empty")
+    try:
+        counts = find_shape(usage, endpoint)(usage, provider, endpoint)
+    except UsageError as error:
+        return Unbucketed(error.reason, error.detail)
+    if min(counts) < 0:
+        name = BUCKETS[counts.index(min(counts))]
+        return Unbucketed("inconsistent_usage", f"parts exceed their total: {name} would be {min(counts)}")
+    return counts
+
+
+def reported_cost(usage: Mapping[str, Any] | None) -> Decimal | None:
+    """What the provider itself says the call cost, in USD, or None.
+
+    OpenRouter: `cost` (its credits are USD), plus `cost_details.upstream_inference_cost` for a call under the
+    customer's own key, where `cost` is only the fee. Perplexity: `cost.total_cost`. xAI:
+    `cost_in_usd_ticks`, 10^10 ticks a dollar. A gateway's estimate is not a provider's word and not read.
+    """
+    if not isinstance(usage, Mapping):
+        return None
+    if "cost_in_usd_ticks" in usage:
+        ticks = _amount(usage["cost_in_usd_ticks"])
+        return None if ticks is None else ticks / XAI_TICKS_PER_USD
+    cost = usage.get("cost")
+    if isinstance(cost, Mapping):
+        return _amount(cost.get("total_cost"))
+    fee = _amount(cost)
+    if fee is None or usage.get("is_byok") is not True:
+        return fee
+    details = usage.get("cost_details")
+    upstream = _amount(details.get("upstream_inference_cost")) if isinstance(details, Mapping) else None
+    return None if upstream is None else fee + upstream
+
+
+def service_tier_of(usage: Mapping[str, Any] | None) -> str | None:
+    """The service tier inside the usage object (Anthropic `service_tier`, Gemini `serviceTier`), or None."""
+    if not isinstance(usage, Mapping):
+        return None
+    tier = usage.get("service_tier", usage.get("serviceTier"))
+    return tier if isinstance(tier, str) else None
+
+
+def _amount(value: object) -> Decimal | None:
+    """A finite, non-negative number as Decimal; a float by its shortest digits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return amount if amount.is_finite() and amount >= 0 else None
