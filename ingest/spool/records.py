@@ -54,3 +54,21 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=Tr
 
 
 Record = Start | Part | End
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Record)
+
+
+def encode_record(record: Record) -> bytes:
+    """The MessagePack bytes of one record."""
+    return _encoder.encode(record)
+
+
+def decode_record(payload: bytes) -> Record:
+    """The record in `payload`; raises msgspec.DecodeError for anything else."""
+    return _decoder.decode(payload)
+
+
+def kind_of(record: Record) -> str:
+    """start, part or end: the record's tag, stored beside its payload."""
+    return str(record.__struct_config__.tag)

@@ -1,0 +1,98 @@
+"""The thread that prepares the next segment and seals old ones, so that a commit never waits for it."""
+
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from ingest.spool.segment import OpenSegment, create_segment, sync_directory
+
+logger = logging.getLogger(__name__)
+_RETRY_SECONDS = 1.0
+
+
+class Keeper:
+    """Keeps one prepared segment at hand and seals what it is given, trying again when a disk refuses."""
+
+    def __init__(self, directory: Path, *, spool_id: str, owner: str, first_number: int) -> None:
+        self._directory = directory
+        self._spool_id = spool_id
+        self._owner = owner
+        self._number = first_number
+        self._prepared: OpenSegment | None = None
+        self._unsealed: deque[OpenSegment] = deque()
+        self._work = threading.Event()
+        self._stop = threading.Event()
+        self.seal_failures = 0
+        self._thread = threading.Thread(target=self._run, name="spool-keeper", daemon=True)
+
+    def start(self) -> OpenSegment:
+        """The first segment, made here; the thread makes the following ones."""
+        first = self._create()
+        self._thread.start()
+        self._work.set()
+        return first
+
+    def take(self) -> OpenSegment | None:
+        """The prepared segment, if there is one; another is prepared meanwhile."""
+        taken, self._prepared = self._prepared, None
+        self._work.set()
+        return taken
+
+    def seal_later(self, segment: OpenSegment) -> None:
+        self._unsealed.append(segment)
+        self._work.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many full segments are not sealed yet."""
+        return len(self._unsealed)
+
+    def close(self) -> None:
+        """Seal what is left and end the thread. What the disk refuses is recovered at the next start."""
+        self._stop.set()
+        self._work.set()
+        self._thread.join()
+        if self._prepared is not None:
+            self._prepared.discard()
+            self._prepared = None
+        self._seal_all()
+        for segment in self._unsealed:
+            segment.abandon()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._work.wait(timeout=_RETRY_SECONDS if self._unsealed or self._prepared is None else None)
+            self._work.clear()
+            if self._prepared is None and not self._stop.is_set():
+                self._prepared = _unless_refused(self._create, what="prepare a spool segment")
+            self._seal_all()
+
+    def _create(self) -> OpenSegment:
+        segment = create_segment(
+            self._directory, number=self._number, spool_id=self._spool_id, owner=self._owner
+        )
+        self._number += 1
+        sync_directory(self._directory)
+        return segment
+
+    def _seal_all(self) -> None:
+        for _ in range(len(self._unsealed)):
+            segment = self._unsealed[0]
+            try:
+                segment.seal()
+            except sqlite3.Error as error:
+                self.seal_failures += 1
+                logger.warning("cannot seal %s yet: %s", segment.path.name, error)
+                return
+            self._unsealed.popleft()
+
+
+def _unless_refused(make: Callable[[], OpenSegment], *, what: str) -> OpenSegment | None:
+    try:
+        return make()
+    except (sqlite3.Error, OSError) as error:
+        logger.warning("cannot %s: %s", what, error)
+        return None

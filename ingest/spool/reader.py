@@ -1,0 +1,223 @@
+"""The spool as the loader sees it: read-only, while the proxy is writing."""
+
+import sqlite3
+import time
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+from uuid import UUID
+
+import msgspec
+
+from ingest.spool.owner import SPOOL_ID, current_owner
+from ingest.spool.records import Record, decode_record
+from ingest.spool.segment import COUNTS, parse_name, remove_files, segment_paths, wal_path
+from ingest.spool.writer import WATERMARK
+
+__all__ = [
+    "Batch",
+    "Entry",
+    "Segment",
+    "current_owner",
+    "list_segments",
+    "low_watermark",
+    "read_records",
+    "read_spool_id",
+    "unlink_sealed",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One file of the spool. `fault` is one line on what is known to be lost or unreadable in it."""
+
+    path: Path
+    uuid: UUID
+    number: int
+    spool_id: str | None = None
+    owner: str | None = None
+    opened_at_ns: int | None = None
+    sealed_at_ns: int | None = None
+    row_count: int | None = None
+    last_seq: int | None = None
+    fault: str | None = None
+
+    @property
+    def is_sealed(self) -> bool:
+        return self.sealed_at_ns is not None
+
+    def is_abandoned(self, owner: str | None) -> bool:
+        """True if nobody writes here any more, given `current_owner` asked before reading."""
+        return self.is_sealed or owner is None or self.owner != owner
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record and its place. `record` is None where the payload does not decode; `error` says why."""
+
+    seq: int
+    call_id: bytes
+    payload: bytes
+    record: Record | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records in order, and the segment as it stood when they were read.
+
+    `is_end`: nothing follows at this moment (for ever, if the segment is sealed). `segment.fault` is
+    set as soon as the file contradicts its seal or itself; the entries read so far stay valid.
+    """
+
+    segment: Segment
+    entries: tuple[Entry, ...]
+    is_end: bool
+
+
+def list_segments(directory: Path) -> tuple[Segment, ...]:
+    """Every segment, oldest first. A file that cannot be read is listed with its fault."""
+    found = (_describe(path) for path in segment_paths(directory))
+    return tuple(segment for segment in found if segment is not None)
+
+
+def read_records(
+    segment: Segment, *, after_seq: int = 0, limit: int = 1000, max_bytes: int = 64 << 20
+) -> Batch:
+    """The next records after `after_seq`: at most `limit`, and no more once `max_bytes` are reached.
+
+    Nothing is raised for a damaged or vanished file: it comes back as `segment.fault`.
+    """
+    try:
+        with closing(_connect(segment.path)) as connection:
+            connection.execute("begin")
+            fresh = _segment_row(connection, path=segment.path)
+            entries, is_end = _entries(connection, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
+            reached = entries[-1].seq if entries else after_seq
+            fault = fresh.fault or _hole(after_seq, reached, len(entries))
+            if is_end and fault is None:
+                fault = _broken_seal(connection, segment=fresh)
+            return Batch(segment=replace(fresh, fault=fault), entries=entries, is_end=is_end)
+    except sqlite3.Error as error:
+        return Batch(segment=replace(segment, fault=f"unreadable: {error}"), entries=(), is_end=True)
+
+
+def low_watermark(directory: Path) -> int | None:
+    """Unix nanoseconds below which every call of this spool is committed and over.
+
+    Ask before reading records. With the owner gone it is now: what is open will never end. None
+    where no proxy ever wrote here.
+    """
+    if current_owner(directory) is None:
+        return time.time_ns() if (directory / SPOOL_ID).exists() else None
+    try:
+        return int((directory / WATERMARK).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def read_spool_id(directory: Path) -> str | None:
+    """The spool's stable id; None where no proxy ever wrote here."""
+    try:
+        return (directory / SPOOL_ID).read_text().strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def unlink_sealed(
+    directory: Path, *, loaded: Collection[UUID], keep_hours: float, max_bytes: int | None = None
+) -> tuple[Path, ...]:
+    """Delete sealed segments the loader has committed (`loaded`) and that were sealed `keep_hours` ago.
+
+    Past `max_bytes` of segments the oldest loaded ones go early. A segment that is not loaded, not
+    sealed or at fault is never deleted. Returns what went.
+    """
+    segments = list_segments(directory)
+    excess = sum(_file_size(segment.path) for segment in segments) - (max_bytes or 0) if max_bytes else 0
+    before_ns = time.time_ns() - int(keep_hours * 3600e9)
+    gone: list[Path] = []
+    for segment in segments:
+        if segment.sealed_at_ns is None or segment.fault or segment.uuid not in loaded:
+            continue
+        size = _file_size(segment.path)
+        if segment.sealed_at_ns <= before_ns or excess > 0:
+            remove_files(segment.path)
+            gone.append(segment.path)
+            excess -= size
+    return tuple(gone)
+
+
+def _describe(path: Path) -> Segment | None:
+    name = parse_name(path)
+    if name is None:
+        return None
+    try:
+        with closing(_connect(path)) as connection:
+            return _segment_row(connection, path=path)
+    except sqlite3.Error as error:
+        if not path.exists():
+            return None
+        return Segment(path=path, uuid=name.uuid, number=name.number, fault=f"unreadable: {error}")
+
+
+def _segment_row(connection: sqlite3.Connection, *, path: Path) -> Segment:
+    row = connection.execute(
+        "select uuid, number, spool_id, owner, opened_at, sealed_at, row_count, last_seq, damage from segment"
+    ).fetchone()
+    if row is None:
+        raise sqlite3.DatabaseError("the segment's own row is missing")
+    uuid, *rest = row
+    return Segment(path, UUID(uuid), *rest)
+
+
+def _entries(
+    connection: sqlite3.Connection, *, after_seq: int, limit: int, max_bytes: int
+) -> tuple[tuple[Entry, ...], bool]:
+    rows = connection.execute(
+        "select seq, call_id, payload from records where seq > ? order by seq limit ?", (after_seq, limit + 1)
+    )
+    entries: list[Entry] = []
+    size = 0
+    for seq, call_id, payload in rows:
+        if len(entries) == limit or size >= max_bytes:
+            return tuple(entries), False
+        entries.append(_entry(seq, call_id, payload))
+        size += len(payload)
+    return tuple(entries), True
+
+
+def _entry(seq: int, call_id: bytes, payload: bytes) -> Entry:
+    try:
+        return Entry(seq, call_id, payload, decode_record(payload))
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return Entry(seq, call_id, payload, None, f"not a spool record: {error}")
+
+
+def _hole(after_seq: int, reached: int, count: int) -> str | None:
+    """Seqs run 1, 2, 3 …, so a gap means that rows were lost."""
+    missing = reached - after_seq - count
+    return f"{missing} records are missing between seq {after_seq} and {reached}" if missing else None
+
+
+def _broken_seal(connection: sqlite3.Connection, *, segment: Segment) -> str | None:
+    if not segment.is_sealed:
+        return None
+    held = connection.execute(COUNTS).fetchone()
+    sealed = (segment.row_count, segment.last_seq)
+    if held == sealed:
+        return None
+    return f"sealed with {sealed[0]} records up to seq {sealed[1]}, holds {held[0]} up to {held[1]}"
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None, timeout=5.0
+    )
+    connection.execute("pragma query_only = on")
+    return connection
+
+
+def _file_size(path: Path) -> int:
+    return sum(p.stat().st_size for p in (path, wal_path(path)) if p.exists())

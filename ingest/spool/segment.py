@@ -1,0 +1,199 @@
+"""One spool segment: a numbered SQLite file in WAL mode with exactly one writer."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from ingest.spool.records import Record, encode_record, kind_of
+from ingest.spool.wal import lost_commits
+
+Row = tuple[str, bytes, bytes]
+
+_SCHEMA = """
+create table records(
+  seq integer primary key, kind text not null, call_id blob not null, payload blob not null
+);
+create table segment(
+  uuid text not null, number integer not null, spool_id text not null, owner text not null,
+  opened_at integer not null, sealed_at integer, row_count integer, last_seq integer, damage text
+);
+"""
+COUNTS = "select count(*), coalesce(max(seq), 0) from records"
+_INSERT = "insert into records(seq, kind, call_id, payload) values (?, ?, ?, ?)"
+_ROW_OVERHEAD = 64
+"""Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
+
+
+class OpenSegment:
+    """A segment this process writes. Nothing is checkpointed before `seal`."""
+
+    def __init__(self, connection: sqlite3.Connection, *, path: Path, uuid: UUID, number: int) -> None:
+        self.path = path
+        self.uuid = uuid
+        self.number = number
+        self.last_seq = 0
+        self.size = 0
+        self.opened_at = time.monotonic()
+        self._connection = connection
+
+    def commit(self, rows: Sequence[Row]) -> None:
+        """Write `rows` in one transaction; all or none. Raises sqlite3.Error when the disk refuses."""
+        seq = self.last_seq
+        numbered = [(seq + i, *row) for i, row in enumerate(rows, start=1)]
+        try:
+            self._connection.execute("begin")
+            self._connection.executemany(_INSERT, numbered)
+            self._connection.execute("commit")
+        except sqlite3.Error:
+            self._roll_back()
+            raise
+        self.last_seq = seq + len(rows)
+        self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload in rows)
+
+    def seal(self) -> None:
+        """Store row count and last seq, move the WAL into the file, close.
+
+        The counts come from what was committed here, not from the file, so that rows a damaged WAL
+        swallows are missed. Raises sqlite3.Error when the disk refuses; it may then be called again.
+        """
+        _seal(self._connection, row_count=self.last_seq, last_seq=self.last_seq, damage=None)
+        self._connection.close()
+
+    def discard(self) -> None:
+        """Close and delete a segment that never got a row."""
+        self._connection.close()
+        remove_files(self.path)
+
+    def abandon(self) -> None:
+        """Close without a seal; the next owner recovers what stands here."""
+        self._connection.close()
+
+    def _roll_back(self) -> None:
+        # SQLite rolls back by itself on a full disk; only then is there nothing left to undo.
+        if self._connection.in_transaction:
+            self._connection.execute("rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentName:
+    """What a segment's file name says."""
+
+    number: int
+    uuid: UUID
+
+
+def row_of(record: Record) -> Row:
+    return kind_of(record), record.call_id.bytes, encode_record(record)
+
+
+def parse_name(path: Path) -> SegmentName | None:
+    """The number and UUID in `<number>-<uuid>.sqlite`; None for a file that is not a segment."""
+    number, _, rest = path.stem.partition("-")
+    if path.suffix != ".sqlite" or not number.isdecimal():
+        return None
+    try:
+        return SegmentName(number=int(number), uuid=UUID(rest))
+    except ValueError:
+        return None
+
+
+def segment_paths(directory: Path) -> list[Path]:
+    """The segment files of a spool, oldest first."""
+    named = [(name.number, path) for path in directory.glob("*.sqlite") if (name := parse_name(path))]
+    return [path for _, path in sorted(named)]
+
+
+def create_segment(directory: Path, *, number: int, spool_id: str, owner: str) -> OpenSegment:
+    """Make the next segment. It gets its final name only when it is complete, so no reader sees half."""
+    uuid = uuid4()
+    path = directory / f"{number:010d}-{uuid}.sqlite"
+    draft = path.with_suffix(".draft")
+    connection = _connect(draft)
+    try:
+        connection.executescript(_SCHEMA)
+        connection.execute(
+            "insert into segment(uuid, number, spool_id, owner, opened_at) values (?, ?, ?, ?, ?)",
+            (str(uuid), number, spool_id, owner, time.time_ns()),
+        )
+    finally:
+        connection.close()
+    draft.chmod(0o600)
+    draft.rename(path)
+    return OpenSegment(_connect(path), path=path, uuid=uuid, number=number)
+
+
+def recover_segment(path: Path) -> str | None:
+    """Seal what a killed owner left; a sealed file is left alone, an empty one is deleted.
+
+    Returns one line on what was lost, if anything. Raises sqlite3.Error for a file that cannot be
+    opened (it stays where it is: the reader reports it) or a disk that refuses.
+    """
+    connection = _connect(path)
+    try:
+        (sealed_at,) = connection.execute("select sealed_at from segment").fetchone()
+        if sealed_at is not None:
+            return None
+        row_count, last_seq = connection.execute(
+            "select count(*), coalesce(max(seq), 0) from records"
+        ).fetchone()
+        lost = lost_commits(wal_path(path), valid_frames=_frames_in_wal(connection))
+        damage = f"{lost} commits behind a damaged WAL frame are unreadable" if lost else None
+        if row_count or damage:
+            _seal(connection, row_count=row_count, last_seq=last_seq, damage=damage)
+    finally:
+        connection.close()
+    if not row_count and not damage:
+        remove_files(path)
+    return damage
+
+
+def wal_path(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def remove_files(path: Path) -> None:
+    """Delete a segment and its WAL companions, the segment first, so that no reader finds it without them."""
+    for name in (path, wal_path(path), path.with_name(path.name + "-shm")):
+        name.unlink(missing_ok=True)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make created and renamed names in `directory` survive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # The writing loop and the sealing thread use a connection one after the other, never at once.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    try:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+        connection.execute("pragma wal_autocheckpoint = 0")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _seal(connection: sqlite3.Connection, *, row_count: int, last_seq: int, damage: str | None) -> None:
+    connection.execute(
+        "update segment set sealed_at = ?, row_count = ?, last_seq = ?, damage = ?",
+        (time.time_ns(), row_count, last_seq, damage),
+    )
+    busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+    if busy:
+        raise sqlite3.OperationalError("a reader holds the segment; the checkpoint waits")
+
+
+def _frames_in_wal(connection: sqlite3.Connection) -> int:
+    """How many WAL frames SQLite accepted. A passive checkpoint is the only way to be told."""
+    _, frames, _ = connection.execute("pragma wal_checkpoint(passive)").fetchone()
+    return max(frames, 0)
