@@ -1,11 +1,23 @@
 """Fixtures that every room may use."""
 
 import os
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from ingest.database.connect import connect
+from ingest.database.embedded import EmbeddedServer, start_embedded
+from ingest.database.migrate import head_revision, migrate
+from ingest.database.url import DatabaseUrl, parse_url
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_TEMPLATE_LOCK = 0x6C716F_746D70  # "lqo tmp"
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +27,99 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of real data is not here (set LQO_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer | None]:
+    """One throwaway server for all workers of a run; None where LQO_TEST_DATABASE_URL names a real one."""
+    if "LQO_TEST_DATABASE_URL" in os.environ:
+        yield None
+        return
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    running = start_embedded(shared / "postgres", is_throwaway=True)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def maintenance_url(server: EmbeddedServer | None) -> DatabaseUrl:
+    """A login that may create databases."""
+    if server:
+        return server.superuser_url
+    return parse_url(os.environ["LQO_TEST_DATABASE_URL"])
+
+
+@pytest.fixture(scope="session")
+def owner_url(server: EmbeddedServer | None, maintenance_url: DatabaseUrl) -> DatabaseUrl:
+    """The login that owns the databases of the tests; it is no superuser on the embedded server."""
+    return server.url if server else maintenance_url
+
+
+@pytest.fixture(scope="session")
+def template(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl) -> str:
+    """A migrated, empty database that nobody is connected to; made once per server and revision."""
+    name = f"lqo_template_{head_revision()}_{_fingerprint_of_migrations()}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        maintenance.execute("select pg_advisory_lock(%s)", [_TEMPLATE_LOCK])
+        if not maintenance.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+            draft = f"{name}_draft"
+            drop_database(maintenance, draft)
+            create_database(maintenance, draft, owner=owner_url.user)
+            migrate(owner_url.with_database(draft))
+            rename = sql.SQL("alter database {} rename to {}")
+            maintenance.execute(rename.format(sql.Identifier(draft), sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture
+def empty_database(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+    """A fresh database without a schema, dropped afterwards."""
+    yield from _fresh_database(maintenance_url, owner_url, template=None)
+
+
+@pytest.fixture
+def warehouse(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str) -> Iterator[DatabaseUrl]:
+    """A fresh database at the newest revision, dropped afterwards."""
+    yield from _fresh_database(maintenance_url, owner_url, template=template)
+
+
+@pytest.fixture
+def connection(warehouse: DatabaseUrl) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection to the fresh warehouse; what is not committed is rolled back."""
+    with connect(warehouse, application_name="tests") as opened:
+        yield opened
+        opened.rollback()
+
+
+def create_database(
+    maintenance: psycopg.Connection[TupleRow], name: str, *, owner: str, template: str | None = None
+) -> None:
+    statement = sql.SQL("create database {} owner {} template {}")
+    names = (sql.Identifier(part) for part in (name, owner, template or "template0"))
+    maintenance.execute(statement.format(*names))
+
+
+def drop_database(maintenance: psycopg.Connection[TupleRow], name: str) -> None:
+    maintenance.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def _fresh_database(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, *, template: str | None
+) -> Iterator[DatabaseUrl]:
+    name = f"lqo_test_{uuid4().hex}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        create_database(maintenance, name, owner=owner_url.user, template=template)
+    try:
+        yield owner_url.with_database(name)
+    finally:
+        with connect(maintenance_url, autocommit=True) as maintenance:
+            drop_database(maintenance, name)
+
+
+def _fingerprint_of_migrations() -> str:
+    """Changes when a migration file does, so that a long-lived server gets a new template."""
+    digest = sha256()
+    for path in sorted((REPOSITORY / "infra" / "migrations").rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -1,0 +1,184 @@
+"""A data directory of our own: made whole or not at all, with its roles and databases."""
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from psycopg import sql
+
+from ingest.database.binaries import NOBODY_ID, Account, Binaries
+from ingest.database.connect import connect
+from ingest.database.errors import EmbeddedServerError
+from ingest.database.keeper import Identity
+from ingest.database.url import DatabaseUrl
+
+WAREHOUSE, DAGSTER = "lqo", "dagster"
+SUPERUSER, OWNER, READER = "postgres", "lqo_owner", "lqo_reader"
+# The link that every Linux process has to its working directory: it needs no right on the parents,
+# has no spaces, and is never long.
+_OWN_FOLDER = "/proc/self/cwd"
+
+
+@dataclass(frozen=True, slots=True)
+class Passwords:
+    """One generated password a role, kept in `passwords.json` (0600)."""
+
+    superuser: str = field(repr=False)
+    owner: str = field(repr=False)
+    reader: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The files of one embedded server, below `LQO_HOME/postgres`."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def passwords(self) -> Path:
+        return self.folder / "passwords.json"
+
+    @property
+    def port(self) -> Path:
+        return self.folder / "port"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "postgres.log"
+
+    @property
+    def run(self) -> Path:
+        """A link to the socket directory of the server we started."""
+        return self.folder / "run"
+
+    @property
+    def users_lock(self) -> Path:
+        return self.folder / "users.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.folder / "start.lock"
+
+
+def load_passwords(place: Place) -> Passwords:
+    """Read the passwords; make and keep new ones if there is no cluster yet."""
+    if not place.data.exists() and not place.passwords.exists():
+        made = Passwords(*(secrets.token_urlsafe(24) for _ in range(3)))
+        write_private(place.passwords, json.dumps(asdict(made)))
+        return made
+    try:
+        return Passwords(**json.loads(place.passwords.read_text()))
+    except FileNotFoundError:
+        raise EmbeddedServerError(
+            f"{place.passwords} is gone, and {place.data} cannot be opened without it: "
+            f"restore the file, or move {place.data} away to start anew"
+        ) from None
+    except (ValueError, TypeError):
+        raise EmbeddedServerError(f"{place.passwords} does not parse: restore it") from None
+
+
+def create_cluster(
+    place: Place, binaries: Binaries, *, account: Account | None, password: str, is_throwaway: bool
+) -> None:
+    """initdb into a draft that becomes `data` when complete: a killed initdb leaves no half cluster."""
+    draft = place.folder / "data.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    builder = Account(NOBODY_ID, NOBODY_ID) if account else None
+    try:
+        with tempfile.TemporaryDirectory(prefix="lqo-", dir=short_temp_folder()) as secret_folder:
+            password_file = Path(secret_folder, "password")
+            write_private(password_file, password)
+            if builder:
+                builder.own(draft, Path(secret_folder), password_file)
+            _initdb(draft, binaries, builder, password_file, is_throwaway=is_throwaway)
+        if account:
+            account.own_tree(draft)
+        draft.rename(place.data)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def check_version(place: Place, binaries: Binaries) -> None:
+    """Refuse a data directory of another major version before the server does so less clearly."""
+    made_by = (place.data / "PG_VERSION").read_text().strip()
+    if made_by != binaries.major:
+        raise EmbeddedServerError(
+            f"{place.data} belongs to PostgreSQL {made_by}, and this installation brings "
+            f"{binaries.version}: dump it with the older version, or move it away to start anew"
+        )
+
+
+def ensure_roles_and_databases(superuser: DatabaseUrl, passwords: Passwords) -> None:
+    """`lqo_owner` owns `lqo` and `dagster` and is no superuser; `lqo_reader` may read `lqo`."""
+    with connect(superuser, autocommit=True) as connection:
+        roles = {row[0] for row in connection.execute("select rolname from pg_roles")}
+        databases = {row[0] for row in connection.execute("select datname from pg_database")}
+        for role, password in ((OWNER, passwords.owner), (READER, passwords.reader)):
+            if role not in roles:
+                statement = sql.SQL("create role {} login password {}")
+                connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
+        for database in (WAREHOUSE, DAGSTER):
+            if database not in databases:
+                statement = sql.SQL("create database {} owner {}")
+                connection.execute(statement.format(sql.Identifier(database), sql.Identifier(OWNER)))
+        connection.execute("alter role lqo_reader set default_transaction_read_only = on")
+        connection.execute("revoke all on database dagster from public")
+
+
+def data_argument(data: Path) -> str:
+    """How a program that runs in `data` is told of it."""
+    return _OWN_FOLDER if Path(_OWN_FOLDER).exists() else str(data)
+
+
+def short_temp_folder() -> str:
+    """A temporary folder that any user can enter and that leaves room for a socket's name (107 bytes)."""
+    usual = tempfile.gettempdir()
+    candidates = ("/tmp", "/var/tmp", usual) if os.geteuid() == 0 else (usual, "/tmp", "/var/tmp")
+    for folder in candidates:
+        if len(os.fsencode(folder)) <= 60 and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    raise EmbeddedServerError("no temporary folder with a short path is writable (tried /tmp and /var/tmp)")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def _initdb(
+    draft: Path, binaries: Binaries, builder: Account | None, password_file: Path, *, is_throwaway: bool
+) -> None:
+    command = [
+        binaries.program("initdb"),
+        f"--pgdata={data_argument(draft)}",
+        f"--username={SUPERUSER}",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--locale=C.UTF-8",
+        *(["--no-sync"] if is_throwaway else []),
+    ]
+    identity = builder.identity if builder else Identity()
+    run = subprocess.run(command, cwd=draft, capture_output=True, text=True, check=False, **identity)
+    if run.returncode:
+        complaints = [line for line in run.stderr.splitlines() if "error" in line.lower()]
+        reason = (complaints or run.stderr.splitlines() or ["no message"])[-1]
+        raise EmbeddedServerError(f"cannot make a cluster in {draft.parent}: {reason}")
