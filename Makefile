@@ -1,0 +1,43 @@
+# Two commands are enough: `make demo` and `make test`. Both need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+UV_VERSION := uv>=0.13,<0.14
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+LQO := .venv/bin/lqo
+JOBS ?= 2
+export DO_NOT_TRACK := 1
+export UV_LINK_MODE ?= copy
+
+.PHONY: help install demo up test lint bench clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+install: .venv/.installed  ## make .venv from the lock and build dbt's manifest
+
+.venv/.installed: pyproject.toml uv.lock
+	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { echo "installing uv into .uv"; \
+		$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "$(UV_VERSION)"; }
+	@echo "installing the locked environment into .venv"
+	@$(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
+	@touch $@
+
+demo: install  ## the whole job once, headless: traffic, landing, checks, prices, marts, an alert, a summary
+	@$(LQO) demo
+
+up: install  ## the whole local stack in the foreground
+	@$(LQO) up
+
+test: install  ## every test against real parts, with coverage
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=80
+
+lint: install  ## ruff, layers, types
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/lint-imports
+	@.venv/bin/basedpyright
+
+bench: install  ## the benchmarks: each prints ratios taken in one run
+	@for f in tests/benchmarks/bench_*.py; do echo "== $$f"; .venv/bin/python $$f || exit 1; done
+
+clean:  ## remove the environments and this folder's state
+	rm -rf .venv .uv .lqo

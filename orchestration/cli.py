@@ -1,0 +1,76 @@
+"""`lqo`: one command, a verb a job. Heavy parts are imported by the verb that needs them."""
+
+import os
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import click
+import typer
+
+from orchestration.commands import data, jobs, prices, services
+from orchestration.commands.errors import UserError, one_line
+
+app = typer.Typer(
+    name="lqo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="The audit-grade quality and cost warehouse for LLM traffic.",
+)
+app.command("up")(services.up)
+app.command("proxy")(services.proxy)
+app.command("loader")(services.loader)
+app.command("api")(services.api)
+app.command("demo")(jobs.demo)
+app.command("import")(data.import_)
+app.command("backfill")(jobs.backfill)
+app.command("migrate")(data.migrate)
+app.command("sql")(data.sql)
+app.command("db-url")(data.db_url)
+app.command("status")(data.status)
+app.command("doctor")(data.doctor)
+app.add_typer(prices.app, name="prices")
+
+
+def main() -> None:
+    """Run `lqo`: exit 0 on success, 2 on bad usage, 1 on a failure said in one line on stderr."""
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except click.UsageError as error:
+        _fail(error.format_message(), code=2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted", code=130)
+    except UserError as error:
+        _fail(str(error), code=error.code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if os.environ.get("LQO_DEBUG"):
+            raise
+        _fail(one_line(error), code=1)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"lqo {version('llm-quality-observer')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The audit-grade quality and cost warehouse for LLM traffic."""
+
+
+def _fail(message: str, *, code: int) -> None:
+    typer.echo(f"lqo: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,83 @@
+"""`lqo import`, `migrate`, `sql`, `db-url`, `status`, `doctor`: verbs about the data and where it is."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.commands.errors import UserError
+from orchestration.commands.warehouse import open_database, settings_or_exit
+
+
+class Format(StrEnum):
+    """How `lqo sql` prints."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def import_(
+    files: Annotated[list[Path], typer.Argument(help="Call records: JSONL, plain or gzip, xz, zstd.")],
+    format_: Annotated[
+        str | None, typer.Option("--format", help="The form of the records; found out when not given.")
+    ] = None,
+) -> None:
+    """Import logged calls from files; safe to run again: what is already there stays as it is."""
+    from ingest.importers.files import import_files
+    from orchestration.commands.progress import import_progress
+
+    for path in files:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}", code=2)
+    settings = settings_or_exit()
+    with open_database(settings) as url, import_progress(files) as progress:
+        summary = import_files(files, settings=settings, url=url, format=format_, progress=progress)
+    rate = (summary.landed + summary.already_there) / max(summary.seconds, 1e-9)
+    typer.echo(
+        f"landed {summary.landed:,}  already there {summary.already_there:,}  rejected {summary.rejected:,}"
+        f"  in {summary.seconds:.1f} s ({rate:,.0f} calls/s)"
+    )
+    if summary.rejects_file is not None:
+        typer.echo(f"rejects and their reasons: {summary.rejects_file}")
+
+
+def migrate() -> None:
+    """Bring the schema to the newest revision."""
+    from ingest.database.migrate import current_revision
+
+    with open_database(settings_or_exit()) as url:
+        typer.echo(f"schema at revision {current_revision(url)}")
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SQL statement.")],
+    format_: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.TABLE,
+) -> None:
+    """Run one read-only query as the reader role (bodies of calls are not readable by it)."""
+    from orchestration.commands.query import print_query
+
+    settings = settings_or_exit()
+    with open_database(settings, migrated=False) as url:
+        print_query(query, settings=settings, url=url, form=format_.value)
+
+
+def db_url() -> None:
+    """Print a libpq URL of the warehouse; `psql "$(lqo db-url)"` opens it while `lqo up` runs."""
+    with open_database(settings_or_exit(), migrated=False) as url:
+        typer.echo(url.libpq())
+
+
+def status() -> None:
+    """What runs, how much has landed, what waits."""
+    from orchestration.commands.health import print_status
+
+    print_status(settings_or_exit())
+
+
+def doctor() -> None:
+    """Check everything the stack stands on; exit 1 when something is wrong."""
+    from orchestration.commands.health import run_doctor
+
+    raise typer.Exit(run_doctor(settings_or_exit()))

@@ -1,0 +1,44 @@
+"""`lqo prices`: the dated price book."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.commands.errors import UserError
+from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+
+app = typer.Typer(no_args_is_help=True, help="The dated price book.")
+
+
+@app.callback()
+def _prices() -> None:
+    """The dated price book."""
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A CSV or YAML of prices; docs/prices.md has the columns.")],
+    source: Annotated[str | None, typer.Option(help="Where the prices come from; default the file's name.")] = None,
+) -> None:
+    """Add prices; a corrected price supersedes the old one, which stays on record."""
+    from evaluators.pricing.files import PriceFileError, read_price_file
+    from orchestration.price_book import import_prices
+
+    if not file.is_file():
+        raise UserError(f"there is no file {file}", code=2)
+    try:
+        rows, rejects = read_price_file(file)
+    except PriceFileError as error:
+        raise UserError(str(error)) from error
+    with open_warehouse(settings_or_exit()) as connection:
+        done = import_prices(connection, rows, source=source or file.name)
+        connection.commit()
+    typer.echo(
+        f"added {done.n_added:,}  unchanged {done.n_unchanged:,}  superseded {done.n_superseded:,}"
+        f"  rejected {len(rejects):,}  price version {done.price_version}"
+    )
+    for reject in rejects[:20]:
+        typer.echo(f"  rejected: {reject}", err=True)
+    if len(rejects) > 20:
+        typer.echo(f"  … and {len(rejects) - 20:,} more", err=True)

@@ -1,0 +1,76 @@
+"""One read-only query, printed as a table, CSV or JSON."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from ingest.database.connect import connect
+from ingest.database.embedded import reader_url
+from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
+from orchestration.commands.errors import UserError
+
+
+def print_query(query: str, *, settings: Settings, url: DatabaseUrl, form: str) -> None:
+    """Run `query` in a read-only transaction as the reader; raises UserError with the server's one line."""
+    reader = reader_url(settings, url)
+    try:
+        with connect(reader, application_name="lqo sql") as connection:
+            connection.read_only = True
+            cursor = connection.execute(query.encode())
+            if cursor.description is None:
+                raise UserError("the statement returns no rows; `lqo sql` only reads", code=2)
+            names = [column.name for column in cursor.description]
+            rows = cursor.fetchall()
+    except psycopg.Error as error:
+        raise UserError(error.diag.message_primary or str(error)) from error
+    {"table": _table, "csv": _csv, "json": _json}[form](names, rows)
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else _text(value) for value in row))
+    console = Console()
+    console.print(table, markup=False)
+    console.print(f"({len(rows)} row{'' if len(rows) == 1 else 's'})", style="dim", highlight=False)
+
+
+def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout)
+    writer.writerow(names)
+    writer.writerows([["" if value is None else _text(value) for value in row] for row in rows])
+
+
+def _json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    json.dump([dict(zip(names, row, strict=True)) for row in rows], sys.stdout, default=_plain, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=_plain, ensure_ascii=False)
+    return str(value)
+
+
+def _plain(value: Any) -> str:
+    """Decimals stay exact in JSON: as strings, as every other type JSON has no word for."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
