@@ -1,0 +1,58 @@
+"""The model declines to do what it was asked."""
+
+import polars as pl
+
+from evaluators.rules.base import Rule, outcome, unscored_unless
+from evaluators.rules.refusal_phrases import REFUSES
+
+# A refusal stands in the first sentences; later on the same words are advice or a quotation.
+WINDOW = 240
+
+# OpenAI `content_filter`; Anthropic `refusal`; Gemini's filters.
+FILTER_REASONS = (
+    "content_filter",
+    "refusal",
+    "safety",
+    "prohibited_content",
+    "blocklist",
+    "recitation",
+    "spii",
+    "model_armor",
+    "guardrail_intervened",
+)
+
+
+def refusal() -> Rule:
+    """Fails: the provider's filter stopped the answer, or its first sentences decline the request, in
+    English, Korean, Japanese, Chinese, Spanish, French or German.
+
+    Only the beginning of the answer is read, and not past a quotation mark, so that an answer that quotes or
+    discusses a refusal passes. A partial refusal ("I can't do X, but here is Y") counts. Unscored: no text.
+    The evidence is the refusing phrase, which holds no content of the prompt.
+    """
+    return Rule(
+        name="refusal",
+        version="1.0.0",
+        severity="warning",
+        description="The model, or its provider's filter, declines the request.",
+        requires=("output_text", "finish_reason", "body_state"),
+        check=_check,
+        config=(("window", WINDOW),),
+    )
+
+
+def _check(frame: pl.DataFrame) -> pl.DataFrame:
+    reason = pl.col("finish_reason").str.to_lowercase()
+    filtered = reason.is_in(FILTER_REASONS).fill_null(value=False)
+    start = (
+        pl.col("answer")
+        .str.head(WINDOW)
+        .str.strip_chars_start("# *_>-")
+        .str.replace_all("[’ʼ`]", "'")
+        .str.replace_all(r"\s+", " ")
+    )
+    return outcome(
+        frame.with_columns(phrase=start.str.extract(f"({REFUSES})", 1).str.slice(-60)),
+        unscored=pl.when(~filtered).then(unscored_unless(pl.col("answer").is_not_null())),
+        evidence=pl.when(filtered).then(pl.format("finish reason {}", reason)).otherwise(pl.col("phrase")),
+    )

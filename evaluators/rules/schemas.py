@@ -1,0 +1,160 @@
+"""JSON schemas from requests: compiled without fetching, and refused where they could run for ever."""
+
+import json
+from dataclasses import dataclass, field
+
+import jsonschema_rs
+
+SCHEMA_LIMIT_BYTES = 256_000
+DEPTH_LIMIT = 64
+# Evaluations of one place of the answer. `allOf: [$ref, $ref]` doubles it at every level: 30 levels of it
+# take 15 seconds (measured), 60 of them centuries.
+EVALUATION_LIMIT = 20_000
+
+_IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
+_IN_PLACE = ("not", "if", "then", "else")
+_IN_PLACE_MAPS = ("dependentSchemas", "dependencies")
+_CHILDREN = (
+    "additionalProperties",
+    "additionalItems",
+    "items",
+    "contains",
+    "propertyNames",
+    "unevaluatedProperties",
+    "unevaluatedItems",
+)
+_CHILD_MAPS = ("properties", "patternProperties")
+_UNSUPPORTED = ("$dynamicRef", "$recursiveRef")
+
+
+class SchemaError(ValueError):
+    """The schema cannot be judged against: malformed, remote, too large or possibly endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """A compiled schema, and the schema itself to bound what a value may cost."""
+
+    schema: object
+    compiled: jsonschema_rs.Validator
+    costs: dict[int, int] = field(default_factory=dict)
+
+    def violation(self, value: object) -> str | None:
+        """Where and by which keyword the value breaks the schema; null where it does not.
+
+        Raises SchemaError where this schema on a value of this depth could take unbounded time. The
+        finding names places of the schema only, never content of the answer.
+        """
+        depth = _depth(value)
+        if depth not in self.costs:
+            self.costs[depth] = _evaluations(self.schema, depth=depth)
+        if self.costs[depth] > EVALUATION_LIMIT:
+            raise SchemaError("the schema multiplies")
+        try:
+            self.compiled.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return "violates " + "/".join(str(step) for step in error.schema_path)
+        return None
+
+
+def compile_schema(raw: bytes) -> Validator:
+    """Compile the JSON text of a schema; raises SchemaError."""
+    if not raw or len(raw) > SCHEMA_LIMIT_BYTES:
+        raise SchemaError(f"{len(raw)} bytes")
+    try:
+        schema = json.loads(raw)
+        if not isinstance(schema, dict) or _depth(schema) > DEPTH_LIMIT * 2:
+            raise SchemaError("no object, or nested too deep")
+        return Validator(
+            schema=schema, compiled=jsonschema_rs.validator_for(schema, offline=True, validate_formats=False)
+        )
+    except (ValueError, RecursionError, jsonschema_rs.ValidationError) as error:
+        raise SchemaError(type(error).__name__) from None
+
+
+def _depth(value: object) -> int:
+    """Levels of nesting, counted without recursion."""
+    deepest, stack = 0, [(value, 0)]
+    while stack:
+        item, level = stack.pop()
+        deepest = max(deepest, level)
+        if level > DEPTH_LIMIT * 2:
+            break
+        if isinstance(item, dict):
+            stack.extend((inner, level + 1) for inner in item.values())
+        elif isinstance(item, list):
+            stack.extend((inner, level + 1) for inner in item)
+    return deepest
+
+
+def _evaluations(schema: object, *, depth: int) -> int:
+    """An upper bound of how often one place of a value, `depth` levels deep, is evaluated.
+
+    Applicators of the same place add up; those of different children count by the largest of a group,
+    as a child is matched by one of them at a time.
+    """
+    if depth > DEPTH_LIMIT:
+        return EVALUATION_LIMIT + 1
+    memo: dict[tuple[int, int], int] = {}
+
+    def visits(node: object, level: int) -> int:
+        if not isinstance(node, dict):
+            return 1
+        key = (id(node), level)
+        if key not in memo:
+            memo[key] = 0  # a reference back to the same place adds nothing: the validator stops there
+            total = 1 + sum(visits(part, level) for part in _in_place(node, root=schema))
+            if level > 0:
+                total += sum(max(visits(part, level - 1) for part in group) for group in _below(node))
+            memo[key] = min(total, EVALUATION_LIMIT + 1)
+        return memo[key]
+
+    try:
+        return visits(schema, depth)
+    except RecursionError:
+        raise SchemaError("references nest too deep") from None
+
+
+def _in_place(node: dict[str, object], *, root: object) -> list[object]:
+    """The sub-schemas that judge the same place as their parent."""
+    if any(keyword in node for keyword in _UNSUPPORTED):
+        raise SchemaError("dynamic references")
+    parts: list[object] = [node[keyword] for keyword in _IN_PLACE if keyword in node]
+    for keyword in _IN_PLACE_LISTS:
+        parts.extend(_items(node.get(keyword)))
+    for keyword in _IN_PLACE_MAPS:
+        parts.extend(_values(node.get(keyword)))
+    if isinstance(reference := node.get("$ref"), str):
+        parts.append(_resolve(reference, root=root))
+    return parts
+
+
+def _below(node: dict[str, object]) -> list[list[object]]:
+    """The groups of sub-schemas that judge children; of a group, one applies to a child."""
+    groups = [[node[keyword]] for keyword in _CHILDREN if isinstance(node.get(keyword), dict)]
+    groups += [values for keyword in _CHILD_MAPS if (values := _values(node.get(keyword)))]
+    groups += [items for keyword in ("items", "prefixItems") if (items := _items(node.get(keyword)))]
+    return groups
+
+
+def _resolve(reference: str, *, root: object) -> object:
+    if reference != "#" and not reference.startswith("#/"):
+        raise SchemaError("a reference out of the schema")
+    place = root
+    for step in reference[2:].split("/") if len(reference) > 1 else []:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(place, dict) and name in place:
+            place = place[name]
+        elif isinstance(place, list) and name.isdigit() and int(name) < len(place):
+            place = place[int(name)]
+        else:
+            raise SchemaError("a reference to nothing")
+    return place
+
+
+def _items(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _values(value: object) -> list[object]:
+    return list(value.values()) if isinstance(value, dict) else []
