@@ -19,7 +19,9 @@ def _prices() -> None:
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A CSV or YAML of prices; docs/prices.md has the columns.")],
-    source: Annotated[str | None, typer.Option(help="Where the prices come from; default the file's name.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Where the prices come from; default the file's name.")
+    ] = None,
 ) -> None:
     """Add prices; a corrected price supersedes the old one, which stays on record."""
     from evaluators.pricing.files import PriceFileError, read_price_file

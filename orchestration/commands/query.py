@@ -53,7 +53,9 @@ def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    json.dump([dict(zip(names, row, strict=True)) for row in rows], sys.stdout, default=_plain, ensure_ascii=False)
+    json.dump(
+        [dict(zip(names, row, strict=True)) for row in rows], sys.stdout, default=_plain, ensure_ascii=False
+    )
     sys.stdout.write("\n")
 
 

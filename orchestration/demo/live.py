@@ -21,7 +21,12 @@ class LiveCalls:
 
 
 async def make_calls(
-    base_url: str, *, n_calls: int, model: str | None = None, api_key: str = "sk-demo", on_call: Callable[[], None]
+    base_url: str,
+    *,
+    n_calls: int,
+    model: str | None = None,
+    api_key: str = "sk-demo",
+    on_call: Callable[[], None],
 ) -> LiveCalls:
     """Send `n_calls` through the proxy at `base_url` (with `/v1`), eight at a time, every third streamed.
 

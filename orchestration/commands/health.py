@@ -1,0 +1,136 @@
+"""`lqo status` and `lqo doctor`."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+import typer
+
+from ingest.database.connect import connect
+from ingest.database.embedded import ensure_database
+from ingest.database.migrate import current_revision, head_revision
+from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
+
+LEAST_FREE_BYTES = 1 << 30
+Finding = tuple[bool, str, str]
+
+_COUNTS = """
+select 'calls landed', concat(count(*), ' (newest ' || max(started_at)::text || ')') from raw.llm_calls
+union all
+select 'dead letters', concat(count(*), ' (' || string_agg(distinct reason, ', ') || ')')
+from raw.dead_letters
+union all
+select 'dirty hours waiting', count(distinct hour)::text from raw.dirty_hours
+union all
+select 'spools', concat(count(*), ' (oldest watermark ' || min(low_watermark)::text || ')') from ingest.spools
+union all
+select 'closed days', concat(count(*), ' (last ' || max(day)::text || ')') from evaluation.day_closes
+union all
+select 'failing day checks', count(*)::text from evaluation.day_checks where not passed
+union all
+select 'alerts firing', count(*)::text from alerting.states where state = 'firing'
+union all
+select 'alerts waiting to be sent', count(*)::text from alerting.outbox where sent_at is null
+"""
+
+
+def print_status(settings: Settings) -> None:
+    """What has landed and what waits, a line each; starts the embedded server if nothing runs."""
+    typer.echo(f"{'home':<28}{settings.home}")
+    with ensure_database(settings) as url:
+        typer.echo(f"{'database':<28}{url.masked()}")
+        if current_revision(url) is None:
+            typer.echo("the schema is empty: run `lqo migrate`, `lqo import` or `lqo demo`")
+            return
+        with connect(url) as connection:
+            for name, value in connection.execute(_COUNTS).fetchall():
+                typer.echo(f"{name:<28}{value}")
+
+
+def run_doctor(settings: Settings) -> int:
+    """Print a line per check; the number of failed checks decides the exit status (0 or 1)."""
+    n_failed = 0
+    for ok, name, detail in _findings(settings):
+        typer.echo(f"{'ok ' if ok else 'BAD'}  {name:<26}{detail}")
+        n_failed += not ok
+    typer.echo("all is well" if n_failed == 0 else f"{n_failed} to mend")
+    return 1 if n_failed else 0
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    yield sys.version_info >= (3, 11), "python", sys.version.split()[0]
+    yield _home(settings.home)
+    for extra, module in (("warehouse", "dagster"), ("warehouse", "dbt"), ("reports", "evidently")):
+        found = find_spec(module) is not None
+        yield found, f"package {module}", "installed" if found else f"install the extra [{extra}]"
+    try:
+        with ensure_database(settings) as url:
+            yield True, "database", url.masked()
+            yield from _database(url)
+    except (RuntimeError, ValueError, OSError, psycopg.Error) as error:
+        yield False, "database", " ".join(str(error).split())
+
+
+def _home(home: Path) -> Finding:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        return False, "LQO_HOME", f"{home}: {error.strerror}"
+    if not os.access(home, os.W_OK):
+        return False, "LQO_HOME", f"{home} is not writable"
+    return free >= LEAST_FREE_BYTES, "LQO_HOME", f"{home}, {free / (1 << 30):.1f} GB free"
+
+
+def _database(url: DatabaseUrl) -> Iterator[Finding]:
+    revision, head = current_revision(url), head_revision()
+    yield (
+        revision == head,
+        "schema",
+        f"revision {revision}" if revision == head else f"{revision}, run `lqo migrate`",
+    )
+    checks: list[tuple[str, Callable[[psycopg.Connection], Finding]]] = [
+        ("server", _server),
+        ("time zone", _time_zone),
+        ("dagster database", _dagster_database),
+    ]
+    with connect(url, autocommit=True) as connection:
+        for name, check in checks:
+            try:
+                yield check(connection)
+            except psycopg.Error as error:
+                yield False, name, " ".join(str(error).split())
+
+
+def _schema(revision: str | None, head: str | None) -> Finding:
+    if revision is None:
+        return True, "schema", "none yet; the first `lqo up`, `demo` or `import` makes it"
+    if revision != head:
+        return False, "schema", f"revision {revision}, run `lqo migrate` to reach {head}"
+    return True, "schema", f"revision {revision}"
+
+
+def _server(connection: psycopg.Connection) -> Finding:
+    number = connection.info.server_version
+    return (
+        number >= 150000,
+        "server",
+        f"PostgreSQL {number // 10000}.{number % 10000} (15 or newer is needed)",
+    )
+
+
+def _time_zone(connection: psycopg.Connection) -> Finding:
+    row = connection.execute("show timezone").fetchone()
+    zone = str(row[0]) if row else "?"
+    return zone == "UTC", "time zone", f"session in {zone}"
+
+
+def _dagster_database(connection: psycopg.Connection) -> Finding:
+    row = connection.execute("select count(*) from pg_database where datname = 'dagster'").fetchone()
+    found = bool(row and row[0])
+    return found, "dagster database", "there" if found else "create a database named dagster on this server"

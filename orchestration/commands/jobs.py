@@ -1,0 +1,63 @@
+"""`lqo demo` and `lqo backfill`: verbs that run the warehouse's jobs."""
+
+import os
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestration.commands.errors import UserError
+from orchestration.commands.warehouse import open_database, settings_or_exit
+
+
+def demo(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the summary as JSON.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Send the live calls to OpenAI (OPENAI_API_KEY).")
+    ] = False,
+    live_model: Annotated[str, typer.Option(help="The model that --live calls.")] = "gpt-4o-mini",
+    days: Annotated[int | None, typer.Option(min=1, help="Only the newest days, for a quick look.")] = None,
+) -> None:
+    """The full job once, headless: traffic, proxy, landing, checks, prices, marts, an alert, a summary."""
+    from orchestration.demo.run import run_demo
+
+    if live and not os.environ.get("OPENAI_API_KEY"):
+        raise UserError("--live needs OPENAI_API_KEY", code=2)
+    settings = settings_or_exit()
+    os.environ["LQO_HOME"] = str(settings.home)
+    run_demo(settings, json_file=json_file, live_model=live_model if live else None, days=days)
+
+
+def backfill(
+    assets: Annotated[list[str], typer.Argument(help="Asset names, such as rule_scores or marts.")],
+    first: Annotated[str, typer.Option("--from", metavar="DAY", help="First UTC day, such as 2026-11-01.")],
+    last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last UTC day, inclusive.")],
+) -> None:
+    """Run assets over days, as the Dagster UI's backfill does; waits and shows progress."""
+    from orchestration.backfill import backfill as run_backfill
+
+    from_day, to_day = _day(first, option="--from"), _day(last, option="--to")
+    if from_day > to_day:
+        raise UserError(f"--from {from_day} is after --to {to_day}", code=2)
+    settings = settings_or_exit()
+    os.environ["LQO_HOME"] = str(settings.home)
+    with open_database(settings) as url:
+        outcome = run_backfill(
+            settings,
+            url,
+            assets,
+            from_day=from_day,
+            to_day=to_day,
+            on_progress=lambda line: typer.echo(line, err=True),
+        )
+    typer.echo(str(outcome))
+    if not outcome.ok:
+        raise typer.Exit(1)
+
+
+def _day(text: str, *, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserError(f"{option} must be a day such as 2026-11-01, not {text!r}", code=2) from None

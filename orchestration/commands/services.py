@@ -1,0 +1,161 @@
+"""`lqo up`, `proxy`, `loader`, `api`: the long-running parts."""
+
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingest.settings import Settings
+from orchestration.commands.errors import UserError
+from orchestration.commands.warehouse import open_database, settings_or_exit
+from orchestration.supervisor import Part, PartFailedError, Supervisor
+
+OPENAI = "https://api.openai.com"
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Upstream = Annotated[
+    str, typer.Option(help="The provider's base URL, without /v1.", envvar="LQO_OPENAI_BASE_URL")
+]
+
+
+def up(
+    host: Host = "127.0.0.1",
+    proxy_port: Annotated[int, typer.Option(help="Port of the proxy; the next free one if taken.")] = 8080,
+    dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    api_port: Annotated[int, typer.Option(help="Port of the analytics API.")] = 8081,
+    upstream: Upstream = OPENAI,
+) -> None:
+    """Run the whole local stack in the foreground; Ctrl-C stops all of it."""
+    from orchestration.dbt import ensure_manifest, ensure_views
+    from orchestration.instance import prepare_instance
+
+    settings = settings_or_exit()
+    os.environ["LQO_HOME"] = str(settings.home)
+    with open_database(settings) as url:
+        typer.echo("database ready; preparing dbt and Dagster", err=True)
+        ensure_manifest(settings)
+        ensure_views(settings, url)
+        instance_env = prepare_instance(settings, url.with_database("dagster"))
+        ports = [_free_port(host, port) for port in (proxy_port, dagster_port, api_port)]
+        parts = _parts(settings, host=host, ports=ports, upstream=upstream, dagster_env=instance_env)
+        supervisor = Supervisor(parts, logs=settings.home / "logs")
+        try:
+            supervisor.start(on_ready=_say_ready)
+            typer.echo(f"logs in {settings.home / 'logs'}; Ctrl-C stops everything")
+            supervisor.watch(on_restart=_say_restart)
+        except PartFailedError as error:
+            raise UserError(str(error)) from error
+        finally:
+            typer.echo("stopping", err=True)
+            supervisor.stop()
+
+
+def proxy(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
+    upstream: Upstream = OPENAI,
+) -> None:
+    """Run the ingest proxy alone; it never needs the database."""
+    from ingest.proxy.server import run_proxy
+
+    run_proxy(host=host, port=port, settings=settings_or_exit(), upstream_base_url=upstream)
+
+
+def loader(
+    replay: Annotated[bool, typer.Option("--replay", help="Read every segment on disk again.")] = False,
+    adopt: Annotated[Path | None, typer.Option(help="Drain the spool that another machine left.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop when the spool is drained.")] = False,
+) -> None:
+    """Load the proxy's spool into the warehouse; waits for a database that is down."""
+    from ingest.loader import run_loader
+
+    if adopt is not None and not adopt.is_dir():
+        raise UserError(f"there is no folder {adopt}", code=2)
+    settings = settings_or_exit()
+    stop = threading.Event()
+    _stop_on_signal(stop)
+    with open_database(settings) as url:
+        result = run_loader(
+            settings, url, once=once or adopt is not None, replay=replay, adopt=adopt, stop=stop
+        )
+    typer.echo(f"loader stopped: {result}", err=True)
+
+
+def api(
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8081,
+) -> None:
+    """Run the analytics API alone."""
+    import uvicorn
+
+    from ingest.database.embedded import reader_url
+    from reports.api.app import build_app
+
+    settings = settings_or_exit()
+    with open_database(settings) as url:
+        app = build_app(conninfo=reader_url(settings, url).psycopg())
+        uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+def _parts(
+    settings: Settings, *, host: str, ports: list[int], upstream: str, dagster_env: dict[str, str]
+) -> list[Part]:
+    proxy_port, dagster_port, api_port = ports
+    bin_dir, home = Path(sys.executable).parent, settings.dagster
+    lqo = [sys.executable, "-m", "orchestration"]
+    workspace = str(home / "workspace.yaml")
+    address, ui, analytics = (f"http://{host}:{port}" for port in ports)
+    return [
+        Part(
+            "proxy",
+            [*lqo, "proxy", "--host", host, "--port", str(proxy_port), "--upstream", upstream],
+            url=f"{address}/v1",
+            ready_url=f"{address}/healthz",
+        ),
+        Part("loader", [*lqo, "loader"]),
+        Part(
+            "api",
+            [*lqo, "api", "--host", host, "--port", str(api_port)],
+            url=f"{analytics}/schema",
+            ready_url=f"{analytics}/healthz",
+        ),
+        Part("dagster-daemon", [str(bin_dir / "dagster-daemon"), "run", "-w", workspace], env=dagster_env),
+        Part(
+            "dagster-webserver",
+            [str(bin_dir / "dagster-webserver"), "-h", host, "-p", str(dagster_port), "-w", workspace],
+            url=ui,
+            ready_url=f"{ui}/server_info",
+            env=dagster_env,
+        ),
+    ]
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """`wanted`, or the next free port among the hundred above it."""
+    for port in range(wanted, wanted + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise UserError(f"no free port from {wanted} to {wanted + 99}")
+
+
+def _say_ready(part: Part) -> None:
+    typer.echo(f"{part.name:<18} {part.url or 'running'}")
+
+
+def _say_restart(part: Part, code: int) -> None:
+    typer.echo(f"{part.name} ended with status {code}; starting it again", err=True)
+
+
+def _stop_on_signal(stop: threading.Event) -> None:
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())

@@ -1,0 +1,138 @@
+"""The summary as a page in the terminal."""
+
+from decimal import Decimal
+
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.demo.summary import Summary
+
+
+def print_summary(summary: Summary, *, console: Console) -> None:
+    """Print what a person wants to know first: what landed, what fails, what it costs, what got worse."""
+    _print_landed(summary, console)
+    _print_models(summary, console)
+    _print_checks(summary, console)
+    _print_regression(summary, console)
+    _print_slowest(summary, console)
+    _print_next(summary, console)
+
+
+def _print_landed(summary: Summary, console: Console) -> None:
+    landed = summary.landed
+    eligible = sum(check.n_eligible for check in summary.checks)
+    scored = sum(check.n_scored for check in summary.checks)
+    unscored = sum(check.n_unscored for check in summary.checks)
+    pending = sum(check.n_pending for check in summary.checks)
+    console.rule("LLM Quality Observer: what the demo found", style="bold")
+    console.print(
+        f"[b]{landed.n_imported + landed.n_through_proxy:,}[/b] calls landed "
+        f"({landed.n_imported:,} imported, {landed.n_through_proxy:,} live through the proxy), "
+        f"{landed.n_dead_letters:,} dead letters"
+    )
+    if landed.first and landed.last:
+        console.print(f"from {landed.first:%Y-%m-%d %H:%M} to {landed.last:%Y-%m-%d %H:%M} UTC")
+    console.print(
+        f"[b]{eligible:,}[/b] verdicts due = {scored:,} scored + {unscored:,} not applicable or not evaluable"
+        f" (each with its reason) + {pending:,} pending"
+    )
+
+
+def _print_models(summary: Summary, console: Console) -> None:
+    table = _table("Quality and cost by model")
+    for name, right in (
+        ("model", False),
+        ("calls", True),
+        ("errors", True),
+        ("failing", True),
+        ("95 % interval", True),
+        ("p50", True),
+        ("p95", True),
+        ("cost, USD", True),
+        ("unpriced", True),
+    ):
+        table.add_column(name, justify="right" if right else "left")
+    for line in summary.models:
+        table.add_row(
+            line.model,
+            f"{line.n_calls:,}",
+            f"{line.n_error:,}",
+            _percent(line.fail_rate),
+            f"{_percent(line.fail_rate_low)} – {_percent(line.fail_rate_high)}",
+            _seconds(line.p50_ms),
+            _seconds(line.p95_ms),
+            "not priced" if line.amount_usd is None else f"{line.amount_usd:,.4f}",
+            f"{line.n_unpriced:,}",
+        )
+    console.print(table)
+    if summary.unpriced:
+        reasons = ", ".join(f"{reason}: {n:,}" for reason, n in summary.unpriced.items())
+        console.print(f"unpriced is not free, and says why: {reasons}", style="dim")
+
+
+def _print_checks(summary: Summary, console: Console) -> None:
+    table = _table("Checks by kind")
+    for name in ("check", "failed", "of scored", "coverage"):
+        table.add_column(name, justify="left" if name == "check" else "right")
+    for check in summary.checks:
+        table.add_row(
+            check.evaluator, f"{check.n_failed:,}", _percent(check.fail_rate), _percent(check.coverage)
+        )
+    console.print(table)
+
+
+def _print_regression(summary: Summary, console: Console) -> None:
+    table = _table(f"What got worse: {summary.regressed_model}")
+    for name in ("day", "failing", "of", "against the other models"):
+        table.add_column(name, justify="right" if name in ("failing", "of") else "left")
+    for line in reversed(summary.regression):
+        style = "red" if line.verdict == "worse" else None
+        table.add_row(
+            str(line.day), _percent(line.fail_rate), f"{line.n_scored:,}", line.verdict, style=style
+        )
+    console.print(table)
+    for alert in reversed(summary.alerts):
+        sent = "sent" if alert.sent else "not sent"
+        style = "red" if alert.transition == "firing" else "green"
+        console.print(
+            f"[{style}]{alert.transition:<9}[/{style}] {alert.happened_at:%Y-%m-%d %H:%M} UTC  {alert.message} ({sent})"
+        )
+
+
+def _print_slowest(summary: Summary, console: Console) -> None:
+    table = _table("Slowest calls")
+    for name in ("when", "model", "prompt", "took", "call"):
+        table.add_column(name, justify="right" if name == "took" else "left")
+    for call in summary.slowest:
+        when = f"{call.started_at:%m-%d %H:%M}"
+        table.add_row(when, call.model, call.prompt_name or "", _seconds(call.latency_ms), call.call_id)
+    console.print(table)
+
+
+def _print_next(summary: Summary, console: Console) -> None:
+    console.rule("What to open next", style="bold")
+    if summary.drift_report:
+        console.print(f"drift report   {summary.drift_report}", soft_wrap=True)
+    console.print("the stack      make up      (proxy, Dagster UI, analytics API; prints every URL)")
+    console.print(
+        'a question     .venv/bin/lqo sql "select day, model, fail_rate, verdict from marts.model_comparison '
+        'order by day desc, model limit 10"',
+        soft_wrap=True,
+    )
+    console.print("your own logs  .venv/bin/lqo import calls.jsonl   (docs/call-record.md)")
+    total = sum(summary.seconds.values())
+    slowest = sorted(summary.seconds.items(), key=lambda item: -item[1])
+    steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in slowest if seconds >= 1)
+    console.print(f"took {total:.0f} s ({steps})", style="dim")
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+
+
+def _percent(value: Decimal | float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _seconds(milliseconds: float | None) -> str:
+    return "–" if milliseconds is None else f"{milliseconds / 1000:.2f} s"
