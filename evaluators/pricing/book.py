@@ -1,0 +1,118 @@
+"""The dated price book: which price held for a call, by when it was made and by when we knew.
+
+At a call time and a knowledge time exactly one row wins for each (provider, model, bucket, service tier):
+a user's row before a genai-prices snapshot; a row that names the provider before one for any; an exact model
+before a prefix, a longer prefix before a shorter; an hour window before the whole day; the highest input tier
+that applies; the latest `recorded_at`, then the latest `valid_from`, then the highest id.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Final
+
+from evaluators.pricing.rows import STANDARD, Charge, PriceRow, Unpriced
+from evaluators.pricing.timeline import Plan, Timeline, microseconds
+from evaluators.usage import Buckets, Unbucketed, count_tokens, reported_cost, service_tier_of
+
+PLACES: Final = Decimal(1).scaleb(-12)
+MAX_AMOUNT: Final = Decimal(10) ** 12
+ALSO_STANDARD: Final = frozenset({"", "auto", "default", "on_demand"})
+
+
+class PriceBook:
+    """Price rows by call time; `known_at` replays what was known then (None: what is known now).
+
+    Plans are remembered, so that a million calls cost as many look-ups as there are validity intervals.
+    `version` is the newest price version in it.
+    """
+
+    def __init__(self, rows: Iterable[PriceRow], *, known_at: datetime | None = None) -> None:
+        known = [row for row in rows if _is_known(row, known_at)]
+        self.version = max((row.price_version for row in known), default=0)
+        self._prefixes = [row for row in known if row.match == "prefix"]
+        self._exact: dict[str, list[PriceRow]] = {}
+        for row in known:
+            if row.match == "exact":
+                self._exact.setdefault(row.model, []).append(row)
+        self._timelines: dict[tuple[str, str, str], Timeline] = {}
+
+    def knows(self, provider: str, model: str) -> bool:
+        """Whether any row, of any time and tier, is about this model: then there is nothing to snapshot."""
+        return bool(self._rows(provider, model))
+
+    def timeline(self, provider: str, model: str, *, service_tier: str) -> Timeline:
+        """The rates of a model at one service tier (our name of it, see `tier_name`) over time."""
+        key = (provider, model, service_tier)
+        found = self._timelines.get(key)
+        if found is None:
+            rows = self._rows(provider, model)
+            found = self._timelines[key] = Timeline(rows, provider=provider, tier=service_tier)
+        return found
+
+    def _rows(self, provider: str, model: str) -> list[PriceRow]:
+        prefixed = [row for row in self._prefixes if model.startswith(row.model)]
+        return [row for row in self._exact.get(model, []) + prefixed if row.provider in (None, provider)]
+
+
+def price(
+    usage: Mapping[str, Any] | None,
+    *,
+    provider: str,
+    model: str,
+    at: datetime,
+    book: PriceBook,
+    endpoint: str = "",
+    service_tier: str | None = None,
+) -> Charge | Unpriced:
+    """What a call cost at the prices in force at `at` (aware), or why nobody can say; never 0 for unknown.
+
+    No tokens of a model that has a price cost 0. `service_tier` falls back to the one in the usage object.
+    """
+    counts = count_tokens(usage, provider=provider, endpoint=endpoint)
+    if isinstance(counts, Unbucketed):
+        return Unpriced(unpriced_reason(counts))
+    tier = tier_name(service_tier or service_tier_of(usage))
+    timeline = book.timeline(provider, model, service_tier=tier)
+    plan = timeline.plan(microseconds(at), sum(counts[:5]))
+    if not isinstance(plan, Plan):
+        return plan
+    if missing := plan.missing(counts):
+        return missing
+    rows = plan.rows(counts)
+    return Charge(
+        buckets=Buckets(*counts),
+        amount_usd=to_dollars(plan.amount(counts)),
+        price_version=plan.price_version,
+        price_row_ids=tuple(row.id for row in rows),
+        reported_usd=rounded(reported_cost(usage)),
+        source="; ".join(sorted({row.source for row in rows})),
+    )
+
+
+def unpriced_reason(unbucketed: Unbucketed) -> str:
+    return "no_usage" if unbucketed.reason == "missing_usage" else unbucketed.reason
+
+
+def tier_name(tier: str | None) -> str:
+    """Our name of a provider's service tier; what providers call the ordinary one is `standard`."""
+    name = (tier or "").strip().lower()
+    return STANDARD if name in ALSO_STANDARD else name
+
+
+def to_dollars(atto: int) -> Decimal:
+    """10^-18 USD as USD with 12 places, half-even (exact: the largest amount has 27 digits)."""
+    return Decimal(atto).scaleb(-18).quantize(PLACES, rounding=ROUND_HALF_EVEN)
+
+
+def rounded(amount: Decimal | None) -> Decimal | None:
+    """An amount in USD at 12 places, half-even; None where it has more digits than those can hold."""
+    if amount is None or amount >= MAX_AMOUNT:
+        return None
+    return amount.quantize(PLACES, rounding=ROUND_HALF_EVEN)
+
+
+def _is_known(row: PriceRow, known_at: datetime | None) -> bool:
+    if known_at is None:
+        return row.superseded_at is None
+    return row.recorded_at <= known_at and (row.superseded_at is None or row.superseded_at > known_at)
