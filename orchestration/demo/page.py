@@ -95,7 +95,8 @@ def _print_regression(summary: Summary, console: Console) -> None:
         sent = "sent" if alert.sent else "not sent"
         style = "red" if alert.transition == "firing" else "green"
         console.print(
-            f"[{style}]{alert.transition:<9}[/{style}] {alert.happened_at:%Y-%m-%d %H:%M} UTC  {alert.message} ({sent})"
+            f"[{style}]{alert.transition:<9}[/{style}] {alert.happened_at:%Y-%m-%d %H:%M} UTC  "
+            f"{alert.message} ({sent})"
         )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestration.demo.traffic import DAYS, Plan
 
-# USD per million tokens: input, cached input, output. dew-preview has no price on purpose: it must show as unpriced.
+# USD per million tokens: input, cached input, output. dew-preview has none on purpose: it shows as unpriced.
 PRICES = {
     "aurora-large": ("3.00", "0.75", "12.00"),
     "aurora-mini": ("0.40", "0.10", "1.60"),

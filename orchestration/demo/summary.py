@@ -36,7 +36,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One model over all days. `fail_rate` has its 95 % Wilson interval; money covers the priced calls only."""
+    """One model over all days; `fail_rate` with its 95 % Wilson interval, money of the priced calls only."""
 
     model: str
     n_calls: int
@@ -231,7 +231,10 @@ select
     group_key,
     transition,
     message,
-    exists (select from alerting.outbox where outbox.event_id = events.event_id and sent_at is not null) as sent
+    exists (
+        select from alerting.outbox
+        where outbox.event_id = events.event_id and sent_at is not null
+    ) as sent
 from alerting.events
 order by happened_at desc
 limit 8
