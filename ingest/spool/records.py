@@ -10,7 +10,9 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
     """A call is about to be sent; written before the provider is called.
 
     `started_at_ns` is Unix nanoseconds; its millisecond is the time in `call_id`. `request` is the
-    client's body, byte for byte; `observer` holds the `x-lqo-*` request headers that were recognised.
+    client's body, byte for byte; `observer` holds the `x-lqo-*` request headers that were recognised,
+    under the names of `Call`'s fields: project, environment, user_id, session_id, trace_id, prompt_name,
+    prompt_version, and tags (a JSON object as text).
     """
 
     call_id: UUID
