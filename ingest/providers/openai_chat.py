@@ -67,7 +67,10 @@ class _Choice:
 
     @property
     def text(self) -> str:
-        calls = "\n".join(f"{name}({arguments})" for name, arguments in self.tools.values())
+        # Some providers send an empty `function_call` with every message.
+        calls = "\n".join(
+            f"{name}({arguments})" for name, arguments in self.tools.values() if name or arguments
+        )
         return "".join(self.content) or "".join(self.refusal) or calls
 
     def _add_tool(self, index: object, function: dict[str, Any] | None) -> None:
