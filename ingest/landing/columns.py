@@ -1,0 +1,50 @@
+"""The columns of the stage, in the order a row is rendered: what COPY and the inserts agree on."""
+
+FIXED = (
+    ("ordinal", "integer"),
+    ("call_id", "uuid"),
+    ("started_at", "timestamptz"),
+    ("load_id", "uuid"),
+    ("is_streamed", "boolean"),
+    ("content_hash", "bytea"),
+)
+NAMES = (
+    "source",
+    "endpoint",
+    "provider",
+    "requested_model",
+    "served_model",
+    "project",
+    "environment",
+    "key_id",
+    "prompt_name",
+    "prompt_version",
+    "status",
+    "error_type",
+    "finish_reason",
+    "purpose",
+    "body_state",
+)
+"""Few distinct values: their rendered form is remembered."""
+TEXTS = ("external_id", "user_id", "session_id", "trace_id", "error_message", "usage_raw")
+DOCUMENTS = ("tags", "usage", "attempts")
+PREVIEWS = ("input_preview", "output_preview")
+BODY_TEXTS = ("input_text", "output_text")
+BODIES = ("request", "response")
+NUMBERS = (
+    ("ended_at", "timestamptz"),
+    ("http_status", "integer"),
+    ("ttft_ms", "double precision"),
+    ("latency_ms", "double precision"),
+)
+
+STAGE = (
+    *FIXED,
+    *((name, "text") for name in (*NAMES, *TEXTS)),
+    *((name, "jsonb") for name in DOCUMENTS),
+    *((name, "text") for name in (*PREVIEWS, *BODY_TEXTS)),
+    *((name, "bytea") for name in BODIES),
+    *NUMBERS,
+)
+BODY_COLUMNS = ("call_id", "started_at", *BODIES, *BODY_TEXTS)
+CALL_COLUMNS = tuple(name for name, _ in STAGE if name not in ("ordinal", *BODIES, *BODY_TEXTS))

@@ -1,0 +1,115 @@
+"""A call as one row of binary COPY: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)."""
+
+import re
+import struct
+from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from ingest.call import Call
+from ingest.landing.columns import NAMES, STAGE, TEXTS
+from ingest.landing.content import compress
+from ingest.uuid7 import EPOCH, milliseconds
+
+HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+TRAILER = b"\xff\xff"
+
+_POSTGRES_EPOCH = 946_684_800_000_000
+"""Postgres counts microseconds from 2000-01-01; this is that moment in Unix microseconds."""
+_NULL = b"\xff\xff\xff\xff"
+_fixed = struct.Struct(">h ii i16s iq i16s i? i32s").pack
+_size = struct.Struct(">i").pack
+_integer = struct.Struct(">ii").pack
+_bigint = struct.Struct(">iq").pack
+_double = struct.Struct(">id").pack
+_ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""NUL as JSON writes it, with an odd number of backslashes; after an even number it is plain text."""
+_encode_json = msgspec.json.Encoder().encode
+_names_of = attrgetter(*NAMES)
+_texts_of = attrgetter(*TEXTS)
+_NO_TAGS = _size(3) + b"\x01{}"
+_NO_ATTEMPTS = _size(3) + b"\x01[]"
+
+
+class UnholdableError(ValueError):
+    """A text or document holds what Postgres cannot: repair the call and render it again."""
+
+
+def render(
+    call: Call, *, ordinal: int, content_hash: bytes, load_id: UUID, previews: tuple[str | None, str | None]
+) -> bytes:
+    """The row of a valid call, `columns.STAGE` in order; `started_at` is cut to the millisecond.
+
+    Raises UnholdableError for NUL or a lone surrogate anywhere, or a document that JSON cannot hold.
+    """
+    started_at = milliseconds(call.started_at) * 1000 - _POSTGRES_EPOCH
+    ids = (16, call.call_id.bytes, 8, started_at, 16, load_id.bytes)
+    return b"".join(
+        (
+            _fixed(len(STAGE), 4, ordinal, *ids, 1, call.is_streamed, 32, content_hash),
+            *map(_name, _names_of(call)),
+            *map(_text, _texts_of(call)),
+            _document(call.tags) if call.tags else _NO_TAGS,
+            _NULL if call.usage is None else _document(call.usage),
+            _document(call.attempts) if call.attempts else _NO_ATTEMPTS,
+            *map(_text, previews),
+            _text(call.input_text),
+            _text(call.output_text),
+            _body(call.request),
+            _body(call.response),
+            _moment(call.ended_at),
+            _NULL if call.http_status is None else _integer(4, call.http_status),
+            _NULL if call.ttft_ms is None else _double(8, call.ttft_ms),
+            _NULL if call.latency_ms is None else _double(8, call.latency_ms),
+        )
+    )
+
+
+def _name(value: str | None) -> bytes:
+    return _NULL if value is None else _remembered(value)
+
+
+@lru_cache(maxsize=8192)
+def _remembered(value: str) -> bytes:
+    return _text(value)
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _NULL
+    if "\x00" in value:
+        raise UnholdableError
+    try:
+        data = value.encode()
+    except UnicodeEncodeError:
+        raise UnholdableError from None
+    return _size(len(data)) + data
+
+
+def _document(value: Any) -> bytes:
+    try:
+        data = _encode_json(value)
+    except (UnicodeEncodeError, RecursionError, TypeError, ValueError):
+        raise UnholdableError from None
+    if b"\\u0000" in data and _ESCAPED_NUL.search(data):
+        raise UnholdableError
+    return _size(len(data) + 1) + b"\x01" + data
+
+
+def _body(value: bytes | None) -> bytes:
+    if value is None:
+        return _NULL
+    data = compress(value)
+    return _size(len(data)) + data
+
+
+def _moment(value: datetime | None) -> bytes:
+    if value is None:
+        return _NULL
+    delta = value - EPOCH
+    microseconds = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+    return _bigint(8, microseconds - _POSTGRES_EPOCH)

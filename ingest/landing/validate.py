@@ -1,0 +1,109 @@
+"""What must hold for a call to become a row: structure only. Odd rates and unknown models do land."""
+
+import math
+from datetime import datetime, timedelta
+from typing import get_args
+
+from ingest.call import BodyState, Call, Purpose, Source, Status
+from ingest.landing.result import Problem
+from ingest.uuid7 import milliseconds
+
+LONGEST_CALL = timedelta(days=30)
+LONGEST_NAME = 500
+"""Characters in a model, project, user and the like: marts index them, and an index row ends at 2.7 KB."""
+LONGEST_EXTERNAL_ID = 2000
+"""Bytes, for the same reason."""
+
+_CHOICES = {
+    "source": frozenset(get_args(Source)),
+    "status": frozenset(get_args(Status)),
+    "purpose": frozenset(get_args(Purpose)),
+    "body_state": frozenset(get_args(BodyState)),
+}
+_NAMES = (
+    "endpoint",
+    "provider",
+    "requested_model",
+    "served_model",
+    "project",
+    "environment",
+    "key_id",
+    "user_id",
+    "session_id",
+    "trace_id",
+    "prompt_name",
+    "prompt_version",
+    "error_type",
+    "finish_reason",
+)
+
+
+def problem_of(call: Call, *, earliest: datetime, latest: datetime) -> Problem | None:
+    """The first reason why `call` cannot land, or None. `started_at` must be in [earliest, latest)."""
+    return (
+        _time_problem(call, earliest=earliest, latest=latest)
+        or _latency_problem(call)
+        or _choice_problem(call)
+        or _size_problem(call)
+    )
+
+
+def _time_problem(call: Call, *, earliest: datetime, latest: datetime) -> Problem | None:
+    started_at, ended_at = call.started_at, call.ended_at
+    if started_at.tzinfo is None or (ended_at is not None and ended_at.tzinfo is None):
+        return Problem("naive_time", "a time without its offset from UTC")
+    if not earliest <= started_at < latest:
+        bounds = f"{earliest:%Y-%m-%d} to before {latest:%Y-%m-%d}"
+        return Problem("out_of_range", f"started_at {started_at.isoformat()} is not in {bounds}")
+    bits = call.call_id.int
+    if bits >> 80 != milliseconds(started_at) or (bits >> 76) & 0xF != 7 or (bits >> 62) & 0x3 != 2:
+        detail = f"call_id {call.call_id} is no v7 of started_at {started_at.isoformat()}"
+        return Problem("id_time_mismatch", detail)
+    return None if ended_at is None else _end_problem(started_at, ended_at)
+
+
+def _end_problem(started_at: datetime, ended_at: datetime) -> Problem | None:
+    if ended_at < started_at:
+        return Problem("ended_before_started", f"ended_at {ended_at.isoformat()} precedes started_at")
+    if ended_at - started_at > LONGEST_CALL:
+        return Problem("absurd_value", f"the call took {ended_at - started_at}")
+    return None
+
+
+def _latency_problem(call: Call) -> Problem | None:
+    for name, value in (("latency_ms", call.latency_ms), ("ttft_ms", call.ttft_ms)):
+        if value is None:
+            continue
+        if value < 0:
+            return Problem("negative_latency", f"{name} is {value:g}")
+        if not math.isfinite(value) or value > LONGEST_CALL / timedelta(milliseconds=1):
+            return Problem("absurd_value", f"{name} is {value:g}")
+    if call.http_status is not None and not 0 <= call.http_status <= 999:
+        return Problem("absurd_value", f"http_status is {call.http_status}")
+    return None
+
+
+def _choice_problem(call: Call) -> Problem | None:
+    if (
+        call.status in _CHOICES["status"]
+        and call.source in _CHOICES["source"]
+        and call.purpose in _CHOICES["purpose"]
+        and call.body_state in _CHOICES["body_state"]
+    ):
+        return None
+    name = next(name for name, allowed in _CHOICES.items() if getattr(call, name) not in allowed)
+    return Problem("bad_field", f"{name} is {str(getattr(call, name))[:40]!r}")
+
+
+def _size_problem(call: Call) -> Problem | None:
+    for name in _NAMES:
+        value = getattr(call, name)
+        if value is not None and len(value) > LONGEST_NAME:
+            return Problem("absurd_value", f"{name} has {len(value)} characters, the limit is {LONGEST_NAME}")
+    external_id = call.external_id
+    if external_id is None or len(external_id) * 4 <= LONGEST_EXTERNAL_ID:
+        return None
+    size = len(external_id.encode("utf-8", "surrogatepass"))
+    if size <= LONGEST_EXTERNAL_ID:
+        return None
+    return Problem("absurd_value", f"external_id has {size} bytes, the limit is {LONGEST_EXTERNAL_ID}")
