@@ -9,7 +9,9 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from ingest.database.binaries import NOBODY_ID, Account, Binaries
 from ingest.database.connect import connect
@@ -63,6 +65,11 @@ class Place:
     @property
     def users_lock(self) -> Path:
         return self.folder / "users.lock"
+
+    @property
+    def server_lock(self) -> Path:
+        """Held by every process of the server: it inherits the locked descriptor."""
+        return self.folder / "server.lock"
 
     @property
     def start_lock(self) -> Path:
@@ -120,20 +127,26 @@ def check_version(place: Place, binaries: Binaries) -> None:
 
 
 def ensure_roles_and_databases(superuser: DatabaseUrl, passwords: Passwords) -> None:
-    """`lqo_owner` owns `lqo` and `dagster` and is no superuser; `lqo_reader` may read `lqo`."""
+    """`lqo_owner` owns `lqo` and `dagster` and is no superuser; `lqo_reader` may read `lqo` only.
+
+    Each step is asked for first, so that a start that was killed in between is completed.
+    """
     with connect(superuser, autocommit=True) as connection:
-        roles = {row[0] for row in connection.execute("select rolname from pg_roles")}
-        databases = {row[0] for row in connection.execute("select datname from pg_database")}
-        for role, password in ((OWNER, passwords.owner), (READER, passwords.reader)):
-            if role not in roles:
-                statement = sql.SQL("create role {} login password {}")
-                connection.execute(statement.format(sql.Identifier(role), sql.Literal(password)))
-        for database in (WAREHOUSE, DAGSTER):
-            if database not in databases:
+        roles = {
+            row[0] for row in connection.execute("select rolname from pg_roles where rolconfig is not null")
+        }
+        if READER not in roles:
+            with connection.transaction():
+                _create_role(connection, OWNER, passwords.owner)
+                _create_role(connection, READER, passwords.reader)
+                connection.execute("alter role lqo_reader set default_transaction_read_only = on")
+        databases = dict(connection.execute("select datname, datacl is not null from pg_database").fetchall())
+        for name in (WAREHOUSE, DAGSTER):
+            if name not in databases:
                 statement = sql.SQL("create database {} owner {}")
-                connection.execute(statement.format(sql.Identifier(database), sql.Identifier(OWNER)))
-        connection.execute("alter role lqo_reader set default_transaction_read_only = on")
-        connection.execute("revoke all on database dagster from public")
+                connection.execute(statement.format(sql.Identifier(name), sql.Identifier(OWNER)))
+        if not databases.get(DAGSTER):
+            connection.execute("revoke all on database dagster from public")
 
 
 def data_argument(data: Path) -> str:
@@ -162,6 +175,11 @@ def write_private(path: Path, text: str) -> None:
     draft.replace(path)
 
 
+def _create_role(connection: psycopg.Connection[TupleRow], name: str, password: str) -> None:
+    statement = sql.SQL("create role {} login password {}")
+    connection.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
+
+
 def _initdb(
     draft: Path, binaries: Binaries, builder: Account | None, password_file: Path, *, is_throwaway: bool
 ) -> None:
@@ -172,7 +190,8 @@ def _initdb(
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
         "--encoding=UTF8",
-        "--locale-provider=builtin",
+        # The same sort order on every machine; servers before 17 have the C library's only.
+        *(["--locale-provider=builtin"] if int(binaries.major) >= 17 else []),
         "--locale=C.UTF-8",
         *(["--no-sync"] if is_throwaway else []),
     ]

@@ -12,6 +12,7 @@ from ingest.database.url import DatabaseUrl
 
 T = TypeVar("T")
 
+OLDEST_SERVER = 150000
 # A dead peer is noticed after 30 + 3 × 10 s; the system's default is two hours.
 _KEEPALIVE = {"keepalives_idle": "30", "keepalives_interval": "10", "keepalives_count": "3"}
 _LASTING = (
@@ -50,6 +51,17 @@ def connect(
         return psycopg.connect(url.psycopg(), autocommit=autocommit, **chosen)  # pyright: ignore[reportArgumentType]
     except psycopg.OperationalError as error:
         raise unavailable(url, error) from None
+
+
+def check_server(url: DatabaseUrl) -> None:
+    """Raise DatabaseUnavailable unless the server answers and is new enough."""
+    with connect(url, autocommit=True) as connection:
+        version = connection.info.server_version
+    if version < OLDEST_SERVER:
+        raise DatabaseUnavailable(
+            f"{url.masked()} is PostgreSQL {version // 10000}; {OLDEST_SERVER // 10000} or newer is needed",
+            is_transient=False,
+        )
 
 
 def unavailable(url: DatabaseUrl, error: psycopg.Error) -> DatabaseUnavailable:

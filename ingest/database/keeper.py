@@ -29,7 +29,8 @@ class Plan(TypedDict):
     command: list[str]
     data: str
     log: str
-    lock: str
+    users_lock: str
+    server_lock: int
     run: str
     identity: "Identity"
     is_throwaway: bool
@@ -48,8 +49,8 @@ def main() -> None:
     if os.fork():
         os._exit(0)  # whoever started us need not wait for us
     wakeup = _wake_on(signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
+    lock = os.open(plan["users_lock"], os.O_RDWR)
     server = _start(plan)
-    lock = os.open(plan["lock"], os.O_RDWR)
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
     is_ours = False
@@ -76,10 +77,12 @@ def _start(plan: Plan) -> subprocess.Popen[bytes]:
             stderr=log,
             env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
             preexec_fn=_interrupt_when_keeper_dies,  # noqa: PLW1509  (this process has one thread)
+            pass_fds=[plan["server_lock"]],
             **plan["identity"],
         )
     finally:
         os.close(log)
+        os.close(plan["server_lock"])  # from here on only the server's processes hold it
 
 
 def _interrupt_when_keeper_dies() -> None:

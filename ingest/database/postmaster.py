@@ -1,4 +1,4 @@
-"""The server process of a data directory: find it, tell it from a recycled pid, stop it."""
+"""The server process of a data directory: what its pid file says, and how it is stopped."""
 
 import os
 import signal
@@ -7,80 +7,71 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_POLL_SECONDS = 0.02
+from ingest.database.locks import POLL_SECONDS, is_held
+
 _PROC = Path("/proc")
 
 
 @dataclass(frozen=True, slots=True)
 class Postmaster:
-    """What `postmaster.pid` says. `status` is starting, ready, stopping or standby."""
+    """The content of `postmaster.pid`. `status` is starting, ready, stopping or standby."""
 
     pid: int
     port: int
-    socket_folder: str
     status: str
 
 
-def read_postmaster(data: Path) -> Postmaster | None:
-    """The server that runs on `data` now; None if there is none, whatever file a killed one left."""
+def read_pid_file(data: Path) -> Postmaster | None:
+    """What the file says, true or stale; None without a file."""
     try:
         lines = (data / "postmaster.pid").read_text().splitlines()
         pid = int(lines[0])
-    except (OSError, ValueError, IndexError):
-        return None
-    if not is_server_of(pid, data):
+    except (FileNotFoundError, ValueError, IndexError):
         return None
     lines += [""] * 8  # a server that has just begun has not written all of its eight lines
     port = int(lines[3]) if lines[3].isdigit() else 0
-    return Postmaster(pid=pid, port=port, socket_folder=lines[4], status=lines[7].strip() or "starting")
+    return Postmaster(pid=pid, port=port, status=lines[7].strip() or "starting")
 
 
-def is_server_of(pid: int, data: Path) -> bool:
-    """Whether `pid` is a living postgres whose working directory is `data`."""
-    if not _PROC.joinpath("self", "cwd").exists():
-        return _is_postgres_by_ps(pid)
-    try:
-        name = _PROC.joinpath(str(pid), "comm").read_text().strip()
-        return name == "postgres" and _PROC.joinpath(str(pid), "cwd").samefile(data)
-    except OSError:
+def may_be_server_of(pid: int, data: Path) -> bool:
+    """Whether `pid` is a postgres that works in `data`; in doubt (a folder we may not look up), True."""
+    if not is_postgres(pid):
         return False
+    try:
+        return _PROC.joinpath(str(pid), "cwd").samefile(data)
+    except FileNotFoundError:
+        return not _PROC.joinpath("self").exists()
+    except PermissionError:
+        return True
 
 
-def leftovers(data: Path) -> list[int]:
-    """Every living postgres process of `data`: backends outlive a killed postmaster by a moment."""
-    if not _PROC.joinpath("self", "cwd").exists():
-        found = read_postmaster(data)
-        return [found.pid] if found else []
-    pids = (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if is_server_of(pid, data)]
+def is_postgres(pid: int) -> bool:
+    """Whether `pid` is a living process called postgres: a recycled pid is somebody else."""
+    comm = _PROC / str(pid) / "comm"
+    if _PROC.joinpath("self").exists():
+        return comm.exists() and comm.read_text().strip() == "postgres"
+    run = subprocess.run(["ps", "-o", "comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return run.stdout.strip().endswith("postgres")
 
 
-def stop_postmaster(data: Path, pid: int, *, patience_seconds: float = 120) -> None:
-    """Fast shutdown (clients are cut off, nothing is lost); an immediate one if that takes too long."""
-    for sign, patience in ((signal.SIGINT, patience_seconds), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
-        if not is_server_of(pid, data):
+def stop_postmaster(pid: int, *, lock: Path, patience_seconds: float = 120) -> None:
+    """Fast shutdown: clients are cut off, nothing is lost. An immediate one if that takes too long.
+
+    `lock` is the file that every process of the server holds a lock on.
+    """
+    for number, patience in ((signal.SIGINT, patience_seconds), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+        if not is_held(lock):
             return
-        try:
-            os.kill(pid, sign)
-        except ProcessLookupError:
-            return
-        if wait_until_gone(data, pid, seconds=patience):
+        if is_postgres(pid):
+            os.kill(pid, number)
+        if _wait_until_free(lock, seconds=patience):
             return
 
 
-def wait_until_gone(data: Path, pid: int, *, seconds: float) -> bool:
-    """Poll until `pid` is no server of `data` any more; False if it still is after `seconds`."""
+def _wait_until_free(lock: Path, *, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while is_server_of(pid, data):
+    while is_held(lock):
         if time.monotonic() > deadline:
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(POLL_SECONDS)
     return True
-
-
-def _is_postgres_by_ps(pid: int) -> bool:
-    run = subprocess.run(
-        ["ps", "-o", "stat=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    state, _, command = run.stdout.strip().partition(" ")
-    return command.strip().endswith("postgres") and not state.startswith("Z")

@@ -58,13 +58,17 @@ class DatabaseUrl:
         return make_conninfo(**given, port=self.port, **dict(self.options))
 
     def sqlalchemy(self, driver: Literal["psycopg", "psycopg2"]) -> str:
-        """The URL for `create_engine`; a socket directory stands in the query, where SQLAlchemy reads it."""
+        """The URL for `create_engine`.
+
+        A socket directory stands in the query, where SQLAlchemy looks for it; so does a database
+        whose name needs encoding, since SQLAlchemy 2.0 does not decode that part of the path.
+        """
+        where, path, query = f"{_bracketed(self.host)}{self._port()}", _encode(self.dbname), self.options
         if self.host.startswith(("/", "@")):
-            where, query = "", (("host", self.host), ("port", str(self.port)), *self.options)
-        else:
-            host = f"[{self.host}]" if ":" in self.host else _encode(self.host)
-            where, query = f"{host}{self._port()}", self.options
-        return f"postgresql+{driver}://{self._login()}{where}/{_encode(self.dbname)}{_query(query)}"
+            where, query = "", (("host", self.host), ("port", str(self.port)), *query)
+        if path != self.dbname:
+            path, query = "", (("dbname", self.dbname), *query)
+        return f"postgresql+{driver}://{self._login()}{where}/{path}{_query(query)}"
 
     def parts(self) -> Parts:
         """host, port, user, password and dbname apart (and sslmode where given), for dbt."""
@@ -149,6 +153,11 @@ def _port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise DatabaseUrlError("the port of the database URL must be a number from 1 to 65535")
     return int(text)
+
+
+def _bracketed(host: str) -> str:
+    is_ipv6 = ":" in host and not host.startswith("/")
+    return f"[{host}]" if is_ipv6 else _encode(host)
 
 
 def _encode(text: str) -> str:
