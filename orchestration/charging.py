@@ -1,0 +1,171 @@
+"""Charges over windows of landed calls: every provider attempt, priced from the dated book."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import LiteralString
+from uuid import UUID
+
+import polars as pl
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from evaluators.pricing.book import PriceBook
+from evaluators.pricing.frame import price_frame
+from orchestration import charging_queries as queries
+from orchestration.dirty import mark_hours
+from orchestration.frames import copy_frame, read_chunk
+from orchestration.price_book import CHARGES, book_version, ensure_snapshots, load_book, newer_models
+from orchestration.transactions import writing
+from orchestration.windows import Window, merge
+
+CHUNK_CALLS = 20_000
+NO_CALL = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeResult:
+    """Charges written: priced, unpriced (`by_reason`), and of these how many took another's place
+    (`n_restated`; the others stand in `cost.charge_history`). `hours` are the UTC hours touched."""
+
+    n_priced: int = 0
+    n_unpriced: int = 0
+    by_reason: dict[str, int] = field(default_factory=dict[str, int])
+    n_restated: int = 0
+    hours: frozenset[datetime] = field(default_factory=frozenset[datetime])
+
+
+@dataclass(slots=True)
+class _Books:
+    """The book in memory, read again when the warehouse has a newer one."""
+
+    book: PriceBook | None = None
+    version: int = -1
+
+    def current(self, connection: Connection[TupleRow]) -> PriceBook:
+        version = book_version(connection)
+        if self.book is None or version != self.version:
+            self.book, self.version = load_book(connection), version
+        return self.book
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    counts: list[tuple[datetime, str | None, int]]
+    n_restated: int
+
+
+def charge_window(
+    connection: Connection[TupleRow],
+    windows: Sequence[Window],
+    *,
+    reprice: bool = False,
+    chunk_calls: int = CHUNK_CALLS,
+) -> ChargeResult:
+    """Give every attempt of every call of the windows a charge; add what is missing.
+
+    Charged again are calls whose charge was made from an interrupted row that has its END now, and unpriced
+    ones whose model has newer prices. `reprice` prices the whole window: a charge that comes out differently
+    moves to `cost.charge_history` in the same transaction, an equal one is not touched. Each chunk is one
+    transaction; the connection must be outside one.
+    """
+    chunks: list[_Chunk] = []
+    books = _Books()
+    for window in merge(windows):
+        if reprice:
+            chunks += _charge_chunks(
+                connection, queries.ALL_CALLS, window=window, books=books, calls=chunk_calls
+            )
+            continue
+        for query in (queries.UNSETTLED_CALLS, queries.NEW_CALLS):
+            chunks += _charge_chunks(connection, query, window=window, books=books, calls=chunk_calls)
+    return _total(chunks)
+
+
+def _charge_chunks(
+    connection: Connection[TupleRow],
+    query: LiteralString,
+    *,
+    window: Window,
+    books: _Books,
+    calls: int,
+) -> Iterator[_Chunk]:
+    position = (window.start, NO_CALL)
+    while True:
+        with writing(connection, relation=CHARGES):
+            params: dict[str, object] = {
+                "start": position[0],
+                "after": position[1],
+                "end": window.end,
+                "limit": calls,
+            }
+            if query is queries.UNSETTLED_CALLS:
+                params |= _priceable(connection, window=window, book=books.current(connection))
+            attempts = read_chunk(
+                connection, query, params=params, schema=queries.ATTEMPT_SCHEMA, max_bytes=None
+            )
+            if attempts.is_empty():
+                return
+            attempts = attempts.with_columns(
+                started_at=pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
+            )
+            ensure_snapshots(connection, attempts.select("provider", "model").unique().iter_rows())
+            charges = charge_attempts(attempts, book=books.current(connection))
+            chunk = _write(connection, charges, window=window, is_new=query is queries.NEW_CALLS)
+        yield chunk
+        position = (attempts["started_at"][-1].astimezone(UTC), UUID(attempts["call_id"][-1]))
+
+
+def charge_attempts(attempts: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
+    """The columns of the stage for attempts (ATTEMPT_SCHEMA and started_at), in their order.
+
+    An unpriced attempt holds the version of the book that had no price for it.
+    """
+    return price_frame(attempts, book=book).with_columns(
+        is_provisional=attempts["is_provisional"],
+        price_version=pl.coalesce("price_version", pl.lit(book.version)),
+    )
+
+
+def _priceable(connection: Connection[TupleRow], *, window: Window, book: PriceBook) -> dict[str, object]:
+    """The unpriced models of the window about which the book has learned something since."""
+    given = {"start": window.start, "end": window.end, "book_version": book.version}
+    unpriced = connection.execute(queries.UNPRICED_MODELS, given).fetchall()
+    models = newer_models(connection, unpriced) if unpriced else []
+    return {
+        "book_version": book.version,
+        "providers": [provider for provider, _ in models],
+        "models": [model for _, model in models],
+    }
+
+
+def _write(
+    connection: Connection[TupleRow], charges: pl.DataFrame, *, window: Window, is_new: bool
+) -> _Chunk:
+    span = {"start": charges["started_at"][0], "end": window.end}
+    n_restated = 0
+    with connection.cursor() as cursor:
+        cursor.execute(queries.MAKE_STAGE)
+        copy_frame(cursor, charges, table="charged_attempts")
+        if not is_new:
+            n_restated = cursor.execute(queries.KEEP_SUPERSEDED, span).rowcount
+            cursor.execute(queries.DROP_VANISHED, span)
+        counts = cursor.execute(queries.WRITE_CHARGES).fetchall()
+    mark_hours(connection, {hour for hour, _, _ in counts}, stage="charges")
+    return _Chunk([(hour, reason, n) for hour, reason, n in counts], n_restated)
+
+
+def _total(chunks: Iterable[_Chunk]) -> ChargeResult:
+    by_reason: Counter[str] = Counter()
+    n_priced = n_restated = 0
+    hours: set[datetime] = set()
+    for chunk in chunks:
+        n_restated += chunk.n_restated
+        for hour, reason, n in chunk.counts:
+            hours.add(hour)
+            if reason is None:
+                n_priced += n
+            else:
+                by_reason[reason] += n
+    return ChargeResult(n_priced, by_reason.total(), dict(by_reason), n_restated, frozenset(hours))

@@ -1,0 +1,228 @@
+"""The price book in the warehouse: reading it, copying a model's known prices into it, importing files.
+
+Rows are never overwritten. A correction supersedes the row it corrects and marks the hours whose charges
+it may change, so that the next refresh prices them again and leaves a restatement.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import LiteralString
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from evaluators.pricing.book import PriceBook
+from evaluators.pricing.genai import Refused, snapshot_rows
+from evaluators.pricing.rows import GENAI_SOURCE, PriceRow
+from orchestration.transactions import LOCK, writing
+
+PRICES = "cost.prices"
+CHARGES = "cost.charges"
+
+CURRENT: LiteralString = """
+select
+    id, provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
+    valid_to, recorded_at, superseded_at, source, price_version
+from cost.prices
+where superseded_at is null
+"""
+
+AS_KNOWN_AT: LiteralString = """
+select
+    id, provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
+    valid_to, recorded_at, superseded_at, source, price_version
+from cost.prices
+where recorded_at <= %(known_at)s and (superseded_at is null or superseded_at > %(known_at)s)
+"""
+
+ADD: LiteralString = """
+insert into cost.prices (
+    provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
+    valid_to, recorded_at, source, price_version
+) values (
+    %(provider)s, %(model)s, %(match)s, %(bucket)s, %(usd_per_million)s, %(min_input_tokens)s,
+    %(service_tier)s, %(currency)s, %(valid_from)s, %(valid_to)s, statement_timestamp(), %(source)s,
+    %(price_version)s
+)
+"""
+
+CHARGED_MODELS: LiteralString = """
+select distinct provider, model from cost.charges
+where started_at >= %(from)s and (%(to)s::timestamptz is null or started_at < %(to)s)
+"""
+
+MARK_AFFECTED: LiteralString = """
+insert into raw.dirty_hours (hour, stage)
+select distinct date_trunc('hour', charges.started_at, 'UTC') as hour, 'prices'
+from cost.charges
+inner join unnest(
+    %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]
+) as changed (provider, model, valid_from, valid_to)
+    on charges.provider = changed.provider
+    and charges.model = changed.model
+    and charges.started_at >= changed.valid_from
+    and (changed.valid_to is null or charges.started_at < changed.valid_to)
+where charges.started_at >= %(from)s and (%(to)s::timestamptz is null or charges.started_at < %(to)s)
+order by hour
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceImport:
+    """What an import did: rows new to the book, rows it already held, rows it corrected (these are also
+    counted as added), and the version of the book afterwards."""
+
+    n_added: int
+    n_unchanged: int
+    n_superseded: int
+    price_version: int
+    n_hours_marked: int = 0
+
+
+def load_book(connection: Connection[TupleRow], *, known_at: datetime | None = None) -> PriceBook:
+    """The book as it is, or as it was known at an aware time."""
+    with connection.transaction(), connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        if known_at is None:
+            rows = cursor.execute(CURRENT).fetchall()
+        else:
+            rows = cursor.execute(AS_KNOWN_AT, {"known_at": known_at}).fetchall()
+    return PriceBook(rows, known_at=known_at)
+
+
+def book_version(connection: Connection[TupleRow]) -> int:
+    """The version of the newest row, 0 for an empty book: what tells a copy in memory that it is stale."""
+    with connection.transaction():
+        row = connection.execute("select coalesce(max(price_version), 0) from cost.prices").fetchone()
+    return row[0] if row else 0
+
+
+def newer_models(connection: Connection[TupleRow], asked: Sequence[TupleRow]) -> list[tuple[str, str]]:
+    """Of (provider, model, version of the book that was asked), those with a row of a later version."""
+    rows = _current_rows(connection)
+    books: dict[int, PriceBook] = {}
+    for _, _, version in asked:
+        if version not in books:
+            books[version] = PriceBook(row for row in rows if row.price_version > version)
+    return [(provider, model) for provider, model, version in asked if books[version].knows(provider, model)]
+
+
+def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[str, str]]) -> int:
+    """Copy what genai-prices knows of each (provider, model) not copied before; returns the rows added.
+
+    A copied row stays when the library later forgets the model. Models that the library does not know, or
+    prices in ways that tokens alone do not tell, add nothing: their calls stay unpriced, with the reason.
+    """
+    with connection.transaction():
+        unseen = set(models) - _snapshotted(connection)
+        if not unseen:
+            return 0
+        connection.execute(LOCK, (PRICES,))
+        at = datetime.now(UTC)
+        rows: list[PriceRow] = []
+        for provider, model in sorted(unseen - _snapshotted(connection)):
+            found = snapshot_rows(provider, model, at=at)
+            rows += [] if isinstance(found, Refused) else found
+        if rows:
+            _add(connection, rows)
+        return len(rows)
+
+
+def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *, source: str) -> PriceImport:
+    """Add dated prices: what the book already holds changes nothing, what differs supersedes.
+
+    A row is the same price as another if provider, model, match, bucket, tier, service tier, currency and
+    `valid_from` agree; it is unchanged if price and `valid_to` agree too. Later rows of one import win.
+    `source` names the file for rows that name no source. Waits for running charges, so that each of them is
+    either seen by the marks set here or made with the new book.
+    """
+    given = {_key(row): row for row in rows}
+    with writing(connection, relation=CHARGES):
+        connection.execute(LOCK, (PRICES,))
+        held = {_key(row): row for row in _current_rows(connection)}
+        changed = {
+            key: row for key, row in given.items() if key not in held or _value(held[key]) != _value(row)
+        }
+        corrected = [held[key] for key in changed if key in held]
+        _supersede(connection, corrected)
+        if changed:
+            _add(connection, list(changed.values()), default_source=source)
+        n_marked = _mark_affected(connection, [*corrected, *changed.values()])
+        version = book_version(connection)
+    return PriceImport(len(changed), len(given) - len(changed), len(corrected), version, n_marked)
+
+
+def _key(row: PriceRow) -> tuple[object, ...]:
+    return (
+        row.is_snapshot,
+        row.provider,
+        row.model,
+        row.match,
+        row.bucket,
+        row.min_input_tokens,
+        row.service_tier,
+        row.currency,
+        row.valid_from,
+    )
+
+
+def _value(row: PriceRow) -> tuple[object, ...]:
+    return (row.usd_per_million, row.valid_to)
+
+
+def _current_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
+    with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        return cursor.execute(CURRENT).fetchall()
+
+
+def _snapshotted(connection: Connection[TupleRow]) -> set[tuple[str, str]]:
+    rows = connection.execute(
+        "select distinct provider, model from cost.prices where starts_with(source, %s)", (GENAI_SOURCE,)
+    ).fetchall()
+    return {(provider, model) for provider, model in rows}
+
+
+def _supersede(connection: Connection[TupleRow], rows: Sequence[PriceRow]) -> None:
+    connection.execute(
+        "update cost.prices set superseded_at = statement_timestamp() where id = any(%s)",
+        ([row.id for row in rows],),
+    )
+
+
+def _add(connection: Connection[TupleRow], rows: Sequence[PriceRow], *, default_source: str = "") -> None:
+    version = connection.execute("select nextval('cost.price_versions')").fetchone()
+    names = ("provider", "model", "match", "bucket", "usd_per_million", "min_input_tokens", "service_tier")
+    names += ("currency", "valid_from", "valid_to")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            ADD,
+            [
+                {name: getattr(row, name) for name in names}
+                | {"source": row.source or default_source, "price_version": version[0] if version else 0}
+                for row in rows
+            ],
+        )
+
+
+def _mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]) -> int:
+    """Mark the hours holding charges of a model and time that a changed row is about; returns their number.
+
+    Reads the charges of the rows' validity once: an import is rare, and what it may restate must be found.
+    """
+    if not changed:
+        return 0
+    ends = [row.valid_to for row in changed]
+    span = {
+        "from": min(row.valid_from for row in changed),
+        "to": None if None in ends else max(end for end in ends if end),
+    }
+    books = [(PriceBook([row]), row) for row in changed]
+    affected = {
+        (provider, model, row.valid_from, row.valid_to)
+        for provider, model in connection.execute(CHARGED_MODELS, span).fetchall()
+        for book, row in books
+        if book.knows(provider, model)
+    }
+    providers, models, froms, tos = zip(*affected, strict=True) if affected else ((), (), (), ())
+    given = {"providers": list(providers), "models": list(models), "froms": list(froms), "tos": list(tos)}
+    return connection.execute(MARK_AFFECTED, {**given, **span}).rowcount
