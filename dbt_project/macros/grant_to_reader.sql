@@ -1,0 +1,15 @@
+{#
+  Dashboards read as `lqo_reader`. The migration's default privileges cover relations of its own role; this covers
+  a dbt that runs as another. A table keeps its grants across refreshes, so only a new relation is granted.
+#}
+{% macro grant_to_reader() %}
+    {%- if execute and (model.config.materialized == 'view' or load_cached_relation(this) is none) -%}
+        do $$
+        begin
+            if exists (select from pg_roles where rolname = 'lqo_reader') then
+                grant select on {{ this }} to lqo_reader;
+            end if;
+        end
+        $$
+    {%- endif -%}
+{% endmacro %}

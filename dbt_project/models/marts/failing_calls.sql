@@ -1,0 +1,40 @@
+{{ config(materialized='view') }}
+
+-- Always ask for a range of started_at: this reads calls, one row per call.
+
+with calls as (
+
+    select * from {{ ref('calls') }}
+    where is_failed
+
+),
+
+raw_calls as (
+
+    select * from {{ ref('stg_raw__llm_calls') }}
+
+),
+
+final as (
+
+    select
+        calls.started_at,
+        calls.call_id,
+        calls.provider,
+        calls.model,
+        calls.project,
+        calls.user_id,
+        calls.prompt_name,
+        calls.status,
+        calls.finish_reason,
+        calls.latency_ms,
+        calls.failed_rules,
+        calls.rule_set_version,
+        raw_calls.input_preview,
+        raw_calls.output_preview
+    from calls
+    left join raw_calls using (started_at, call_id)
+
+)
+
+select * from final
