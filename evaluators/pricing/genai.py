@@ -87,6 +87,8 @@ class _Period:
 def _find(provider: str, model: str) -> "ModelInfo | None":
     from genai_prices.data_snapshot import get_snapshot
 
+    if "compatible" in provider.lower():  # a server of one's own, which the library would take for OpenAI
+        return None
     try:
         return get_snapshot().find_provider_model(model, None, provider, None)[1]
     except LookupError:

@@ -72,7 +72,7 @@ class PriceRow:
             and self.valid_to <= self.valid_from,
         }
         return next(
-            (problem for problem, holds in checks.items() if holds), _price_problem(self.usd_per_million)
+            (problem for problem, holds in checks.items() if holds), price_problem(self.usd_per_million)
         )
 
 
@@ -100,7 +100,8 @@ class Unpriced:
     reason: str
 
 
-def _price_problem(price: Decimal) -> str | None:
+def price_problem(price: Decimal) -> str | None:
+    """Why no price per million tokens can be this, or None."""
     if not price.is_finite():
         return "price is not a finite number"
     if price < 0:
@@ -108,8 +109,5 @@ def _price_problem(price: Decimal) -> str | None:
     if price > MAX_USD_PER_MILLION:
         return f"price is above ${MAX_USD_PER_MILLION:,} per million tokens"
     exponent = price.normalize().as_tuple().exponent
-    return (
-        f"price has more than {PRICE_PLACES} decimal places"
-        if isinstance(exponent, int) and exponent < -PRICE_PLACES
-        else None
-    )
+    is_too_fine = isinstance(exponent, int) and exponent < -PRICE_PLACES
+    return f"price has more than {PRICE_PLACES} decimal places" if is_too_fine else None

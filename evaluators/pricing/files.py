@@ -1,0 +1,116 @@
+"""Price files of users: CSV or YAML rows in, rows for the book and counted rejects out."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from evaluators.pricing.history import read_price_history
+from evaluators.pricing.rejects import PriceFile, Reject, parse_price, parse_time
+from evaluators.pricing.rows import GENAI_SOURCE, STANDARD, Match, PriceRow
+from evaluators.usage_fields import MAX_TOKENS
+
+REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"})
+OPTIONAL: Final = frozenset(
+    {"provider", "match", "valid_to", "source", "min_input_tokens", "service_tier", "currency"}
+)
+
+
+class PriceFileError(Exception):
+    """A file that is no price file at all; the message is one line."""
+
+
+def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
+    """The rows of a price file, recorded at `recorded_at` (aware), and the rejects with line and reason.
+
+    CSV (`.csv`) or YAML (`.yaml`, `.yml`: a list of mappings) with the columns of docs/prices.md, or a CSV of
+    observed prices per token (`evaluators.pricing.history`). Rows have id 0 and price_version 0. Raises
+    PriceFileError for a file that cannot be read, has no rows, or lacks a required column.
+    """
+    lines = _lines(path)
+    if not lines:
+        raise PriceFileError(f"{path}: no rows")
+    columns = set(lines[0][1])
+    if {"observed_from", "input_cost_per_token"} <= columns:
+        return read_price_history(lines, source=path.name, recorded_at=recorded_at)
+    if missing := REQUIRED - columns:
+        raise PriceFileError(f"{path}: no column {', '.join(sorted(missing))}")
+    if unknown := columns - REQUIRED - OPTIONAL:
+        raise PriceFileError(f"{path}: unknown column {', '.join(sorted(map(str, unknown)))}")
+    rows: list[PriceRow] = []
+    rejects: list[Reject] = []
+    for number, cells in lines:
+        try:
+            rows.append(_row(cells, default_source=path.name, recorded_at=recorded_at))
+        except ValueError as error:
+            rejects.append(Reject(number, _text(cells, "model") or "", str(error)))
+    return PriceFile(rows, rejects)
+
+
+def _lines(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
+    """(line or item number, cells) of each row."""
+    try:
+        if path.suffix in (".yaml", ".yml"):
+            return list(_yaml_items(path))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            return [(reader.line_num, cells) for cells in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise PriceFileError(f"{path}: {error}") from None
+
+
+def _yaml_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    try:
+        import yaml
+    except ImportError:
+        raise PriceFileError(f"{path}: reading YAML needs PyYAML; use CSV or install it") from None
+    try:
+        # Every scalar stays text: a YAML float would lose the digits of a price.
+        items = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise PriceFileError(f"{path}: {' '.join(str(error).split())}") from None
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise PriceFileError(f"{path}: not a list of mappings")
+    yield from enumerate(items, start=1)
+
+
+def _row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime) -> PriceRow:
+    """One row; ValueError says what is wrong with it."""
+    source = _text(cells, "source") or default_source
+    if source.startswith(GENAI_SOURCE):
+        raise ValueError(f"source {source!r} is reserved for copied prices")
+    valid_to = _text(cells, "valid_to")
+    return PriceRow(
+        provider=_text(cells, "provider"),
+        model=_text(cells, "model") or "",
+        match=_match(_text(cells, "match") or "exact"),
+        bucket=_text(cells, "bucket") or "",
+        usd_per_million=parse_price(_text(cells, "usd_per_million")),
+        min_input_tokens=_floor(_text(cells, "min_input_tokens") or "0"),
+        service_tier=(_text(cells, "service_tier") or STANDARD).lower(),
+        currency=(_text(cells, "currency") or "USD").upper(),
+        valid_from=parse_time(_text(cells, "valid_from")),
+        valid_to=None if valid_to is None else parse_time(valid_to),
+        recorded_at=recorded_at,
+        source=source,
+    )
+
+
+def _text(cells: Mapping[str, Any], name: str) -> str | None:
+    """A cell's stripped text, None where it is blank or absent."""
+    return str(cells.get(name) or "").strip() or None
+
+
+def _match(text: str) -> Match:
+    if text == "exact":
+        return "exact"
+    if text == "prefix":
+        return "prefix"
+    raise ValueError(f"match {text!r} is neither exact nor prefix")
+
+
+def _floor(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > MAX_TOKENS:
+        raise ValueError(f"min_input_tokens {text!r} is not a token count")
+    return int(text)
