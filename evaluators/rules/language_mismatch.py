@@ -2,13 +2,11 @@
 
 import polars as pl
 
-from evaluators.rules.asked_language import OPEN, asked_language
-from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, unscored_unless
-from evaluators.rules.language import are_alike, detect, sample
+from evaluators.rules.asked_language import LANGUAGE_WORDS, OPEN, asked_language
+from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, rows_where, unscored_unless
+from evaluators.rules.language import are_alike, detect, obvious, sample
 
 PROMPT_LIMIT = 4_000
-
-_UNSCORED = "\0"
 
 
 def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7) -> Rule:
@@ -21,38 +19,47 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
-        samples = frame.select(
-            "text_gap",
-            prompt=pl.concat_str("system_text", "input_text", separator="\n", ignore_nulls=True).str.head(
-                PROMPT_LIMIT
-            ),
-            answer=sample(pl.col("answer")),
-            question=sample(pl.col("input_text")),
-        ).with_columns(
-            is_long_enough=_letters("answer") >= least_letters,
-            is_asking=_letters("question") >= least_letters,
+        samples = _samples(frame, least_letters=least_letters)
+        found = rows_where(
+            samples,
+            pl.col("text_gap").is_null() & pl.col("is_long_enough"),
+            columns=[
+                "prompt",
+                "answer",
+                "answer_language",
+                "question",
+                "question_language",
+                "is_asking",
+                "is_language_mentioned",
+            ],
+            judge=judge,
         )
-        found = [
-            None if row[0] is not None or not row[4] else judge(*row[1:4], row[5])
-            for row in samples.iter_rows()
-        ]
-        applies = frame.with_columns(samples["is_long_enough"], pl.Series("found", found, dtype=pl.String))
-        skipped = pl.col("found").str.starts_with(_UNSCORED).fill_null(value=False)
+        skipped = (pl.col("found") == NOT_APPLICABLE).fill_null(value=False)
         return outcome(
-            applies, unscored=unscored_unless(pl.col("is_long_enough") & ~skipped), evidence=pl.col("found")
+            samples.with_columns(found=found),
+            unscored=unscored_unless(pl.col("is_long_enough") & ~skipped),
+            evidence=pl.col("found"),
         )
 
-    def judge(prompt: str, answer: str, question: str | None, is_asking: bool | None) -> str | None:
-        asked = asked_language(prompt)
+    def judge(
+        prompt: str | None,
+        answer: str,
+        answer_language: str | None,
+        question: str,
+        question_language: str | None,
+        is_asking: bool,
+        is_language_mentioned: bool,
+    ) -> str | None:
+        asked = asked_language(prompt or "") if is_language_mentioned else None
         if asked == OPEN or (asked is None and not is_asking):
-            return _UNSCORED + NOT_APPLICABLE
-        expected = asked or _confident(question or "")
-        language = _confident(answer)
+            return NOT_APPLICABLE
+        expected = asked or question_language or confident(question)
+        language = answer_language or confident(answer)
         if expected is None or language is None:
-            return _UNSCORED + NOT_APPLICABLE
+            return NOT_APPLICABLE
         return None if are_alike(expected, language) else f"asked for {expected}, answered in {language}"
 
-    def _confident(text: str) -> str | None:
+    def confident(text: str) -> str | None:
         language, probability = detect(text)
         return language if probability >= least_probability else None
 
@@ -64,6 +71,23 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
         requires=("output_text", "input_text", "request", "body_state"),
         check=check,
         config=(("least_letters", least_letters), ("least_probability", least_probability)),
+    )
+
+
+def _samples(frame: pl.DataFrame, *, least_letters: int) -> pl.DataFrame:
+    prompt = pl.concat_str("system_text", "input_text", separator="\n", ignore_nulls=True).str.head(
+        PROMPT_LIMIT
+    )
+    return frame.select(
+        "text_gap", prompt=prompt, answer=sample(pl.col("answer")), question=sample(pl.col("input_text"))
+    ).with_columns(
+        answer_language=obvious(pl.col("answer")),
+        question_language=obvious(pl.col("question")),
+        is_long_enough=_letters("answer") >= least_letters,
+        is_asking=_letters("question") >= least_letters,
+        is_language_mentioned=pl.col("prompt")
+        .str.contains_any(LANGUAGE_WORDS, ascii_case_insensitive=True)
+        .fill_null(value=False),
     )
 
 

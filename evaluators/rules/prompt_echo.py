@@ -1,12 +1,14 @@
 """The answer hands the prompt back."""
 
+import re
+
 import polars as pl
 
-from evaluators.rules.base import Rule, outcome, rows_where, unscored_unless
-from evaluators.rules.tokens import n_grams
+from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, rows_where, unscored_unless
+from evaluators.rules.tokens import tokens
 
 # Work on a text that rightly gives most of it back.
-_WANTS_ECHO = (
+_WANTS_ECHO = re.compile(
     r"(?i)\b(?:repeat|copy|verbatim|word for word|proofread|correct|edit|fix|rewrite|rephrase|paraphras\w+"
     r"|translat\w+|format|convert|reformat|extract|highlight|continue|complete|fill in|sort|reorder|rearrange"
     r"|capitali[sz]e|punctuat\w+|grammar|repite|repetir|corrige|corregir|traduce|reescribe|répét\w+|répèt\w+"
@@ -19,32 +21,41 @@ _WANTS_ECHO = (
 def prompt_echo(*, overlap: float = 0.8, least_grams: int = 12) -> Rule:
     """Fails: at least `overlap` of the answer's n-grams stand in the prompt.
 
-    Unscored: no text, an answer of fewer than `least_grams` n-grams, or a prompt that asks to repeat, correct,
-    translate or otherwise hand back a text (not_applicable). Thresholds: this project's, by looking at the
+    Unscored: no text, an answer of fewer than `least_grams` n-grams, or an echo that the prompt asks for: to
+    repeat, correct, translate or otherwise hand back a text (not_applicable). Thresholds: this project's, by looking at the
     answers between .5 and 1 in M-IFEval (docs/real-data-rules.md).
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
         length, asked_length = pl.col("answer").str.len_chars(), pl.col("input_text").str.len_chars()
-        applies = (
-            (length >= 3 * least_grams // 2)
-            & (asked_length > 0)
-            & ~pl.col("input_text").str.contains(_WANTS_ECHO)
-        ).fill_null(value=False)
+        applies = ((length >= 2 * least_grams) & (asked_length > 0)).fill_null(value=False)
         # An answer of mostly the prompt's n-grams is not much longer than the prompt.
-        near = applies & (length * overlap <= asked_length * 1.5)
+        near = applies & (length * overlap <= asked_length * 1.25)
         found = rows_where(
             frame, pl.col("text_gap").is_null() & near, columns=["answer", "input_text"], judge=judge
         )
-        return outcome(frame, unscored=unscored_unless(applies), evidence=found)
+        wanted = (pl.col("found") == NOT_APPLICABLE).fill_null(value=False)
+        return outcome(
+            frame.with_columns(found=found),
+            unscored=unscored_unless(applies & ~wanted),
+            evidence=pl.col("found"),
+        )
 
     def judge(answer: str, prompt: str) -> str | None:
-        grams = n_grams(answer)
-        if len(grams) < least_grams:
+        found, asked = tokens(answer), tokens(prompt)
+        count = len(found.units) - found.size + 1
+        if count < least_grams or found.size != asked.size:
+            return NOT_APPLICABLE
+        # A shared n-gram begins with a shared word.
+        known = set(asked.units)
+        if sum(unit in known for unit in found.units) < overlap * count:
             return None
-        asked = set(n_grams(prompt))
-        share = sum(gram in asked for gram in grams) / len(grams)
-        return f"{share:.2f} of {len(grams)} n-grams stand in the prompt" if share >= overlap else None
+        grams, known_grams = found.grams(), set(asked.grams())
+        share = sum(gram in known_grams for gram in grams) / count
+        if share < overlap:
+            return None
+        is_wanted = _WANTS_ECHO.search(prompt) is not None
+        return NOT_APPLICABLE if is_wanted else f"{share:.2f} of {count} n-grams stand in the prompt"
 
     return Rule(
         name="prompt_echo",

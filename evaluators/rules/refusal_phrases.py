@@ -1,7 +1,6 @@
-"""How models decline, in seven languages: regular expressions without look-around (Rust's engine).
+"""How models decline, in seven languages: regular expressions for the start of an answer.
 
-Each reads from the start of an answer whose blanks are single and whose apostrophes are straight, and none crosses
-a quotation mark.
+The answer's blanks are single and its apostrophes straight. None of them reads past a quotation mark.
 """
 
 _CANNOT = (
@@ -67,3 +66,27 @@ _GERMAN = [
 ]
 
 REFUSES = "(?i)" + "|".join([*_ENGLISH, *_KOREAN, *_JAPANESE, *_CHINESE, *_SPANISH, *_FRENCH, *_GERMAN])
+
+# No answer without one of these refuses; the regular expressions see only answers with one.
+STEMS = [
+    *("can't", "cannot", "can not", "could not", "couldn't", "won't", "will not", "unable", "not able"),
+    *("decline", "refuse", "comfortable", "not allowed", "not permitted", "not programmed", "not designed"),
+    *("don't", "do not", "violates", "against", "inappropriate", "not appropriate", "an ai"),
+    *(
+        "수 없",
+        "수없",
+        "수가 없",
+        "수는 없",
+        "어렵",
+        "불가",
+        "곤란",
+        "거절",
+        "못 합",
+        "못합",
+        "않습니다",
+        "없습니다",
+    ),
+    *("できません", "できかね", "しかね", "致しかね", "お答えでき", "対応でき"),
+    *("无法", "無法", "不能", "不会", "没有办法", "no puedo", "no podemos", "no me es", "no soy", "no tengo"),
+    *("je ne ", "kann "),
+]

@@ -2,34 +2,36 @@
 
 import polars as pl
 
-from evaluators.rules.base import Rule, outcome, rows_where, unscored_unless
-from evaluators.rules.tokens import n_grams
+from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, rows_where, unscored_unless
+from evaluators.rules.tokens import tokens
 
 
 def repetition_loop(*, duplicate_ratio: float = 0.5, least_grams: int = 40) -> Rule:
     """Fails: more than `duplicate_ratio` of the answer's 4-grams of words (8-grams of characters where
     words are not spaced) stood in it before.
 
-    Unscored: no text, or fewer than `least_grams` n-grams, as a refrain is no loop (not_applicable). The measure is
-    the duplicate n-gram fraction of Rae et al. 2021 (Gopher, table A1), at a level that prose never reaches.
+    Unscored: no text, or fewer than `least_grams` n-grams, as a refrain is no loop (not_applicable).
+    The measure is the duplicate n-gram fraction of Rae et al. 2021 (Gopher, table A1), at a level that prose never reaches.
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
-        words = pl.col("answer").str.count_matches(r"\S+")
-        length = pl.col("answer").str.len_chars()
-        unspaced = (length > 15 * words) | pl.col("answer").str.head(400).str.contains(
-            r"[\x{0e00}-\x{0eff}\x{1000}-\x{109f}\x{1780}-\x{17ff}\x{3040}-\x{30ff}\x{3400}-\x{9fff}]"
-        )
-        long_enough = (words > least_grams + 2) | (unspaced & (length > least_grams + 6))
+        long_enough = pl.col("answer").str.len_chars() >= least_grams + 7
         found = rows_where(frame, pl.col("text_gap").is_null() & long_enough, columns=["answer"], judge=judge)
-        return outcome(frame, unscored=unscored_unless(long_enough), evidence=found)
+        too_short = ~long_enough | (pl.col("found") == NOT_APPLICABLE).fill_null(value=False)
+        return outcome(
+            frame.with_columns(found=found), unscored=unscored_unless(~too_short), evidence=pl.col("found")
+        )
 
     def judge(answer: str) -> str | None:
-        grams = n_grams(answer)
-        if len(grams) < least_grams:
+        found = tokens(answer)
+        count = len(found.units) - found.size + 1
+        if count < least_grams:
+            return NOT_APPLICABLE
+        # Every word stands in an n-gram of its own, or in one of the last places: so many words, no loop.
+        if len(set(found.units)) > len(found.units) * (1 - duplicate_ratio) + found.size:
             return None
-        ratio = 1 - len(set(grams)) / len(grams)
-        return f"{ratio:.2f} of {len(grams)} n-grams are repeats" if ratio > duplicate_ratio else None
+        ratio = 1 - len(set(found.grams())) / count
+        return f"{ratio:.2f} of {count} n-grams are repeats" if ratio > duplicate_ratio else None
 
     return Rule(
         name="repetition_loop",

@@ -1,26 +1,39 @@
 """Words of a text for n-gram measures, with or without spaces between them."""
 
 import re
+from dataclasses import dataclass
 
 # Beyond this, only the end is read: loops run to the end, and a megabyte must not cost a second.
 TEXT_LIMIT = 100_000
 CHARACTER_LIMIT = 20_000
 
-_SCRIPTS_WITHOUT_SPACES = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+# Thai, Lao, Myanmar, Khmer, Kana and Han.
+UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+_UNSPACED = re.compile(UNSPACED)
 
 
-def n_grams(text: str) -> list[tuple[str, ...]] | list[str]:
-    """4-grams of the words; 8-grams of the characters where words are not spaced (Japanese, Chinese, Thai,
-    one endless word). Eight characters are about four words there, and chance repeats are rare.
-    """
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The words of a text; or, where words are not spaced (Japanese, Thai, one endless word), its characters."""
+
+    units: list[str] | str
+    size: int
+
+    def grams(self) -> list[int]:
+        """Hashes of the 4-grams of words, or 8-grams of characters: eight are about four words there, and
+        chance repeats are rare. Hashes, as millions of live tuples slow the garbage collector down."""
+        if self.size == 4:
+            words = self.units
+            return list(map(hash, zip(words, words[1:], words[2:], words[3:], strict=False)))
+        return [hash(self.units[start : start + 8]) for start in range(len(self.units) - 7)]
+
+
+def tokens(text: str) -> Tokens:
+    """The tokens of a text's last stretch."""
     text = text[-TEXT_LIMIT:]
     words = text.split()
-    if len(text) <= 15 * len(words) and not _is_unspaced(text):
-        return list(zip(words, words[1:], words[2:], words[3:], strict=False))
-    characters = "".join(words)[-CHARACTER_LIMIT:]
-    return [characters[start : start + 8] for start in range(len(characters) - 7)]
-
-
-def _is_unspaced(text: str) -> bool:
-    sample = text[:400]
-    return 3 * len(_SCRIPTS_WITHOUT_SPACES.findall(sample)) > len(sample)
+    start = text[:400]
+    is_spaced = start.isascii() or 3 * len(_UNSPACED.findall(start)) <= len(start)
+    if is_spaced and len(text) <= 15 * len(words):
+        return Tokens(units=words, size=4)
+    return Tokens(units="".join(words)[-CHARACTER_LIMIT:], size=8)
