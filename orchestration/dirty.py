@@ -14,7 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.settings import DEFAULT_START, landing_range
-from orchestration.windows import Window, floor_hour, hour_window, merge
+from orchestration.windows import Window, floor_hour, hour_window, hours_of, merge
 
 Stage = Literal["calls", "scores", "charges", "labels", "prices"]
 
@@ -35,6 +35,12 @@ select dirty.hour, dirty.stage, dirty.version, dirty.changed_at
 from raw.dirty_hours as dirty
 inner join hours using (hour)
 order by dirty.hour desc, dirty.version
+"""
+
+WITHIN = """
+select hour, stage, version, changed_at from raw.dirty_hours
+where hour = any(%(hours)s::timestamptz[])
+order by hour desc, version
 """
 
 CLEAR = """
@@ -73,21 +79,24 @@ def snapshot(
     limit_hours: int,
     start: date = DEFAULT_START,
     now: datetime | None = None,
-    within: Sequence[Window] = (),
 ) -> list[DirtyMark]:
     """All marks of the newest `limit_hours` dirty hours, so that a long backfill never starves today.
 
     Only hours that may hold calls count: from the day `start` to the end of tomorrow (UTC). A mark further
     in the future waits until its day comes near and takes no place before; one before `start` is for
-    `clear_before`. `within` keeps only marks whose hour starts in one of these windows.
+    `clear_before`.
     """
     first, last = landing_range(start, now=now or datetime.now(UTC))
     with connection.transaction():
         rows = connection.execute(NEWEST, {"start": first, "end": last, "limit": limit_hours}).fetchall()
-    marks = [DirtyMark(*row) for row in rows]
-    if not within:
-        return marks
-    return [mark for mark in marks if any(w.start <= mark.hour < w.end for w in within)]
+    return [DirtyMark(*row) for row in rows]
+
+
+def marks_within(connection: Connection[TupleRow], windows: Iterable[Window]) -> list[DirtyMark]:
+    """All marks of the hours that the windows touch."""
+    with connection.transaction():
+        rows = connection.execute(WITHIN, {"hours": hours_of(windows)}).fetchall()
+    return [DirtyMark(*row) for row in rows]
 
 
 def clear(connection: Connection[TupleRow], marks: Sequence[DirtyMark]) -> int:
