@@ -25,12 +25,12 @@ def import_(
     ] = None,
 ) -> None:
     """Import logged calls from files; safe to run again: what is already there stays as it is."""
-    from ingest.importers.files import import_files
-    from orchestration.commands.progress import import_progress
-
     for path in files:
         if not path.is_file():
             raise UserError(f"there is no file {path}", code=2)
+    from ingest.importers.files import import_files
+    from orchestration.commands.progress import import_progress
+
     settings = settings_or_exit()
     with open_database(settings) as url, import_progress(files) as progress:
         summary = import_files(files, settings=settings, url=url, format=format_, progress=progress)

@@ -20,10 +20,10 @@ def demo(
     days: Annotated[int | None, typer.Option(min=1, help="Only the newest days, for a quick look.")] = None,
 ) -> None:
     """The full job once, headless: traffic, proxy, landing, checks, prices, marts, an alert, a summary."""
-    from orchestration.demo.run import run_demo
-
     if live and not os.environ.get("OPENAI_API_KEY"):
         raise UserError("--live needs OPENAI_API_KEY", code=2)
+    from orchestration.demo.run import run_demo
+
     settings = settings_or_exit()
     os.environ["LQO_HOME"] = str(settings.home)
     run_demo(settings, json_file=json_file, live_model=live_model if live else None, days=days)
@@ -35,11 +35,11 @@ def backfill(
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last UTC day, inclusive.")],
 ) -> None:
     """Run assets over days, as the Dagster UI's backfill does; waits and shows progress."""
-    from orchestration.backfill import backfill as run_backfill
-
     from_day, to_day = _day(first, option="--from"), _day(last, option="--to")
     if from_day > to_day:
         raise UserError(f"--from {from_day} is after --to {to_day}", code=2)
+    from orchestration.backfill import backfill as run_backfill
+
     settings = settings_or_exit()
     os.environ["LQO_HOME"] = str(settings.home)
     with open_database(settings) as url:

@@ -24,11 +24,11 @@ def import_(
     ] = None,
 ) -> None:
     """Add prices; a corrected price supersedes the old one, which stays on record."""
+    if not file.is_file():
+        raise UserError(f"there is no file {file}", code=2)
     from evaluators.pricing.files import PriceFileError, read_price_file
     from orchestration.price_book import import_prices
 
-    if not file.is_file():
-        raise UserError(f"there is no file {file}", code=2)
     try:
         rows, rejects = read_price_file(file)
     except PriceFileError as error:

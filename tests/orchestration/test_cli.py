@@ -1,0 +1,87 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+VERBS = [
+    *("up", "proxy", "loader", "api", "demo", "import", "backfill"),
+    *("migrate", "sql", "db-url", "status", "doctor", "prices"),
+]
+
+
+def lqo(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration", *arguments],
+        env={**os.environ, "LQO_HOME": str(home), **env},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(verb: str, tmp_path: Path) -> None:
+    done = lqo(tmp_path, verb, "--help")
+    assert done.returncode == 0
+    assert "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["bogus"],
+        ["sql"],
+        ["sql", "--format", "xml", "select 1"],
+        ["import", "no-such-file.jsonl"],
+        ["prices", "import", "no-such-file.csv"],
+        ["backfill", "rule_scores", "--from", "yesterday", "--to", "2026-11-02"],
+        ["backfill", "rule_scores", "--from", "2026-11-03", "--to", "2026-11-02"],
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_2(arguments: list[str], tmp_path: Path) -> None:
+    done = lqo(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("lqo: ")
+    assert done.stderr.count("\n") == 1
+    assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LQO_START", "soon"), ("LQO_SPOOL_KEEP", "-1"), ("LQO_SPOOL_KEEP", "long")],
+)
+def test_a_bad_setting_is_one_line_and_exit_2(name: str, value: str, tmp_path: Path) -> None:
+    done = lqo(tmp_path, "status", **{name: value})
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_that_is_away_is_one_line_and_exit_1(tmp_path: Path) -> None:
+    done = lqo(tmp_path, "sql", "select 1", DATABASE_URL="postgresql://nobody:secret@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    done = lqo(tmp_path, "--version")
+    assert done.returncode == 0
+    assert done.stdout.startswith("lqo ")
+
+
+@pytest.mark.parametrize("verb", ["proxy", "loader"])
+def test_the_proxy_and_the_loader_load_no_orchestration(verb: str) -> None:
+    module = {"proxy": "ingest.proxy.server", "loader": "ingest.loader"}[verb]
+    code = (
+        "import sys, orchestration.cli, " + module + "\n"
+        "heavy = {'dagster', 'dbt', 'pandas', 'polars', 'evidently'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr

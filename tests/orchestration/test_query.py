@@ -1,0 +1,51 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.database.url import DatabaseUrl
+
+
+def sql(url: DatabaseUrl, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration", "sql", *arguments],
+        env={**os.environ, "LQO_HOME": str(home), "DATABASE_URL": url.libpq()},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_json_keeps_decimals_exact_and_text_as_it_is(warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    query = (
+        "select 0.1::numeric(4,3) as money, '한국어 🙂' as text, null as nothing, "
+        "timestamptz '2026-11-01Z' as at"
+    )
+    done = sql(warehouse, tmp_path, query, "--format", "json")
+    assert json.loads(done.stdout) == [
+        {"money": "0.100", "text": "한국어 🙂", "nothing": None, "at": "2026-11-01T00:00:00+00:00"}
+    ]
+
+
+def test_csv_quotes_what_needs_it(warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    done = sql(warehouse, tmp_path, "select 'a,b' as x, E'line\\nbreak' as y", "--format", "csv")
+    assert done.stdout.splitlines() == ["x,y", '"a,b","line', 'break"']
+
+
+def test_a_table_shows_markup_as_text(warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    done = sql(warehouse, tmp_path, "select '[red]not a colour[/red]' as text")
+    assert "[red]not a colour[/red]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["delete from raw.dirty_hours", "create table x (a int)", "insert into raw.loads default values"],
+)
+def test_writing_is_refused_in_one_line(statement: str, warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    done = sql(warehouse, tmp_path, statement)
+    assert done.returncode != 0
+    assert done.stderr.count("\n") == 1
