@@ -12,7 +12,7 @@ from litestar import Litestar, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from psycopg.rows import class_row
 
 from evaluators.statistics import wilson_interval
@@ -69,7 +69,11 @@ def build_app(*, conninfo: str) -> Litestar:
     return Litestar(
         route_handlers=[healthz, trends],
         lifespan=[lifespan],
-        exception_handlers={HTTPException: _problem, psycopg.OperationalError: _database_away},
+        exception_handlers={
+            HTTPException: _problem,
+            psycopg.OperationalError: _database_away,
+            psycopg.errors.UndefinedTable: _no_marts,
+        },
         openapi_config=OpenAPIConfig(title="LLM Quality Observer analytics", version="1", path="/schema"),
         debug=False,
     )
@@ -80,9 +84,11 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-Start = Annotated[date | None, Parameter(description="First UTC day; default six days before `end`.")]
-End = Annotated[date | None, Parameter(description="Last UTC day, inclusive; default today.")]
-Grain = Annotated[str, Parameter(description="`hour` or `day`.", pattern="^(hour|day)$")]
+Start = Annotated[date | None, QueryParameter(description="First UTC day; default six days before `end`.")]
+End = Annotated[date | None, QueryParameter(description="Last UTC day, inclusive; default today.")]
+Model = Annotated[str | None, QueryParameter(description="Only this model, as it was asked for.")]
+Evaluator = Annotated[str | None, QueryParameter(description="Only this evaluator.")]
+Grain = Annotated[str, QueryParameter(description="`hour` or `day`.", pattern="^(hour|day)$")]
 
 
 @get(
@@ -95,8 +101,8 @@ async def trends(
     start: Start = None,
     end: End = None,
     grain: Grain = "day",
-    model: str | None = None,
-    evaluator: str | None = None,
+    model: Model = None,
+    evaluator: Evaluator = None,
 ) -> Trends:
     last = end or datetime.now(UTC).date()
     first = start or last - timedelta(days=6)
@@ -180,4 +186,10 @@ def _problem(_: Request[Any, Any, Any], error: HTTPException) -> Response[Proble
 def _database_away(_: Request[Any, Any, Any], error: psycopg.OperationalError) -> Response[Problem]:
     detail = " ".join(str(error).split())
     body = Problem(title="The warehouse does not answer", status=503, detail=detail)
+    return Response(body, status_code=503, media_type="application/problem+json")
+
+
+def _no_marts(_: Request[Any, Any, Any], _error: psycopg.errors.UndefinedTable) -> Response[Problem]:
+    detail = "no day has been modelled: wait for a refresh or run `lqo backfill marts --from DAY --to DAY`"
+    body = Problem(title="The marts are not built yet", status=503, detail=detail)
     return Response(body, status_code=503, media_type="application/problem+json")
