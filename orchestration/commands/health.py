@@ -88,12 +88,7 @@ def _home(home: Path) -> Finding:
 
 
 def _database(url: DatabaseUrl) -> Iterator[Finding]:
-    revision, head = current_revision(url), head_revision()
-    yield (
-        revision == head,
-        "schema",
-        f"revision {revision}" if revision == head else f"{revision}, run `lqo migrate`",
-    )
+    yield _schema(current_revision(url), head_revision())
     checks: list[tuple[str, Callable[[psycopg.Connection], Finding]]] = [
         ("server", _server),
         ("time zone", _time_zone),

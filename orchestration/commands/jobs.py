@@ -49,11 +49,15 @@ def backfill(
             assets,
             from_day=from_day,
             to_day=to_day,
-            on_progress=lambda line: typer.echo(line, err=True),
+            on_progress=_say,
         )
     typer.echo(str(outcome))
     if not outcome.ok:
         raise typer.Exit(1)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def _day(text: str, *, option: str) -> date:

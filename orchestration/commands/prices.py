@@ -1,5 +1,6 @@
 """`lqo prices`: the dated price book."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -30,17 +31,16 @@ def import_(
     from orchestration.price_book import import_prices
 
     try:
-        rows, rejects = read_price_file(file)
+        prices = read_price_file(file, recorded_at=datetime.now(UTC))
     except PriceFileError as error:
         raise UserError(str(error)) from error
     with open_warehouse(settings_or_exit()) as connection:
-        done = import_prices(connection, rows, source=source or file.name)
-        connection.commit()
+        done = import_prices(connection, prices.rows, source=source or file.name)
     typer.echo(
         f"added {done.n_added:,}  unchanged {done.n_unchanged:,}  superseded {done.n_superseded:,}"
-        f"  rejected {len(rejects):,}  price version {done.price_version}"
+        f"  rejected {len(prices.rejects):,}  price version {done.price_version}"
     )
-    for reject in rejects[:20]:
-        typer.echo(f"  rejected: {reject}", err=True)
-    if len(rejects) > 20:
-        typer.echo(f"  … and {len(rejects) - 20:,} more", err=True)
+    for reject in prices.rejects[:20]:
+        typer.echo(f"  line {reject.line}: {reject.model}: {reject.reason}", err=True)
+    if len(prices.rejects) > 20:
+        typer.echo(f"  … and {len(prices.rejects) - 20:,} more", err=True)

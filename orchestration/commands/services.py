@@ -1,10 +1,12 @@
 """`lqo up`, `proxy`, `loader`, `api`: the long-running parts."""
 
 import os
+import signal
 import socket
 import sys
 import threading
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -155,7 +157,8 @@ def _say_restart(part: Part, code: int) -> None:
 
 
 def _stop_on_signal(stop: threading.Event) -> None:
-    import signal
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, ask_to_stop)

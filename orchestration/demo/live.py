@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
@@ -26,7 +25,6 @@ async def make_calls(
     n_calls: int,
     model: str | None = None,
     api_key: str = "sk-demo",
-    on_call: Callable[[], None],
 ) -> LiveCalls:
     """Send `n_calls` through the proxy at `base_url` (with `/v1`), eight at a time, every third streamed.
 
@@ -39,9 +37,7 @@ async def make_calls(
 
         async def call(number: int) -> bool:
             async with gate:
-                ok = await _call(client, number, run=run, model=model)
-            on_call()
-            return ok
+                return await _call(client, number, run=run, model=model)
 
         outcomes = await asyncio.gather(*(call(number) for number in range(n_calls)))
     return LiveCalls(n_ok=sum(outcomes), n_failed=len(outcomes) - sum(outcomes))

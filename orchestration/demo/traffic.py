@@ -50,11 +50,11 @@ def load_plan(home: Path, *, now: datetime) -> Plan:
     return Plan(anchor=anchor, until=now)
 
 
-def write_traffic(plan: Plan, path: Path) -> int:
-    """Write the plan's calls up to `plan.until` as canonical JSON lines; returns how many."""
+def write_traffic(plan: Plan, path: Path, *, first: date | None = None) -> int:
+    """Write the plan's calls from day `first` up to `plan.until` as call records; returns how many."""
     n_calls = 0
     with path.open("w", encoding="utf-8") as lines:
-        day = plan.first_day
+        day = first or plan.first_day
         while _midnight(day) < plan.until:
             for record in day_records(day, plan=plan):
                 lines.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n")
