@@ -1,10 +1,10 @@
 """Calls in the warehouse, made in SQL so that a history of millions takes seconds."""
 
 from datetime import UTC, datetime, timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import zstandard
-from psycopg import Connection
+from psycopg import ClientCursor, Connection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
@@ -105,3 +105,19 @@ def rows(connection: Connection[TupleRow], query: LiteralString) -> list[TupleRo
     """All rows of a query; the connection is left outside a transaction."""
     with connection.transaction():
         return connection.execute(query).fetchall()
+
+
+def plan_nodes(
+    connection: Connection[TupleRow], query: str, params: dict[str, object]
+) -> list[dict[str, Any]]:
+    """All nodes of the query's plan."""
+    with connection.transaction():
+        text = ClientCursor(connection).mogrify(query, params)
+        row = connection.execute(f"explain (format json) {text}".encode()).fetchone()
+    assert row
+    waiting, nodes = [row[0][0]["Plan"]], []
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting.extend(node.get("Plans", []))
+    return nodes

@@ -12,7 +12,6 @@ from pathlib import Path
 import polars as pl
 import psycopg
 import pytest
-from psycopg import ClientCursor
 from psycopg.rows import TupleRow
 
 from evaluators.rules.catalogue import RULES
@@ -23,7 +22,7 @@ from orchestration.scoring import NO_CALL, score_window
 from orchestration.transactions import writing
 from orchestration.windows import Window, day_window, hour_window
 from tests.orchestration.fake_rules import Steered, rule
-from tests.orchestration.seeding import DAY, DAY_START, add_calls, count, rows
+from tests.orchestration.seeding import DAY, DAY_START, add_calls, count, plan_nodes, rows
 
 Connection = psycopg.Connection[TupleRow]
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -305,20 +304,6 @@ def test_scoring_refuses_an_open_transaction(connection: Connection) -> None:
 
     with pytest.raises(RuntimeError, match="outside an open transaction"), writing(connection, relation="x"):
         pass
-
-
-def plan_nodes(connection: Connection, query: str, params: dict[str, object]) -> list[dict[str, object]]:
-    """All nodes of the query's plan."""
-    with connection.transaction():
-        text = ClientCursor(connection).mogrify(query, params)
-        row = connection.execute(f"explain (format json) {text}".encode()).fetchone()
-    assert row
-    waiting, nodes = [row[0][0]["Plan"]], []
-    while waiting:
-        node = waiting.pop()
-        nodes.append(node)
-        waiting.extend(node.get("Plans", []))
-    return nodes
 
 
 @pytest.fixture

@@ -1,0 +1,268 @@
+"""Charges over windows: added once, restated never silently, priced when the book learns."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from evaluators.pricing.rows import PriceRow
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
+from orchestration import charging_queries
+from orchestration.charging import NO_CALL, charge_window
+from orchestration.price_book import import_prices
+from orchestration.windows import Window, hour_window
+from tests.orchestration.seeding import DAY, DAY_START, USAGE, add_calls, count, plan_nodes, rows
+
+Connection = psycopg.Connection[TupleRow]
+
+CHARGES = "select * from cost.charges order by started_at, call_id, attempt"
+
+
+def seed(connection: Connection, n: int, **changes: Any) -> None:
+    with connection.transaction():
+        add_calls(connection, n, **changes)
+
+
+def prices(model: str, usd: str, **changes: Any) -> list[PriceRow]:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    given: dict[str, Any] = {
+        "provider": None,
+        "valid_from": at,
+        "recorded_at": at,
+        "source": "test",
+        **changes,
+    }
+    buckets = ("input_uncached", "output_text")
+    return [PriceRow(model=model, bucket=name, usd_per_million=Decimal(usd), **given) for name in buckets]
+
+
+def test_every_call_is_charged_at_the_price_of_its_time(connection: Connection) -> None:
+    seed(connection, 4)
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.n_unpriced, result.n_restated) == (4, 0, 0)
+    # gpt-4o-mini: $0.15 and $0.60 per million tokens.
+    assert rows(
+        connection, "select distinct attempt, input_uncached, output_text, amount_usd from cost.charges"
+    ) == [(0, 100, 50, Decimal("0.000045"))]
+    used = rows(
+        connection,
+        "select distinct bucket from cost.prices inner join cost.charges on id = any (price_row_ids) order by 1",
+    )
+    assert used == [("input_uncached",), ("output_text",)]
+
+
+def test_a_second_run_changes_nothing_and_neither_does_repricing(connection: Connection) -> None:
+    seed(connection, 30, spacing=timedelta(minutes=20))
+    seed(connection, 5, seed="b", model="nobody-knows-this-model")
+    seed(connection, 5, seed="c", usage=None, status="error")
+    charge_window(connection, [DAY])
+    before = rows(connection, CHARGES)
+    marks = count(connection, "raw.dirty_hours")
+
+    for reprice in (False, True):
+        again = charge_window(connection, [DAY], reprice=reprice, chunk_calls=7)
+        assert (again.n_priced, again.n_unpriced, again.n_restated) == (0, 0, 0)
+
+    assert rows(connection, CHARGES) == before
+    assert count(connection, "raw.dirty_hours") == marks
+    assert count(connection, "cost.charge_history") == 0
+
+
+def test_unknown_is_unpriced_with_a_reason_and_never_free(connection: Connection) -> None:
+    seed(connection, 3, model="nobody-knows-this-model")
+    seed(connection, 2, seed="b", usage=None, status="error")
+    seed(connection, 1, seed="c", usage={"prompt_tokens": "many"})
+
+    result = charge_window(connection, [DAY])
+
+    assert result.by_reason == {"unknown_model": 3, "no_usage": 2, "malformed_usage": 1}
+    assert result.n_unpriced == 6
+    assert count(connection, "cost.charges", where="amount_usd is not null") == 0
+
+
+def test_every_attempt_has_its_own_charge(connection: Connection) -> None:
+    failed = {"provider": "openai", "model": "gpt-4o", "status": 500}
+    paid = {
+        "provider": "openai",
+        "model": "gpt-4o",
+        "status": 200,
+        "usage": {**USAGE, "completion_tokens": 10, "total_tokens": 110},
+    }
+    last = {"provider": "openai", "model": "gpt-4o-mini", "status": 200}
+    seed(connection, 2, attempts=[failed, paid, last])
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.by_reason) == (4, {"no_usage": 2})
+    charges = rows(connection, "select distinct attempt, model, output_text from cost.charges order by 1")
+    assert charges == [(0, "gpt-4o", None), (1, "gpt-4o", 10), (2, "gpt-4o-mini", 50)]
+
+
+def test_judges_are_paid_for_too(connection: Connection) -> None:
+    seed(connection, 2, purpose="judge")
+
+    assert charge_window(connection, [DAY]).n_priced == 2
+
+
+def test_a_corrected_price_restates_with_the_old_charge_kept(connection: Connection) -> None:
+    seed(connection, 3)
+    seed(connection, 2, seed="b", model="gpt-4o")
+    import_prices(connection, prices("gpt-4o-mini", "1"), source="first")
+    charge_window(connection, [DAY])
+    old = rows(
+        connection,
+        "select call_id, amount_usd, price_row_ids, charged_at from cost.charges"
+        " where model = 'gpt-4o-mini' order by 1",
+    )
+    import_prices(connection, prices("gpt-4o-mini", "2"), source="second")
+
+    plain = charge_window(connection, [DAY])
+    repriced = charge_window(connection, [DAY], reprice=True)
+
+    assert plain.n_priced == 0
+    assert (repriced.n_priced, repriced.n_restated) == (3, 3)
+    history = "select call_id, amount_usd, price_row_ids, charged_at from cost.charge_history order by 1"
+    assert rows(connection, history) == old
+    assert rows(connection, "select distinct reason from cost.charge_history") == [("repriced",)]
+    new = rows(connection, "select distinct amount_usd from cost.charges where model = 'gpt-4o-mini'")
+    assert new == [(Decimal("0.0003"),)]
+    pairs = rows(
+        connection,
+        "select distinct charges.xmin::text = charge_history.xmin::text from cost.charges"
+        " inner join cost.charge_history using (started_at, call_id, attempt)",
+    )
+    assert pairs == [(True,)]
+
+
+def test_what_a_newer_book_can_price_is_priced_by_a_plain_run(connection: Connection) -> None:
+    seed(connection, 3, model="house-model")
+    seed(connection, 2, seed="b", model="other-model")
+    seed(connection, 2, seed="c", usage=None, model="house-model")
+    charge_window(connection, [DAY])
+    import_prices(connection, prices("house-model", "1"), source="ours")
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.n_unpriced, result.n_restated) == (3, 0, 3)
+    left = rows(
+        connection, "select model, unpriced_reason, count(*) from cost.charges group by 1, 2 order by 1, 2"
+    )
+    assert left == [
+        ("house-model", "no_usage", 2),
+        ("house-model", None, 3),
+        ("other-model", "unknown_model", 2),
+    ]
+    assert rows(connection, "select distinct reason from cost.charge_history") == [("priced_later",)]
+
+
+def test_what_a_newer_book_still_cannot_price_is_asked_once(connection: Connection) -> None:
+    seed(connection, 3, model="house-model")
+    charge_window(connection, [DAY])
+    later = prices("house-model", "1", valid_from=datetime(2026, 11, 1, tzinfo=UTC))
+    import_prices(connection, later, source="ours")
+
+    asked = [charge_window(connection, [DAY]).n_unpriced for _ in range(2)]
+
+    assert asked == [3, 0]
+    assert rows(connection, "select distinct unpriced_reason from cost.charges") == [("unpriced_date",)]
+
+
+def test_a_call_whose_end_came_later_is_charged_again(connection: Connection) -> None:
+    seed(connection, 3, status="interrupted", usage=None)
+    charge_window(connection, [DAY])
+    with connection.transaction():
+        connection.execute(
+            "update raw.llm_calls set status = 'ok', landed_at = landed_at - interval '1 hour',"
+            """ usage = '{"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150}'"""
+        )
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.n_restated) == (3, 3)
+    assert rows(connection, "select distinct reason, unpriced_reason from cost.charge_history") == [
+        ("call_replaced", "no_usage")
+    ]
+    assert charge_window(connection, [DAY]).n_priced == 0
+
+
+def test_an_attempt_that_a_replaced_call_no_longer_has_goes_to_history(connection: Connection) -> None:
+    attempts: list[dict[str, object]] = [{"provider": "openai", "model": "gpt-4o", "usage": USAGE}] * 2
+    seed(connection, 1, status="interrupted", attempts=attempts)
+    charge_window(connection, [DAY])
+    with connection.transaction():
+        connection.execute("update raw.llm_calls set status = 'ok', attempts = attempts - 1")
+
+    charge_window(connection, [DAY])
+
+    assert rows(connection, "select attempt from cost.charges") == [(0,)]
+    assert rows(connection, "select attempt, reason from cost.charge_history") == [(1, "call_replaced")]
+
+
+def test_two_runs_at_once_make_one_set(connection: Connection, warehouse: DatabaseUrl) -> None:
+    seed(connection, 500)
+    written: list[int] = []
+    together = threading.Barrier(2)
+
+    def run() -> None:
+        with connect(warehouse) as own:
+            together.wait(30)
+            written.append(charge_window(own, [DAY], chunk_calls=40).n_priced)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert sum(written) == count(connection, "cost.charges") == 500
+
+
+def test_touched_hours_are_marked(connection: Connection) -> None:
+    seed(connection, 2, spacing=timedelta(hours=3))
+
+    result = charge_window(connection, [DAY])
+
+    marked = rows(connection, "select hour from raw.dirty_hours where stage = 'charges' order by 1")
+    assert [hour for (hour,) in marked] == sorted(result.hours) == [DAY_START, DAY_START + timedelta(hours=3)]
+
+
+@pytest.fixture
+def months_of_calls(connection: Connection) -> Callable[[str], list[dict[str, Any]]]:
+    """Plans of a query for one hour of a full month between two others."""
+    for month in (9, 10, 11):
+        start = DAY_START.replace(month=month, day=1)
+        seed(connection, 4_000, start=start, spacing=timedelta(minutes=10), seed=str(month))
+        charge_window(connection, [Window(start, start + timedelta(days=28))])
+    with connection.transaction():
+        connection.execute("analyze raw.llm_calls, cost.charges")
+    window = hour_window(DAY_START)
+    params = {"start": window.start, "end": window.end, "after": NO_CALL, "limit": 20_000}
+    params |= {"book_version": 9, "providers": ["openai"], "models": ["gpt-4o-mini"]}
+    return lambda query: plan_nodes(connection, query, params)
+
+
+QUERIES = (
+    charging_queries.NEW_CALLS,
+    charging_queries.UNSETTLED_CALLS,
+    charging_queries.UNPRICED_MODELS,
+    charging_queries.ALL_CALLS,
+)
+
+
+def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
+    months_of_calls: Callable[[str], list[dict[str, Any]]],
+) -> None:
+    for query in QUERIES:
+        nodes = months_of_calls(query)
+        relations = {node["Relation Name"] for node in nodes if "Relation Name" in node}
+        assert relations
+        assert relations <= {"llm_calls_y2026m10", "charges_y2026m10"}
+        assert "Seq Scan" not in {node["Node Type"] for node in nodes}
