@@ -7,8 +7,8 @@ from statistics import NormalDist
 def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """The score interval of a proportion, both ends within 0 and 1; (0, 1) where `n` is 0.
 
-    Raises ValueError where `successes` is not within 0 and `n` or `confidence` not between 0 and 1. Wilson 1927,
-    "Probable inference, the law of succession, and statistical inference", JASA 22, 209–212.
+    Raises ValueError where `successes` is not within 0 and `n` or `confidence` not between 0 and 1. Source:
+    Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22, 209–212.
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}")

@@ -14,7 +14,7 @@ _PLAIN = [
     rf"\b(?:{_VERB})[^.!?\n]{{0,160}}\b(?:in|as|into|using|with|to|only|be|of)\s+{_ARTICLE}json\b",
     rf"\b(?:{_VERB})\w*\s+{_ARTICLE}json\b\s*(?:$|\n|[.,;:!)]|(?:object|format|array|block|output|response|only|with|that|of|and|containing)\b)",
     r"\b(?:entire|whole|complete|only)\s+(?:output|response|answer|reply)[^.!?\n]{0,60}\bjson\b",
-    r"\bin\s+json\s+(?:format|form)\b",
+    r"\b(?:in|use|using|follow\w*)\s+(?:the\s+|a\s+|valid\s+|proper\s+)*json\s+(?:format|form|syntax)\b",
     # Spanish, French, German, Japanese, Chinese, Korean.
     r"\bformato\s+json\b",
     r"\b(?:au|en|le|sous)\s+(?:format\s+)?json\b",

@@ -4,7 +4,7 @@ import polars as pl
 
 from evaluators.rules.asked_json import asks_for_json
 from evaluators.rules.base import NOT_APPLICABLE, NOT_EVALUABLE, Rule, outcome, rows_where
-from evaluators.rules.json_text import TooDeep, parse_json
+from evaluators.rules.json_text import TooDeepError, parse_json
 
 _TOO_DEEP = "too deep"
 
@@ -58,5 +58,5 @@ def _problem(answer: str | None) -> str | None:
         return "empty answer"
     try:
         return parse_json(answer).problem
-    except TooDeep:
+    except TooDeepError:
         return _TOO_DEEP

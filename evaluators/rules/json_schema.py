@@ -3,7 +3,7 @@
 import polars as pl
 
 from evaluators.rules.base import NOT_APPLICABLE, NOT_EVALUABLE, Rule, outcome
-from evaluators.rules.json_text import TooDeep, parse_json
+from evaluators.rules.json_text import TooDeepError, parse_json
 from evaluators.rules.schemas import SchemaError, Validator, compile_schema
 
 _UNSCORED = "\0"
@@ -11,7 +11,8 @@ _UNSCORED = "\0"
 
 def json_schema() -> Rule:
     """Fails: the answer, freed of one code fence, is JSON that violates the schema of the request
-    (OpenAI `response_format` and `text.format`, Anthropic `output_config`, Gemini `responseJsonSchema`, Ollama).
+    (OpenAI `response_format` and `text.format`, Anthropic `output_config`, Gemini `responseJsonSchema`,
+    Ollama `format`).
 
     Unscored: no schema was sent, or the answer is no JSON at all, which is `invalid_json`'s finding
     (not_applicable); the request was not kept, or its schema is malformed, points to another document, or
@@ -74,5 +75,5 @@ def _finding(answer: str | None, *, validator: Validator | None) -> str | None:
         if parsed.problem is not None:
             return _UNSCORED + NOT_APPLICABLE
         return validator.violation(parsed.value)
-    except (TooDeep, SchemaError):
+    except (TooDeepError, SchemaError):
         return _UNSCORED + NOT_EVALUABLE

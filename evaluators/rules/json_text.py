@@ -10,7 +10,7 @@ _FENCE = re.compile(r"\A```[\w+-]*[ \t]*\n?(.*?)\n?[ \t]*```\Z", re.DOTALL)
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\Z|\\\Z)|[{}\[\]]', re.DOTALL)
 
 
-class TooDeep(ValueError):
+class TooDeepError(ValueError):
     """The text nests deeper than the parser can follow; it may be JSON for all we know."""
 
 
@@ -32,13 +32,13 @@ def strip_fence(text: str) -> str:
 
 
 def parse_json(text: str) -> Parsed:
-    """Parse a text, fenced or not, as strict JSON (no NaN, no trailing comma). Raises TooDeep."""
+    """Parse a text, fenced or not, as strict JSON (no NaN, no trailing comma). Raises TooDeepError."""
     try:
         return Parsed(
             value=json.loads(strip_fence(text), parse_constant=_refuse_constant, parse_int=_integer)
         )
     except RecursionError:
-        raise TooDeep from None
+        raise TooDeepError from None
     except json.JSONDecodeError as error:
         return Parsed(problem=f"{error.msg} at line {error.lineno} column {error.colno}")
     except ValueError as error:

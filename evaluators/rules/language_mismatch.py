@@ -13,9 +13,9 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
     """Fails: the answer's language is another than the prompt (or system text) asks for outright, else
     another than the prompt's own. Languages that are hard to tell apart count as one.
 
-    Unscored (not_applicable): no text; code; fewer than `least_letters` letters of prose (a third of it in Han,
-    Kana and Hangul); a prompt that talks of languages or translation without a clear demand; a prompt or
-    an answer whose language the model gives less than `least_probability`.
+    Unscored (not_applicable): no text; code; fewer than `least_letters` letters of prose (a third of it in
+    Han, Kana and Hangul); a prompt that talks of languages or translation without a clear demand; a prompt
+    or an answer whose language the model gives less than `least_probability`.
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
@@ -23,15 +23,7 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
         found = rows_where(
             samples,
             pl.col("text_gap").is_null() & pl.col("is_long_enough"),
-            columns=[
-                "prompt",
-                "answer",
-                "answer_language",
-                "question",
-                "question_language",
-                "is_asking",
-                "is_language_mentioned",
-            ],
+            columns=["expected", "question", "answer_language", "answer"],
             judge=judge,
         )
         skipped = (pl.col("found") == NOT_APPLICABLE).fill_null(value=False)
@@ -41,21 +33,10 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
             evidence=pl.col("found"),
         )
 
-    def judge(
-        prompt: str | None,
-        answer: str,
-        answer_language: str | None,
-        question: str,
-        question_language: str | None,
-        is_asking: bool,
-        is_language_mentioned: bool,
-    ) -> str | None:
-        asked = asked_language(prompt or "") if is_language_mentioned else None
-        if asked == OPEN or (asked is None and not is_asking):
-            return NOT_APPLICABLE
-        expected = asked or question_language or confident(question)
-        language = answer_language or confident(answer)
-        if expected is None or language is None:
+    def judge(expected: str | None, question: str | None, answered: str | None, answer: str) -> str | None:
+        expected = expected or confident(question or "")
+        language = answered or confident(answer)
+        if expected in (None, OPEN) or language is None:
             return NOT_APPLICABLE
         return None if are_alike(expected, language) else f"asked for {expected}, answered in {language}"
 
@@ -75,19 +56,28 @@ def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7
 
 
 def _samples(frame: pl.DataFrame, *, least_letters: int) -> pl.DataFrame:
-    prompt = pl.concat_str("system_text", "input_text", separator="\n", ignore_nulls=True).str.head(
-        PROMPT_LIMIT
+    """Samples of question and answer, and what is known of their languages without the model.
+
+    `expected` is the language asked for outright, else an obvious language of the question; `open` where
+    nothing can be expected; null where the model must tell.
+    """
+    prompt = pl.concat_str("system_text", "input_text", separator="\n", ignore_nulls=True)
+    samples = frame.select(
+        "text_gap",
+        prompt=prompt.str.head(PROMPT_LIMIT),
+        answer=sample(pl.col("answer")),
+        question=sample(pl.col("input_text")),
     )
-    return frame.select(
-        "text_gap", prompt=prompt, answer=sample(pl.col("answer")), question=sample(pl.col("input_text"))
-    ).with_columns(
-        answer_language=obvious(pl.col("answer")),
-        question_language=obvious(pl.col("question")),
+    mentioned = pl.col("prompt").str.contains_any(LANGUAGE_WORDS, ascii_case_insensitive=True)
+    asked = rows_where(samples, mentioned, columns=["prompt"], judge=asked_language)
+    return samples.with_columns(asked=asked).with_columns(
         is_long_enough=_letters("answer") >= least_letters,
-        is_asking=_letters("question") >= least_letters,
-        is_language_mentioned=pl.col("prompt")
-        .str.contains_any(LANGUAGE_WORDS, ascii_case_insensitive=True)
-        .fill_null(value=False),
+        answer_language=obvious(pl.col("answer")),
+        expected=pl.coalesce(
+            "asked",
+            pl.when(_letters("question") < least_letters).then(pl.lit(OPEN)),
+            obvious(pl.col("question")),
+        ),
     )
 
 

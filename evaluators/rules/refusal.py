@@ -25,14 +25,18 @@ FILTER_REASONS = (
 
 _REFUSES = re.compile(REFUSES)
 
+# "As an AI I cannot feel. However, …" is modesty before an answer; an apology in its place is not.
+_MODEST = re.compile(r"(?i)as an? (?:ai|language model|large language)")
+_YET = re.compile(r"(?i)\b(?:however|nevertheless|that said|but i can|if i (?:were|could|had))\b")
+
 
 def refusal() -> Rule:
     """Fails: the provider's filter stopped the answer, or its first sentences decline the request, in
     English, Korean, Japanese, Chinese, Spanish, French or German.
 
     Only the beginning of the answer is read, and not past a quotation mark, so that an answer that quotes or
-    discusses a refusal passes. A partial refusal ("I can't do X, but here is Y") counts. Unscored: no text.
-    The evidence is the refusing phrase, which holds no content of the prompt.
+    discusses a refusal passes. "I'm sorry, I can't do X, but here is Y" counts; "as an AI I can't feel;
+    however, …" does not. Unscored: no text. The evidence is the end of the refusing phrase.
     """
     return Rule(
         name="refusal",
@@ -71,4 +75,6 @@ def _check(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _refusing_phrase(start: str) -> str | None:
     found = _REFUSES.match(start)
-    return found.group()[-60:] if found else None
+    if found is None or (_MODEST.match(start) and _YET.search(start, found.end())):
+        return None
+    return found.group()[-60:]

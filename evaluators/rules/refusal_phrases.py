@@ -14,8 +14,9 @@ _DO = (
     r"(?:\s+(?:directly|really|actually|in good conscience|currently|physically|to))*\s+"
     r"(?:help|assist|comply|fulfil+|provid\w*|creat\w*|generat\w*|writ\w*|answer\w*|do (?:that|this|so)"
     r"|engag\w*|participat\w*|support|discuss\w*|offer\w*|shar\w*|giv\w*|complete|produc\w*|continue|respond"
-    r"|process|access\w*|brows\w*|translate|rewrite|perform|execute|satisfy|accommodate|make|tell|show|view|see"
-    r"|open|read|listen|recommend|express|speculate|predict|verify|with (?:that|this))\b"
+    r"|process|access\w*|brows\w*|translate|rewrite|perform|execute|satisfy|accommodate|make|tell|show"
+    r"|view|se",
+    r"|open|read|listen|recommend|express|speculate|predict|verify|with (?:that|this))\b",
 )
 _OPENING = (
     r"(?:(?:(?:oh|hello|hi|hey|well|thank you[^.!?\n]{0,60}|thanks[^.!?\n]{0,60})[,.!]?\s+)?"
@@ -26,13 +27,16 @@ _OPENING = (
 _ENGLISH = [
     rf"^{_OPENING}(?:i|we)(?:\s+(?:simply|really|also|still|just))?\s*{_CANNOT}{_DO}",
     rf"^{_OPENING}(?:i(?:'m| am)\s+)(?:sorry|afraid)[,.]?\s+(?:but\s+)?(?:i|we|that|this)\s*{_CANNOT}",
-    r"^i(?:'m| am) (?:sorry|afraid),?\s+(?:but\s+)?i\s+(?:don't|do not)\s+(?:have|understand|know)",
+    r"^i(?:'m| am) (?:sorry|afraid),?\s+(?:but\s+)?i\s+(?:don't|do not)\s+have\b",
     r"^i(?:'m| am) (?:sorry|afraid),? (?:but )?(?:as an ai|i am (?:just |only )?an ai)",
     r"^as an ai[^.!?\n\"]{0,60}i\s*(?:can(?:no|')t|can not|am unable|am not able|don't have|do not have)"
     r"[^.!?\n]{0,160}\.(?:\s*$|\s+(?:please|is there|how(?:ever,)? (?:can|may) i))",
     r"^(?:this|that|your) (?:request|question|prompt|content)[^.!?\n\"]{0,60}"
     r"(?:violates|goes against|is against|is inappropriate|is not appropriate)",
     r"^i (?:must|have to) (?:respectfully )?(?:decline|refuse)",
+    rf"^{_OPENING}(?:i|we|and)\s+(?:do not|don't)\s+(?:currently\s+)?have\s+"
+    r"(?:the\s+)?(?:ability|capability)\s+to\b",
+    r"^i[^.!?\n\"]{0,100}\b(?:can't|cannot)\s+(?:provide\s+assistance|assist|help)\b",
     r"^(?:no,\s+)?i (?:won't|will not) (?:be able to )?(?:help|assist|do|provide|write|create|generate)\b",
 ]
 # Korean: "I cannot help / provide / answer", with or without an apology before it.
@@ -45,24 +49,30 @@ _KOREAN = [
     r"^[^.\n\"“”'‘’「」]{0,40}(?:AI|인공지능|언어\s?모델)[^.\n\"“”'‘’]{0,60}(?:수\s*(?:가|는)?\s*없습니다|불가능합니다)",
 ]
 _JAPANESE = [
-    r"^(?:申し訳|すみません|ごめん|恐れ入り|残念)[^\n「」\"]{0,80}?(?:できません|できかね|いたしかね|お答えでき|対応でき|致しかね)",
-    r"^[^\n「」\"。]{0,60}(?:お答え|お手伝い|ご提供|提供|回答|対応|お応え)[^\n「」。]{0,12}(?:できません|できかね|いたしかね)",
+    r"^(?:申し訳|すみません|ごめん|恐れ入り|残念)[^\n「」\"]{0,80}?(?:できません(?!でし)|できかね|いたしかね|致しかね|控えさせていただき)",
+    r"^[^\n「」\"。]{0,60}(?:お答え|お手伝い|ご提供|提供|回答|対応|お応え)[^\n「」。]{0,12}(?:できません(?!でし)|できかね|いたしかね)",
 ]
 _CHINESE = [
     r"^(?:很?抱歉|对不起|對不起|不好意思)[^\n“”「」\"]{0,40}?(?:无法|無法|不能|不会|没有办法)",
     r"^我(?:无法|無法|不能)(?:提供|回答|帮助|协助|满足|完成|生成|创建|協助|幫助)",
 ]
 _SPANISH = [
-    r"^(?:lo siento|lo lamento|disculpa|perd[oó]n|lamentablemente|desafortunadamente)[^\n\"«»“”]{0,80}?\bno (?:puedo|podemos|me es posible|soy capaz|tengo)\b",
-    r"^(?:como [^.\n\"]{0,60}, )?no (?:puedo|me es posible|soy capaz de) (?:ayudar|proporcionar|responder|cumplir|crear|generar|ofrecer|dar|escribir|realizar|asistir)",
+    r"^(?:lo siento|lo lamento|disculpa|perd[oó]n|lamentablemente"
+    r"|desafortunadamente)[^\n\"«»“”]{0,80}?\bno (?:puedo|podemos|me es posible|soy capaz|tengo)\b",
+    r"^(?:como [^.\n\"]{0,60}, )?no (?:puedo|me es posible|soy capaz de) (?:ayudar|proporcionar|responder"
+    r"|cumplir|crear|generar|ofrecer|dar|escribir|realizar|asistir)",
 ]
 _FRENCH = [
-    r"^(?:désolée?|je suis (?:vraiment )?désolée?|je m'excuse|malheureusement|je regrette|excusez)[^\n\"«»“”]{0,90}?\bje ne (?:peux|suis pas|dispose|sais|pourrai)\b",
-    r"^(?:en tant qu[e'][^.\n\"]{0,60}, )?je ne (?:peux|suis) pas (?:en mesure |capable )?(?:de |d')?(?:vous )?(?:aider|fournir|répondre|créer|générer|écrire|proposer|accéder|faire)",
+    r"^(?:désolée?|je suis (?:vraiment )?désolée?|je m'excuse|malheureusement|je regrette"
+    r"|excusez)[^\n\"«»“”]{0,90}?\bje ne (?:peux|suis pas|dispose|sais|pourrai)\b",
+    r"^(?:en tant qu[e'][^.\n\"]{0,60}, )?je ne (?:peux|suis) pas (?:en mesure |capable )?(?:de "
+    r"|d')?(?:vous )?(?:aider|fournir|répondre|créer|générer|écrire|proposer|accéder|faire)",
 ]
 _GERMAN = [
-    r"^(?:es tut mir (?:sehr )?leid|tut mir leid|entschuldigung|leider)[^\n\"„“]{0,80}?\bkann (?:ich|dir|ihnen)?[^\n.]{0,80}?\bnicht\b",
-    r"^(?:das|dabei|ich) kann (?:ich )?(?:ihnen |dir )?(?:leider )?nicht (?:helfen|beantworten|bereitstellen|erstellen)",
+    r"^(?:es tut mir (?:sehr )?leid|tut mir leid|entschuldigung|leider)[^\n\"„“]{0,80}?\bkann (?:ich|dir"
+    r"|ihnen)?[^\n.]{0,80}?\bnicht\b",
+    r"^(?:das|dabei|ich) kann (?:ich )?(?:ihnen |dir )?(?:leider )?nicht (?:helfen|beantworten"
+    r"|bereitstellen|erstellen)",
 ]
 
 REFUSES = "(?i)" + "|".join([*_ENGLISH, *_KOREAN, *_JAPANESE, *_CHINESE, *_SPANISH, *_FRENCH, *_GERMAN])
@@ -86,7 +96,7 @@ STEMS = [
         "않습니다",
         "없습니다",
     ),
-    *("できません", "できかね", "しかね", "致しかね", "お答えでき", "対応でき"),
+    *("できません", "できかね", "しかね", "致しかね", "控えさせて"),
     *("无法", "無法", "不能", "不会", "没有办法", "no puedo", "no podemos", "no me es", "no soy", "no tengo"),
     *("je ne ", "kann "),
 ]

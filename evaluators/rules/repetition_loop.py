@@ -7,11 +7,11 @@ from evaluators.rules.tokens import tokens
 
 
 def repetition_loop(*, duplicate_ratio: float = 0.5, least_grams: int = 40) -> Rule:
-    """Fails: more than `duplicate_ratio` of the answer's 4-grams of words (8-grams of characters where
-    words are not spaced) stood in it before.
+    """Fails: more than `duplicate_ratio` of the answer's n-grams stood in it before: 4-grams of words, or
+    8-grams of characters where words are not spaced.
 
     Unscored: no text, or fewer than `least_grams` n-grams, as a refrain is no loop (not_applicable).
-    The measure is the duplicate n-gram fraction of Rae et al. 2021 (Gopher, table A1), at a level that prose never reaches.
+    Source: the duplicate n-gram fraction of Rae et al. 2021 (Gopher, table A1), where prose does not reach.
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:

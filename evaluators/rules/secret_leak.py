@@ -81,8 +81,8 @@ def secret_leak() -> Rule:
     """Fails: the answer holds a key or token of a known provider, a private key, or a JWT whose header
     decodes.
 
-    Placeholders (documentation keys, patterns, low entropy) pass. Unscored: no text. The evidence names the kind
-    and shows the prefix and the length, never the secret.
+    Placeholders (documentation keys, patterns, low entropy) pass. Unscored: no text. The evidence names
+    the kind and shows the prefix and the length, never the secret.
     """
     return Rule(
         name="secret_leak",

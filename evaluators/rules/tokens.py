@@ -14,7 +14,7 @@ _UNSPACED = re.compile(UNSPACED)
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The words of a text; or, where words are not spaced (Japanese, Thai, one endless word), its characters."""
+    """The words of a text; or its characters where words are not spaced (Japanese, one endless word)."""
 
     units: list[str] | str
     size: int
