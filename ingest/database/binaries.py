@@ -92,20 +92,21 @@ def runnable_by(account: Account | None, binaries: Binaries, *, copies: Path = C
     """The same programs where `account` can reach them: copied once if they lie under a closed folder."""
     if account is None or _can_run(account, binaries):
         return binaries
-    target = copies / f"postgresql-{binaries.version}"
+    home = copies / f"postgresql-{binaries.version}"
     try:
-        if not target.is_dir():
-            _copy(binaries.folder, target)
+        if not home.is_dir():
+            _copy(binaries.folder, home)
     except OSError as error:
         raise EmbeddedServerError(
             f"{binaries.folder} is closed to the user the server runs as, "
-            f"and {target} cannot be written: {error.strerror}"
+            f"and {home} cannot be written: {error.strerror}"
         ) from error
-    return Binaries(target)
+    return Binaries(home / binaries.folder.parent.name / binaries.folder.name)
 
 
 def _can_run(account: Account, binaries: Binaries) -> bool:
-    command = [binaries.program("postgres"), "--version"]
+    # initdb, not postgres: it needs the shared libraries beside the package, too.
+    command = [binaries.program("initdb"), "--version"]
     try:
         run = subprocess.run(command, capture_output=True, check=False, **account.identity)
     except PermissionError:
@@ -113,19 +114,27 @@ def _can_run(account: Account, binaries: Binaries) -> bool:
     return run.returncode == 0
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy whole or not at all: the folder gets its name when it is complete."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.parent.chmod(0o755)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=target.parent))
-    shutil.copytree(source, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_ONLY_FOR_BUILDING))
+def _copy(source: Path, home: Path) -> None:
+    """Copy whole or not at all: the folder gets its name when it is complete.
+
+    The programs find their libraries by a relative path, so package and libraries stay side by side.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.parent.chmod(0o755)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=home.parent))
+    package = source.parent
+    libraries = package.with_name(f"{package.name}.libs")
+    skipped = shutil.ignore_patterns(*_ONLY_FOR_BUILDING)
+    shutil.copytree(source, draft / package.name / source.name, ignore=skipped)
+    if libraries.is_dir():
+        shutil.copytree(libraries, draft / libraries.name)
     for path in (draft, *draft.rglob("*")):
         if not path.is_symlink():
             is_open = path.is_dir() or path.parent.name == "bin"
             path.chmod(0o755 if is_open else 0o644)
     try:
-        draft.rename(target)
+        draft.rename(home)
     except OSError:
         shutil.rmtree(draft)  # another start was first
-        if not target.is_dir():
+        if not home.is_dir():
             raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -98,16 +99,11 @@ def create_cluster(
 ) -> None:
     """initdb into a draft that becomes `data` when complete: a killed initdb leaves no half cluster."""
     draft = place.folder / "data.draft"
+    options = ["--no-sync"] if is_throwaway else []
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    builder = Account(NOBODY_ID, NOBODY_ID) if account else None
     try:
-        with tempfile.TemporaryDirectory(prefix="lqo-", dir=short_temp_folder()) as secret_folder:
-            password_file = Path(secret_folder, "password")
-            write_private(password_file, password)
-            if builder:
-                builder.own(draft, Path(secret_folder), password_file)
-            _initdb(draft, binaries, builder, password_file, is_throwaway=is_throwaway)
+        _initdb(draft, binaries, Account(NOBODY_ID, NOBODY_ID) if account else None, password, options)
         if account:
             account.own_tree(draft)
         draft.rename(place.data)
@@ -118,7 +114,10 @@ def create_cluster(
 
 def check_version(place: Place, binaries: Binaries) -> None:
     """Refuse a data directory of another major version before the server does so less clearly."""
-    made_by = (place.data / "PG_VERSION").read_text().strip()
+    try:
+        made_by = (place.data / "PG_VERSION").read_text().strip()
+    except FileNotFoundError:
+        raise EmbeddedServerError(f"{place.data} holds no PostgreSQL data (no PG_VERSION)") from None
     if made_by != binaries.major:
         raise EmbeddedServerError(
             f"{place.data} belongs to PostgreSQL {made_by}, and this installation brings "
@@ -181,23 +180,44 @@ def _create_role(connection: psycopg.Connection[TupleRow], name: str, password: 
 
 
 def _initdb(
-    draft: Path, binaries: Binaries, builder: Account | None, password_file: Path, *, is_throwaway: bool
+    draft: Path, binaries: Binaries, builder: Account | None, password: str, options: list[str]
 ) -> None:
-    command = [
-        binaries.program("initdb"),
-        f"--pgdata={data_argument(draft)}",
-        f"--username={SUPERUSER}",
-        f"--pwfile={password_file}",
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        # The same sort order on every machine; servers before 17 have the C library's only.
-        *(["--locale-provider=builtin"] if int(binaries.major) >= 17 else []),
-        "--locale=C.UTF-8",
-        *(["--no-sync"] if is_throwaway else []),
-    ]
-    identity = builder.identity if builder else Identity()
-    run = subprocess.run(command, cwd=draft, capture_output=True, text=True, check=False, **identity)
+    if builder:
+        builder.own(draft)
+    with tempfile.TemporaryFile() as secret:  # it has no name, so a kill leaves nothing behind
+        secret.write(password.encode())
+        secret.flush()
+        secret.seek(0)
+        if builder:
+            os.fchown(secret.fileno(), builder.uid, builder.gid)
+        command = [
+            binaries.program("initdb"),
+            f"--pgdata={data_argument(draft)}",
+            f"--username={SUPERUSER}",
+            f"--pwfile=/dev/fd/{secret.fileno()}",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            # The same sort order on every machine; servers before 17 have the C library's only.
+            *(["--locale-provider=builtin"] if int(binaries.major) >= 17 else []),
+            "--locale=C.UTF-8",
+            *options,
+        ]
+        identity = builder.identity if builder else Identity()
+        run = subprocess.run(
+            command,
+            cwd=draft,
+            capture_output=True,
+            text=True,
+            check=False,
+            pass_fds=[secret.fileno()],
+            **identity,
+        )
     if run.returncode:
-        complaints = [line for line in run.stderr.splitlines() if "error" in line.lower()]
-        reason = (complaints or run.stderr.splitlines() or ["no message"])[-1]
-        raise EmbeddedServerError(f"cannot make a cluster in {draft.parent}: {reason}")
+        raise EmbeddedServerError(f"cannot make a cluster in {draft.parent}: {_reason(run.stderr)}")
+
+
+def _reason(complaints: str) -> str:
+    """The line that tells what went wrong; what follows it tells what was tidied."""
+    lines = complaints.splitlines() or ["initdb gave no reason"]
+    telling = [line for line in lines if re.search(r"FATAL|PANIC|error|could not", line)]
+    return (telling or lines)[0].split("] ", 1)[-1].strip()

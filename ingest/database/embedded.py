@@ -124,7 +124,9 @@ def start_embedded(
     except BaseException as error:
         os.close(share)
         if isinstance(error, OSError):
-            raise EmbeddedServerError(f"cannot use {place.folder}: {error.strerror or error}") from error
+            raise EmbeddedServerError(
+                f"cannot use {error.filename or place.folder}: {error.strerror or error}"
+            ) from error
         raise
 
 

@@ -3,12 +3,12 @@
 import json
 import os
 import re
+import secrets
 import select
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -92,10 +92,7 @@ def _attempt(
     place: Place, binaries: Binaries, account: Account | None, *, server_lock: int, is_throwaway: bool
 ) -> Postmaster | None:
     port = _free_port(place)
-    run = Path(tempfile.mkdtemp(prefix="lqo-", dir=short_temp_folder()))
-    if account:
-        account.own(run)
-    place.run.symlink_to(run)
+    run = _make_run_folder(place, account)
     tuning = _TUNING | (_THROWAWAY if is_throwaway else {})
     settings = tuning | {"port": str(port), "unix_socket_directories": str(run)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -152,6 +149,16 @@ def _wait_ready(place: Place, keeper_pipe: int) -> Postmaster | None:
     finally:
         os.close(keeper_pipe)
     raise EmbeddedServerError(f"the server is not ready after {START_SECONDS} s (see {place.log})")
+
+
+def _make_run_folder(place: Place, account: Account | None) -> Path:
+    """A short private folder for the socket; the link comes first, so that a kill leaves none unnamed."""
+    run = Path(short_temp_folder(), f"lqo-{secrets.token_hex(6)}")
+    place.run.symlink_to(run)
+    run.mkdir(mode=0o700)
+    if account:
+        account.own(run)
+    return run
 
 
 def _remove_run_folder(place: Place) -> None:

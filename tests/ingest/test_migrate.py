@@ -1,8 +1,30 @@
 """The schema is brought to head once, whoever asks and however often."""
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from ingest.database.binaries import Binaries
 from ingest.database.connect import connect
-from ingest.database.migrate import current_revision, head_revision, migrate
+from ingest.database.embedded import start_embedded
+from ingest.database.migrate import MigrationError, current_revision, head_revision, migrate
 from ingest.database.url import DatabaseUrl
+
+DEBIAN = Path("/usr/lib/postgresql/15")
+
+
+def relations(url: DatabaseUrl) -> set[str]:
+    """Every table and view of ours, with its schema."""
+    query = """
+        select format('%s.%s %s', relnamespace::regnamespace, relname, relkind)
+        from pg_class
+        where relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
+    """
+    with connect(url) as connection:
+        return {row[0] for row in connection.execute(query)}
 
 
 def test_an_empty_database_is_brought_to_head_and_a_second_run_changes_nothing(
@@ -10,11 +32,58 @@ def test_an_empty_database_is_brought_to_head_and_a_second_run_changes_nothing(
 ) -> None:
     assert current_revision(empty_database) is None
     assert migrate(empty_database) == head_revision()
+    made = relations(empty_database)
     assert migrate(empty_database) == head_revision()
+    assert relations(empty_database) == made
 
 
-def test_the_warehouse_fixture_is_at_head(warehouse: DatabaseUrl) -> None:
+def test_the_warehouse_of_the_tests_is_at_head(warehouse: DatabaseUrl) -> None:
     assert current_revision(warehouse) == head_revision()
+    assert "raw.llm_calls p" in relations(warehouse)
+
+
+def test_migrations_that_run_at_once_wait_for_each_other(empty_database: DatabaseUrl) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        reached = list(pool.map(lambda _: migrate(empty_database), range(4)))
+    assert reached == [head_revision()] * 4
+
+
+def test_a_migration_that_waits_too_long_gives_up_in_one_line(empty_database: DatabaseUrl) -> None:
+    with connect(empty_database) as other:
+        other.execute("select pg_advisory_lock(%s)", [0x6C716F_6D6967])
+        with pytest.raises(MigrationError, match="another migration"):
+            migrate(empty_database, wait_seconds=0.2)
+    assert current_revision(empty_database) is None
+
+
+def test_a_database_that_is_newer_than_the_program_is_left_alone(warehouse: DatabaseUrl) -> None:
     with connect(warehouse) as connection:
-        found = connection.execute("select to_regclass('raw.llm_calls') is not null").fetchone()
-    assert found == (True,)
+        connection.execute("update ingest.schema_version set version_num = '9999'")
+    with pytest.raises(MigrationError, match="9999") as caught:
+        migrate(warehouse)
+    assert "\n" not in str(caught.value)
+    assert warehouse.password not in str(caught.value)
+
+
+@pytest.fixture
+def debian_server(tmp_path: Path) -> Iterator[DatabaseUrl]:
+    """The oldest version we support, as Debian 12 brings it."""
+    if not (DEBIAN / "bin" / "postgres").exists():
+        pytest.skip(f"no PostgreSQL 15 in {DEBIAN}")
+    server = start_embedded(tmp_path / "postgres", is_throwaway=True, binaries=Binaries(DEBIAN))
+    yield server.url
+    server.stop()
+
+
+def test_migrations_run_on_a_debian_server(debian_server: DatabaseUrl, warehouse: DatabaseUrl) -> None:
+    assert migrate(debian_server) == head_revision()
+    assert migrate(debian_server) == head_revision()
+    assert relations(debian_server) == relations(warehouse)
+
+
+@pytest.mark.skipif("LQO_TEST_DATABASE_URL" in os.environ, reason="a real server has its own rights")
+def test_the_owner_needs_no_superuser_to_migrate(empty_database: DatabaseUrl) -> None:
+    with connect(empty_database) as connection:
+        row = connection.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+    assert row == (False,)
+    assert migrate(empty_database) == head_revision()
