@@ -16,7 +16,7 @@ from ingest.providers.openai_chat import read_exchange
 BASE_URL = "https://api.openai.com/v1"
 CHAT_COMPLETIONS = "/v1/chat/completions"
 _ASK_FOR_USAGE = b'"stream_options":{"include_usage":true}'
-_TERMINAL = re.compile(rb"(?:^|[\r\n])data: ?\[DONE\]")
+_TERMINAL = re.compile(rb"[\r\n]data: ?\[DONE\]")
 _FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 _NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _LARGEST_USAGE_FRAME = 64 << 10
@@ -66,7 +66,11 @@ def prepare(body: bytes) -> Prepared:
 
 
 def is_terminal(tail: bytes) -> bool:
-    """Does the stream say `[DONE]` here? (A line break inside JSON text is escaped, so text cannot.)"""
+    """Does the stream say `[DONE]` on a line of its own here?
+
+    Text cannot say it, as a line break inside JSON is escaped; hence the break before it is asked for,
+    and a stream's first bytes must be given one.
+    """
     return _TERMINAL.search(tail) is not None
 
 

@@ -121,7 +121,8 @@ def test_an_incomplete_last_frame_comes_out_at_the_end() -> None:
 
 
 def test_the_end_of_a_stream_is_recognised() -> None:
-    assert is_terminal(b"data: [DONE]\n\n")
+    assert is_terminal(b"\ndata: [DONE]\n\n")
+    assert not is_terminal(b"data: [DONE] is what I was told to say")
     assert is_terminal(b"...}\r\n\r\ndata:[DONE]")
     assert not is_terminal(b'data: {"content":"data: [DONE]"}')
 

@@ -1,0 +1,126 @@
+"""Small HTTP facts: ASGI types, which headers travel, JSON errors, reading a body."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
+
+OBSERVER_PREFIX = b"x-lqo-"
+CALL_ID = b"x-lqo-call-id"
+
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# Identity is asked for, as usage can be neither asked back out of nor read from a packed stream.
+_OURS_TO_SET = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
+
+
+class BodyTooLargeError(Exception):
+    """A request body went past the limit."""
+
+
+class ClientGoneError(Exception):
+    """The client closed the connection."""
+
+
+def forwarded_request_headers(headers: Headers) -> list[tuple[str, str]]:
+    """What goes upstream: all but hop-by-hop, observer and connection-bound headers."""
+    dropped = _HOP_BY_HOP | _OURS_TO_SET | _named_in_connection(headers)
+    kept = [
+        (name.decode("latin-1"), _text(value))
+        for name, value in headers
+        if name not in dropped and not name.startswith(OBSERVER_PREFIX)
+    ]
+    return [*kept, ("accept-encoding", "identity")]
+
+
+def forwarded_response_headers(headers: Headers, *, keeps_length: bool) -> list[tuple[bytes, bytes]]:
+    """What goes back to the client; without a length where the body is no longer the upstream's."""
+    lowered = [(name.lower(), value) for name, value in headers]
+    dropped = _HOP_BY_HOP | _named_in_connection(lowered) | {CALL_ID}
+    if not keeps_length:
+        dropped |= {b"content-length"}
+    return [(name, value) for name, value in lowered if name not in dropped]
+
+
+def header(headers: Headers, name: bytes) -> bytes:
+    """The first value of a header (name in lower case); empty where it is absent."""
+    return next((value for key, value in headers if key.lower() == name), b"")
+
+
+async def read_body(receive: Receive, *, headers: Headers, limit: int, idle_seconds: float) -> bytes:
+    """The whole request body.
+
+    Raises BodyTooLargeError as soon as the limit is passed (at once for a declared length),
+    ClientGoneError, or TimeoutError when nothing came for `idle_seconds`.
+    """
+    declared = header(headers, b"content-length")
+    if declared.isdigit() and int(declared) > limit:
+        raise BodyTooLargeError
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        async with asyncio.timeout(idle_seconds):
+            message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise BodyTooLargeError
+        if not message.get("more_body"):
+            return b"".join((*parts, part)) if parts else part
+        parts.append(part)
+
+
+async def send_json(send: Send, value: object, *, status: int, headers: Headers = ()) -> None:
+    """One complete JSON response."""
+    await send_bytes(
+        send, msgspec.json.encode(value), status=status, content_type=b"application/json", headers=headers
+    )
+
+
+async def send_bytes(
+    send: Send, body: bytes, *, status: int, content_type: bytes, headers: Headers = ()
+) -> None:
+    """One complete response."""
+    head = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
+    await send({"type": "http.response.body", "body": body})
+
+
+def error_body(message: str, *, kind: str) -> dict[str, dict[str, str | None]]:
+    """An error in the shape that OpenAI clients read."""
+    return {"error": {"message": message, "type": kind, "param": None, "code": kind}}
+
+
+def _named_in_connection(headers: Headers) -> frozenset[bytes]:
+    """Headers that `Connection` declares to be hop-by-hop, too (RFC 9110, 7.6.1)."""
+    values = [value for name, value in headers if name == b"connection"]
+    return frozenset(token.strip().lower() for value in values for token in value.split(b","))
+
+
+def _text(value: bytes) -> str:
+    # The client library writes header values as UTF-8: bytes that are UTF-8 arrive unchanged.
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

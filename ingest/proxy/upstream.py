@@ -1,0 +1,54 @@
+"""The HTTP client towards providers."""
+
+from functools import lru_cache
+
+import aiohttp
+from yarl import URL
+
+_NO_AUTOMATIC_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+
+class Upstream:
+    """One connection pool, used from one event loop between `open` and `close`.
+
+    Bodies are never decompressed, redirects never followed, cookies never kept. `connect_seconds`
+    bounds the connection, `read_seconds` the silence before and between bytes (10 minutes, as the
+    OpenAI SDK waits).
+    """
+
+    def __init__(self, *, connect_seconds: float = 10.0, read_seconds: float = 600.0) -> None:
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=connect_seconds, sock_read=read_seconds
+        )
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        # limit=0: the default cap of 100 connections makes call 101 wait for a stream to end.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+            timeout=self._timeout,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=_NO_AUTOMATIC_HEADERS,
+            max_line_size=32 << 10,
+            max_field_size=32 << 10,
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(
+        self, method: str, url: str, *, headers: list[tuple[str, str]], body: bytes | None = None
+    ) -> aiohttp.ClientResponse:
+        """The response, its body unread. Raises aiohttp.ClientError or TimeoutError."""
+        if self._session is None:
+            raise RuntimeError("the upstream client is not open")
+        return await self._session.request(
+            method, _url(url), headers=headers, data=body, allow_redirects=False
+        )
+
+
+@lru_cache(maxsize=256)
+def _url(text: str) -> URL:
+    return URL(text, encoded=True)

@@ -1,0 +1,201 @@
+"""A real HTTP server that plays an OpenAI-compatible provider, told by the request how to behave.
+
+The behaviour is the requested model: `ok`, `stream-…`, `status-429`, `reset`, `hang` and so on. It keeps
+every request it got and calls `on_request` before it answers, so that a test can look at the world
+at the moment the provider is called.
+"""
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aiohttp import web
+
+USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+ANSWER = "안녕하세요 🎈 (ok)"
+WORDS = ["안녕", "하세요", " 🎈", " (ok)"]
+
+
+@dataclass
+class Provider:
+    """What the provider saw. `url` is its base URL without /v1."""
+
+    url: str = ""
+    bodies: list[bytes] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    on_request: Callable[[bytes], None] = lambda body: None
+    on_stream_closed: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    streamed: int = 0
+
+
+@asynccontextmanager
+async def running_provider() -> AsyncIterator[Provider]:
+    """Serve on a free port of 127.0.0.1 until the block ends."""
+    provider = Provider()
+    app = web.Application(client_max_size=64 << 20)
+    app.router.add_post("/v1/chat/completions", partial(_chat, provider))
+    app.router.add_get("/v1/models", _models)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    provider.url = f"http://127.0.0.1:{port}"
+    try:
+        yield provider
+    finally:
+        provider.release.set()
+        await runner.cleanup()
+
+
+def document(model: str, *, text: str = ANSWER) -> bytes:
+    """The plain answer, with spacing no serialiser of ours would make."""
+    message = {"role": "assistant", "content": text}
+    return json.dumps(
+        {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": f"{model}-2026",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": USAGE,
+        },
+        indent=1,
+        ensure_ascii=False,
+    ).encode()
+
+
+def frames(model: str, *, with_usage: bool, words: list[str] = WORDS) -> list[bytes]:
+    """The frames of the streamed answer, as OpenAI sends them."""
+    deltas: list[tuple[dict[str, Any], str | None]] = [({"role": "assistant", "content": ""}, None)]
+    deltas += [({"content": word}, None) for word in words]
+    deltas.append(({}, "stop"))
+    choices = [[{"index": 0, "delta": delta, "finish_reason": reason}] for delta, reason in deltas]
+    chunks = [_chunk(model, choice, usage=None, with_usage=with_usage) for choice in choices]
+    if with_usage:
+        chunks.append(_chunk(model, [], usage=USAGE, with_usage=True))
+    return [*chunks, b"data: [DONE]\n\n"]
+
+
+def _chunk(model: str, choices: list[Any], *, usage: Any, with_usage: bool) -> bytes:
+    chunk: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": f"{model}-2026",
+        "choices": choices,
+    }
+    if with_usage:
+        chunk["usage"] = usage
+    return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
+
+
+async def _models(request: web.Request) -> web.Response:
+    return web.Response(
+        body=b'{"object": "list",  "data": [{"id": "ok", "object": "model"}]}',
+        content_type="application/json",
+    )
+
+
+async def _chat(provider: Provider, request: web.Request) -> web.StreamResponse:
+    body = await request.read()
+    provider.bodies.append(body)
+    provider.headers.append(dict(request.headers))
+    provider.on_request(body)
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return _error(400, "invalid_request_error", "We could not parse the JSON body of your request.")
+    model = str(asked.get("model"))
+    if model.startswith("status-"):
+        return _error(int(model.removeprefix("status-")), "some_error", "as you asked")
+    if model == "reset":
+        _transport(request).abort()
+        return web.Response()
+    if model == "hang":
+        await provider.release.wait()
+    if asked.get("stream"):
+        return await _stream(request, provider, asked)
+    if model == "half":
+        return await _half(request)
+    return _document(request, model)
+
+
+def _document(request: web.Request, model: str) -> web.Response:
+    headers = {
+        "x-request-id": "req-1",
+        "openai-processing-ms": "12",
+        "x-ratelimit-remaining-requests": "9",
+        "connection": "x-hop",
+        "x-hop": "dropped",
+        "set-cookie": "session=secret",
+    }
+    if model == "gzip":
+        headers["content-encoding"] = "gzip"
+        return web.Response(
+            body=gzip.compress(document(model)), headers=headers, content_type="application/json"
+        )
+    if model == "echo-key":
+        text = f"your key is {request.headers.get('authorization')}"
+        return web.Response(body=document(model, text=text), headers=headers, content_type="application/json")
+    text = "x" * 3_000_000 if model == "large" else ANSWER
+    return web.Response(body=document(model, text=text), headers=headers, content_type="application/json")
+
+
+async def _half(request: web.Request) -> web.StreamResponse:
+    body = document("half")
+    response = web.StreamResponse(
+        headers={"content-length": str(len(body)), "content-type": "application/json"}
+    )
+    await response.prepare(request)
+    await response.write(body[:40])
+    await asyncio.sleep(0.05)
+    _transport(request).abort()
+    return response
+
+
+async def _stream(request: web.Request, provider: Provider, asked: dict[str, Any]) -> web.StreamResponse:
+    model = asked["model"]
+    with_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+    response = web.StreamResponse(headers={"content-type": "text/event-stream; charset=utf-8"})
+    await response.prepare(request)
+    words = [f"word{i} " for i in range(10_000)] if model == "stream-endless" else WORDS
+    try:
+        for number, frame in enumerate(frames(model, with_usage=with_usage, words=words)):
+            if model == "stream-split":
+                for byte in range(0, len(frame), 3):
+                    await response.write(frame[byte : byte + 3])
+                    await asyncio.sleep(0)
+            else:
+                await response.write(frame)
+            provider.streamed += 1
+            if model == "stream-reset" and number == 2:
+                await asyncio.sleep(0.05)
+                _transport(request).abort()
+                return response
+            if model == "stream-stall" and number == 2:
+                await provider.release.wait()
+            if model in ("stream-slow", "stream-endless"):
+                await asyncio.sleep(0.02)
+    except (ConnectionResetError, asyncio.CancelledError):
+        provider.on_stream_closed.set()
+        raise
+    return response
+
+
+def _error(status: int, kind: str, message: str) -> web.Response:
+    body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}})
+    headers = {"retry-after": "1"} if status == 429 else {}
+    return web.Response(status=status, text=body, content_type="application/json", headers=headers)
+
+
+def _transport(request: web.Request) -> asyncio.Transport:
+    assert isinstance(request.transport, asyncio.Transport)
+    return request.transport
