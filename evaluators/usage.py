@@ -103,7 +103,7 @@ def count_tokens(usage: object, *, provider: str = "", endpoint: str = "") -> Co
     return counts
 
 
-def reported_cost(usage: Mapping[str, Any] | None) -> Decimal | None:
+def reported_cost(usage: object) -> Decimal | None:
     """What the provider itself says the call cost, in USD, or None.
 
     OpenRouter: `cost` (its credits are USD), plus `cost_details.upstream_inference_cost` for a call under the
@@ -126,9 +126,9 @@ def reported_cost(usage: Mapping[str, Any] | None) -> Decimal | None:
     return None if upstream is None else fee + upstream
 
 
-def service_tier_of(usage: Mapping[str, Any] | None) -> str | None:
+def service_tier_of(usage: object) -> str | None:
     """The service tier inside the usage object (Anthropic `service_tier`, Gemini `serviceTier`), or None."""
-    if not isinstance(usage, Mapping):
+    if type(usage) is not dict and not isinstance(usage, Mapping):
         return None
     tier = usage.get("service_tier", usage.get("serviceTier"))
     return tier if isinstance(tier, str) else None

@@ -3,7 +3,6 @@
 Python reads each usage object once and finds its plan of rates; the money is multiplied in 128-bit columns.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -67,50 +66,59 @@ def price_frame(frame: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read row by row: eight counts a row, the row's plan in `plans`, or why it has none."""
+    """What was read row by row: eight counts a row, the number of its plan, or why it has none."""
 
+    plans: list[Plan]
     counts: list[int | None] = field(default_factory=list)
     plan_of: list[int] = field(default_factory=list)
-    plans: list[Plan] = field(default_factory=list)
     reasons: list[str | None] = field(default_factory=list)
     reported: list[Decimal | None] = field(default_factory=list)
 
 
 def _read(frame: pl.DataFrame, book: PriceBook) -> _Read:
-    read = _Read()
-    plan_numbers: dict[int, int] = {}
-    timelines: dict[tuple[str, str, str | None], Timeline] = {}
+    finder = _PlanFinder(book)
+    read = _Read(finder.plans)
     decode = msgspec.json.Decoder().decode
     columns = (frame[name].to_list() for name in ("usage", "provider", "model", "endpoint", "service_tier"))
-    for text, provider, model, endpoint, tier, at_us in zip(
-        *columns, frame["started_at"].dt.epoch("us").to_list(), strict=True
-    ):
+    times = frame["started_at"].dt.epoch("us").to_list()
+    for text, provider, model, endpoint, tier, at_us in zip(*columns, times, strict=True):
         usage = _decoded(text, decode)
         counts = count_tokens(usage, provider=provider or "", endpoint=endpoint or "")
-        reported = _reported(usage)
-        read.reported.append(reported)
         if isinstance(counts, Unbucketed):
-            _append(read, NO_COUNTS, NO_PLAN, unpriced_reason(counts))
-            continue
-        key = (provider, model, tier or service_tier_of(usage if isinstance(usage, dict) else None))
-        timeline = timelines.get(key)
-        if timeline is None:
-            timeline = timelines[key] = book.timeline(provider, model, service_tier=tier_name(key[2]))
-        plan = timeline.plan(at_us, sum(counts[:5]))
-        if isinstance(plan, Unpriced):
-            _append(read, counts, NO_PLAN, plan.reason)
-            continue
-        number = plan_numbers.setdefault(id(plan), len(read.plans))
-        if number == len(read.plans):
-            read.plans.append(plan)
-        _append(read, counts, number, None)
+            number, reason, cells = NO_PLAN, unpriced_reason(counts), NO_COUNTS
+        else:
+            key = (provider or "", model or "", tier or service_tier_of(usage))
+            (number, reason), cells = finder.find(key, at_us, counts), counts
+        read.counts.extend(cells)
+        read.plan_of.append(number)
+        read.reasons.append(reason)
+        read.reported.append(_reported(usage))
     return read
 
 
-def _append(read: _Read, counts: Sequence[int | None], plan: int, reason: str | None) -> None:
-    read.counts.extend(counts)
-    read.plan_of.append(plan)
-    read.reasons.append(reason)
+class _PlanFinder:
+    """Numbers the plans as calls need them."""
+
+    def __init__(self, book: PriceBook) -> None:
+        self.plans: list[Plan] = []
+        self._book = book
+        self._numbers: dict[int, int] = {}
+        self._timelines: dict[tuple[str, str, str | None], Timeline] = {}
+
+    def find(self, key: tuple[str, str, str | None], at_us: int, counts: Counts) -> tuple[int, str | None]:
+        """The number of the plan for (provider, model, service tier as reported), or NO_PLAN and why."""
+        timeline = self._timelines.get(key)
+        if timeline is None:
+            provider, model, tier = key
+            timeline = self._book.timeline(provider, model, service_tier=tier_name(tier))
+            self._timelines[key] = timeline
+        plan = timeline.plan(at_us, sum(counts[:5]))
+        if isinstance(plan, Unpriced):
+            return NO_PLAN, plan.reason
+        number = self._numbers.setdefault(id(plan), len(self.plans))
+        if number == len(self.plans):
+            self.plans.append(plan)
+        return number, None
 
 
 def _decoded(text: str | None, decode: Any) -> object:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
-from evaluators.pricing.rows import ALWAYS, GENAI_SOURCE, STANDARD, PriceRow
+from evaluators.pricing.rows import ALWAYS, GENAI_SOURCE, PRICE_PLACES, STANDARD, PriceRow
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, TieredPrices
@@ -55,26 +55,25 @@ def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] 
     info = _find(provider, model)
     if info is None:
         return Refused("unknown_model")
-    rows: list[PriceRow] = []
-    for period in _periods(info):
-        for tier, prices in _tiers(info, period):
-            if problem := _problem(prices):
-                return Refused(problem)
-            rows += [
-                PriceRow(
-                    provider=provider,
-                    model=model,
-                    bucket=bucket,
-                    usd_per_million=usd,
-                    min_input_tokens=floor,
-                    service_tier=tier,
-                    valid_from=period.start,
-                    valid_to=period.end,
-                    recorded_at=at,
-                    source=f"{_source()} {key}",
-                )
-                for bucket, key, floor, usd in _prices(prices)
-            ]
+    offers = [(period, tier, prices) for period in _periods(info) for tier, prices in _tiers(info, period)]
+    if problem := next(filter(None, (_problem(prices) for _, _, prices in offers)), None):
+        return Refused(problem)
+    rows = [
+        PriceRow(
+            provider=provider,
+            model=model,
+            bucket=bucket,
+            usd_per_million=usd,
+            min_input_tokens=floor,
+            service_tier=tier,
+            valid_from=period.start,
+            valid_to=period.end,
+            recorded_at=at,
+            source=f"{_source()} {key}",
+        )
+        for period, tier, prices in offers
+        for bucket, key, floor, usd in _prices(prices)
+    ]
     return _merged(rows) if rows else Refused("no_token_price")
 
 
@@ -158,9 +157,13 @@ def _prices(prices: "ModelPrice") -> Iterator[tuple[str, str, int, Decimal]]:
 
 
 def _steps(value: "Decimal | TieredPrices") -> list[tuple[int, Decimal]]:
-    if isinstance(value, Decimal):
-        return [(0, value)]
-    return [(0, value.base), *((tier.start, tier.price) for tier in value.tiers)]
+    """(min_input_tokens, price), without the last digits of prices that were once binary fractions."""
+    tiers = [] if isinstance(value, Decimal) else [(tier.start, tier.price) for tier in value.tiers]
+    base = value if isinstance(value, Decimal) else value.base
+    return [
+        (floor, usd if usd == round(usd, PRICE_PLACES) else round(usd, PRICE_PLACES))
+        for floor, usd in [(0, base), *tiers]
+    ]
 
 
 def _merged(rows: list[PriceRow]) -> list[PriceRow]:

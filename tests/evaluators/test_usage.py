@@ -1,0 +1,167 @@
+"""Buckets: each provider's semantics, the sums they must keep, and what is refused."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from evaluators.usage import (
+    BUCKETS,
+    Buckets,
+    Unbucketed,
+    bucket_usage,
+    count_tokens,
+    reported_cost,
+    service_tier_of,
+)
+
+GOLDEN = [
+    json.loads(line) for line in (Path(__file__).parent / "golden_usage.jsonl").read_text().splitlines()
+]
+# Machines that test many things at once are slow at times; that is no failure of ours.
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+TOKENS = st.integers(min_value=0, max_value=10**6)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = sorted({key for case in GOLDEN if isinstance(case["usage"], dict) for key in case["usage"]})
+NESTED = sorted(
+    {
+        key
+        for case in GOLDEN
+        if isinstance(case["usage"], dict)
+        for value in case["usage"].values()
+        if isinstance(value, dict)
+        for key in value
+    }
+)
+
+
+@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["name"])
+def test_the_golden_usage_object_gives_its_buckets(case: dict[str, Any]) -> None:
+    found = bucket_usage(case["usage"], provider=case["provider"], endpoint=case["endpoint"])
+    if "reason" in case:
+        assert isinstance(found, Unbucketed)
+        assert (found.reason, bool(found.detail)) == (case["reason"], True)
+    else:
+        assert found == Buckets(**case["buckets"])
+
+
+def test_golden_names_are_unique_and_many() -> None:
+    assert len({case["name"] for case in GOLDEN}) == len(GOLDEN) >= 40
+
+
+@RELAXED
+@given(
+    usage=st.dictionaries(
+        st.sampled_from(FIELDS), JSON | TOKENS | st.dictionaries(st.sampled_from(NESTED), JSON | TOKENS)
+    )
+)
+def test_no_object_raises_and_no_bucket_is_negative(usage: dict[str, Any]) -> None:
+    found = bucket_usage(usage, provider="x-ai", endpoint="/v1/embeddings")
+    assert isinstance(found, Unbucketed) or min(found.counts) >= 0
+
+
+@RELAXED
+@given(usage=JSON)
+def test_no_json_value_raises(usage: Any) -> None:
+    found = bucket_usage(usage)
+    assert isinstance(found, Unbucketed)
+
+
+@RELAXED
+@given(cached=TOKENS, fresh=TOKENS, text=TOKENS, reasoning=TOKENS)
+def test_chat_buckets_add_up_to_the_total(cached: int, fresh: int, text: int, reasoning: int) -> None:
+    prompt, completion = cached + fresh, text + reasoning
+    usage = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    assert bucket_usage(usage) == Buckets(
+        input_uncached=fresh, cache_read=cached, output_text=text, reasoning=reasoning
+    )
+
+
+@RELAXED
+@given(counts=st.tuples(TOKENS, TOKENS, TOKENS, TOKENS, TOKENS))
+def test_anthropic_buckets_add_up_to_input_cache_and_output(counts: tuple[int, ...]) -> None:
+    fresh, read, five, hour, out = counts
+    usage = {
+        "input_tokens": fresh,
+        "cache_read_input_tokens": read,
+        "cache_creation_input_tokens": five + hour,
+        "cache_creation": {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour},
+        "output_tokens": out,
+    }
+    found = bucket_usage(usage)
+    assert isinstance(found, Buckets)
+    assert (found.input_total, found.output_total) == (fresh + read + five + hour, out)
+
+
+@RELAXED
+@given(prompt=TOKENS, tools=TOKENS, candidates=TOKENS, thoughts=TOKENS, off=st.sampled_from([-1, 0, 1]))
+def test_gemini_buckets_add_up_or_are_refused(
+    prompt: int, tools: int, candidates: int, thoughts: int, off: int
+) -> None:
+    total = max(prompt + tools + candidates + thoughts + off, 0)
+    usage = {
+        "promptTokenCount": prompt,
+        "toolUsePromptTokenCount": tools,
+        "candidatesTokenCount": candidates,
+        "thoughtsTokenCount": thoughts,
+        "totalTokenCount": total,
+    }
+    found = bucket_usage(usage)
+    if total != prompt + tools + candidates + thoughts:
+        assert isinstance(found, Unbucketed)
+        assert found.reason == "inconsistent_usage"
+    else:
+        assert isinstance(found, Buckets)
+        assert sum(found.counts) == total
+
+
+def test_the_bare_tuple_is_in_the_order_of_the_buckets() -> None:
+    counts = count_tokens({"input_tokens": 1, "cache_read_input_tokens": 2, "output_tokens": 3})
+    assert counts == Buckets(input_uncached=1, cache_read=2, output_text=3).counts
+    assert tuple(Buckets.__dataclass_fields__) == BUCKETS
+
+
+@pytest.mark.parametrize(
+    ("usage", "cost"),
+    [
+        ({"prompt_tokens": 1, "cost": 0.00012345}, Decimal("0.00012345")),
+        ({"cost": 0}, Decimal(0)),
+        (
+            {"cost": 0.05, "is_byok": True, "cost_details": {"upstream_inference_cost": 1.1}},
+            Decimal("1.15"),
+        ),
+        ({"cost": 0.05, "is_byok": True}, None),
+        ({"cost": {"total_cost": 0.006, "input_tokens_cost": 0.001}}, Decimal("0.006")),
+        ({"cost_in_usd_ticks": 232856000}, Decimal("0.0232856")),
+        ({"pydantic_ai_gateway": {"cost_estimate": 0.1}}, None),
+        ({"cost": "0.1"}, None),
+        ({"cost": True}, None),
+        ({"cost": -1}, None),
+        ({"cost": float("nan")}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_the_provider_s_own_cost_is_read_or_nothing(usage: Any, cost: Decimal | None) -> None:
+    assert reported_cost(usage) == cost
+
+
+def test_the_service_tier_is_read_from_the_usage_object() -> None:
+    assert service_tier_of({"service_tier": "batch"}) == "batch"
+    assert service_tier_of({"serviceTier": "FLEX"}) == "FLEX"
+    assert service_tier_of({"service_tier": 3}) is None
+    assert service_tier_of(None) is None
