@@ -5,9 +5,15 @@
   `lock_relation` is every mart's pre-hook. dbt runs it inside the transaction, before the model's select fills
   the temporary table, and each statement of READ COMMITTED takes a new snapshot: the second of two runs of one
   window waits, then reads what the first one left. The Python writers lock their relations by the same key.
+
+  For this transaction alone: no just-in-time compilation (it cost 2.7 s of a 0.4 s query) and room to sort an hour
+  of 40,000 calls in memory.
 #}
 {% macro lock_relation() %}
-    select pg_advisory_xact_lock(hashtextextended('{{ this.schema }}.{{ this.identifier }}', 0))
+    select
+        set_config('jit', 'off', true),
+        set_config('work_mem', '64MB', true),
+        pg_advisory_xact_lock(hashtextextended('{{ this.schema }}.{{ this.identifier }}', 0))
 {% endmacro %}
 
 
