@@ -1,0 +1,207 @@
+"""From marts to transitions: each rule and model is pending, firing or resolved, and changes once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid5
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from evaluators.statistics import wilson_interval
+from orchestration.alerts.rules import RULES, ShareRule
+from orchestration.alerts.slack import slack_message
+
+# A message's id follows from what it says, so a second evaluation of the same moment writes nothing new.
+NAMESPACE = UUID("6f1c2f0e-4f3e-5d51-9b1a-3a1f5f0c7a11")
+CHANNELS = ("slack",)
+
+State = Literal["pending", "firing", "resolved"]
+
+LOCK = "select pg_advisory_xact_lock(hashtextextended('alerting.states', 0))"
+SHARES = """
+select model, sum(n_scored)::bigint, sum(n_failed)::bigint
+from marts.calls_hourly
+where hour >= %s and hour < %s
+group by model
+"""
+STATES = "select group_key, state, since, evaluated_at from alerting.states where rule = %s"
+HAS_MART = "select to_regclass('marts.calls_hourly') is not null"
+PUT_STATE = """
+insert into alerting.states (rule, group_key, state, since, value, n, evaluated_at)
+values (%s, %s, %s, %s, %s, %s, %s)
+on conflict (rule, group_key) do update set
+    state = excluded.state,
+    since = excluded.since,
+    value = excluded.value,
+    n = excluded.n,
+    evaluated_at = excluded.evaluated_at
+"""
+PUT_EVENT = """
+insert into alerting.events
+    (event_id, rule, group_key, transition, severity, value, threshold, n, message, happened_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+on conflict (event_id) do nothing
+"""
+PUT_MESSAGE = """
+insert into alerting.outbox (event_id, channel, payload, created_at, next_attempt_at)
+values (%s, %s, %s, %s, now())
+on conflict (event_id, channel) do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A model's window: `n_failed` of `n` scored calls."""
+
+    group: str
+    n: int
+    n_failed: int
+
+    @property
+    def share(self) -> float:
+        return self.n_failed / self.n if self.n else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """What is known of a rule and model before this evaluation."""
+
+    state: State
+    since: datetime
+    evaluated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """A rule began or ceased to fire for a model; `event_id` is the same whoever finds out, and again."""
+
+    event_id: UUID
+    rule: str
+    group: str
+    transition: Literal["firing", "resolved"]
+    severity: str
+    value: float
+    threshold: float
+    n: int
+    message: str
+    happened_at: datetime
+
+
+def evaluate_rules(
+    connection: psycopg.Connection,
+    *,
+    now: datetime,
+    rules: Sequence[ShareRule] = RULES,
+    channels: Sequence[str] = CHANNELS,
+) -> list[Transition]:
+    """Evaluate every rule on the marts as of `now` (aware); write states, events and outbox at once.
+
+    A moment at or before the last evaluation of a rule and model changes nothing, so replays are safe.
+    """
+    with connection.transaction():
+        connection.execute(LOCK)
+        if not (connection.execute(HAS_MART).fetchone() or (False,))[0]:
+            return []
+        found = [t for rule in rules for t in _evaluate(connection, rule, now=now)]
+        for transition in found:
+            _write(connection, transition, channels=channels)
+    return found
+
+
+def next_state(rule: ShareRule, reading: Reading, *, current: Current | None, now: datetime) -> State | None:
+    """The state after this reading; None while there never was a breach."""
+    is_firing = current is not None and current.state == "firing"
+    if is_firing and reading.n > 0 and (reading.n < rule.minimum_n or reading.share > rule.resolve_at):
+        return "firing"
+    if not _is_breach(rule, reading):
+        return "resolved" if current is not None else None
+    is_pending = current is not None and current.state == "pending"
+    since = current.since if current is not None and is_pending else now
+    return "firing" if now - since >= rule.hold else "pending"
+
+
+def _evaluate(connection: psycopg.Connection, rule: ShareRule, *, now: datetime) -> Iterator[Transition]:
+    rows = connection.execute(STATES, (rule.name,)).fetchall()
+    states = {group: Current(state, since, at) for group, state, since, at in rows}
+    readings = {
+        group: Reading(group, n, n_failed)
+        for group, n, n_failed in connection.execute(SHARES, (now - rule.window, now))
+    }
+    for group in sorted(states.keys() | readings.keys()):
+        reading, current = readings.get(group, Reading(group, 0, 0)), states.get(group)
+        if current is not None and now <= current.evaluated_at:
+            continue
+        state = next_state(rule, reading, current=current, now=now)
+        if state is None:
+            continue
+        is_change = current is None or current.state != state
+        since = now if current is None or is_change else current.since
+        values = (rule.name, group, state, since, reading.share, reading.n, now)
+        connection.execute(PUT_STATE, values)
+        was_firing = current is not None and current.state == "firing"
+        if is_change and (state == "firing" or (state == "resolved" and was_firing)):
+            yield _transition(rule, reading, state=state, now=now)
+
+
+def _is_breach(rule: ShareRule, reading: Reading) -> bool:
+    if reading.n < rule.minimum_n:
+        return False
+    return wilson_interval(reading.n_failed, reading.n)[0] > rule.threshold
+
+
+def _transition(
+    rule: ShareRule, reading: Reading, *, state: Literal["firing", "resolved"], now: datetime
+) -> Transition:
+    hours = rule.window.total_seconds() / 3600
+    if reading.n == 0:
+        message = f"{reading.group}: no scored calls in the last {hours:g} h any more"
+    else:
+        low, high = wilson_interval(reading.n_failed, reading.n)
+        message = (
+            f"{reading.group}: {reading.share:.1%} of {reading.n} calls failed in the last {hours:g} h "
+            f"(95 % interval {low:.1%}–{high:.1%}, threshold {rule.threshold:.0%})"
+        )
+    identity = f"{rule.name}|{reading.group}|{state}|{now.isoformat()}"
+    return Transition(
+        event_id=uuid5(NAMESPACE, identity),
+        rule=rule.name,
+        group=reading.group,
+        transition=state,
+        severity=rule.severity,
+        value=reading.share,
+        threshold=rule.threshold,
+        n=reading.n,
+        message=message,
+        happened_at=now,
+    )
+
+
+def _write(connection: psycopg.Connection, found: Transition, *, channels: Sequence[str]) -> None:
+    connection.execute(
+        PUT_EVENT,
+        (
+            found.event_id,
+            found.rule,
+            found.group,
+            found.transition,
+            found.severity,
+            found.value,
+            found.threshold,
+            found.n,
+            found.message,
+            found.happened_at,
+        ),
+    )
+    payload = slack_message(
+        event_id=str(found.event_id),
+        rule=found.rule,
+        group=found.group,
+        transition=found.transition,
+        severity=found.severity,
+        message=found.message,
+        happened_at=found.happened_at,
+    )
+    for channel in channels:
+        connection.execute(PUT_MESSAGE, (found.event_id, channel, Jsonb(payload), found.happened_at))

@@ -1,0 +1,37 @@
+"""The alert rules, listed by hand: which share of a model's calls may fail, over which time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRule:
+    """Fires for a model when its failing share is above `threshold`, beyond doubt.
+
+    Beyond doubt: the lower end of the 95 % Wilson interval is above it, over the last `window` of
+    `marts.calls_hourly`, with at least `minimum_n` scored calls. It resolves when the share itself is
+    back at or below `resolve_at`, or when the model has no calls any more. `hold` is how long a breach
+    must last before it fires (zero: at once).
+    """
+
+    name: str
+    severity: Literal["critical", "warning"]
+    threshold: float
+    resolve_at: float
+    window: timedelta
+    minimum_n: int
+    hold: timedelta = timedelta(0)
+
+
+RULES: tuple[ShareRule, ...] = (
+    ShareRule(
+        name="failing_share",
+        severity="critical",
+        threshold=0.25,
+        # Lower than the threshold: a share that swings around one value must not page every hour.
+        resolve_at=0.20,
+        window=timedelta(hours=24),
+        minimum_n=30,
+    ),
+)

@@ -1,0 +1,41 @@
+"""`evaluation/rule_scores`: the rule checks over the landed calls."""
+
+import dagster as dg
+from psycopg.sql import Identifier
+
+from orchestration.assets.raw import DAILY_FRESHNESS
+from orchestration.partitions import DAILY, POLICY, POOL, asset_window
+from orchestration.preview import newest_rows
+from orchestration.resources import Warehouse
+
+RELATION = Identifier("evaluation", "rule_results")
+
+
+@dg.asset(
+    key=["evaluation", "rule_scores"],
+    deps=[["raw", "llm_calls"]],
+    partitions_def=DAILY,
+    backfill_policy=POLICY,
+    pool=POOL,
+    group_name="evaluation",
+    kinds={"postgres", "polars"},
+    freshness_policy=DAILY_FRESHNESS,
+)
+def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+    """One row per call and rule-set version; adds what the window's calls lack and replaces nothing."""
+    # polars, half a second, is not for the code location's load.
+    from orchestration.scoring import score_window
+
+    windows = [asset_window(context)]
+    with warehouse.connect() as connection:
+        result = score_window(connection, windows)
+        preview = newest_rows(connection, RELATION, column="started_at", windows=windows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": result.n_rows,
+            "n_scored": result.n_scored,
+            "n_carried": result.n_carried,
+            "rule_set_version": result.rule_set_version,
+            "preview": dg.MetadataValue.md(preview),
+        }
+    )

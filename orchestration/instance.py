@@ -1,0 +1,104 @@
+"""Dagster's instance of this home: its configuration, its storage, its pool, its environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
+from orchestration.partitions import POOL
+
+LOCATION = "llm-quality-observer"
+MODULE = "orchestration.definitions"
+KEEP_DAYS = 14
+
+
+def prepare_instance(settings: Settings, dagster_url: DatabaseUrl) -> dict[str, str]:
+    """Write `dagster.yaml` and `workspace.yaml`, make the storage, set the pool's limit.
+
+    Returns the environment in which dagster's processes of this home run. The password stands only
+    there: the file names a variable. Safe to call again and while the stack runs.
+    """
+    home = settings.dagster
+    home.mkdir(parents=True, exist_ok=True)
+    _write(home / "dagster.yaml", instance_config(settings))
+    _write(home / "workspace.yaml", workspace_config())
+    environment = instance_environment(settings, dagster_url)
+    os.environ.update(environment)
+    with open_instance(settings) as instance:
+        instance.event_log_storage.set_concurrency_slots(POOL, 1)
+    return environment
+
+
+def instance_environment(settings: Settings, dagster_url: DatabaseUrl) -> dict[str, str]:
+    """What every process of this home's Dagster needs to see; telemetry is off in three ways."""
+    return {
+        "DAGSTER_HOME": str(settings.dagster),
+        "LQO_DAGSTER_URL": dagster_url.sqlalchemy("psycopg2"),
+        "LQO_HOME": str(settings.home),
+        "LQO_START": settings.start.isoformat(),
+        "DO_NOT_TRACK": "1",
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    }
+
+
+def open_instance(settings: Settings) -> dg.DagsterInstance:
+    """This home's instance; a context manager. Needs the environment that `prepare_instance` returned."""
+    return dg.DagsterInstance.from_config(str(settings.dagster))
+
+
+def instance_config(settings: Settings) -> dict[str, Any]:
+    """The content of `dagster.yaml`."""
+    home = settings.dagster
+    return {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        "storage": {"postgres": {"postgres_url": {"env": "LQO_DAGSTER_URL"}}},
+        "local_artifact_storage": _configurable(
+            "dagster._core.storage.root", "LocalArtifactStorage", base_dir=str(home / "artifacts")
+        ),
+        "compute_logs": _configurable(
+            "dagster._core.storage.local_compute_log_manager",
+            "LocalComputeLogManager",
+            base_dir=str(home / "compute_logs"),
+        ),
+        "concurrency": {
+            # Of runs, not of steps: two runs that take turns step by step would interleave their days.
+            "pools": {"granularity": "run", "default_limit": 1},
+            "runs": {"max_concurrent_runs": 4},
+        },
+        # A run whose process was killed is marked failed, which frees its pool slot for the next.
+        "run_monitoring": {
+            "enabled": True,
+            "start_timeout_seconds": 180,
+            "poll_interval_seconds": 30,
+            "free_slots_after_run_end_seconds": 30,
+        },
+        "retention": {
+            "schedule": {"purge_after_days": KEEP_DAYS},
+            "sensor": {"purge_after_days": {"skipped": 1, "success": KEEP_DAYS, "failure": KEEP_DAYS}},
+        },
+        "schedules": {"use_threads": True, "num_workers": 2},
+        "sensors": {"use_threads": True, "num_workers": 2},
+        "code_servers": {"local_startup_timeout": 120},
+    }
+
+
+def workspace_config() -> dict[str, Any]:
+    """The content of `workspace.yaml`: one code location, this package's."""
+    return {"load_from": [{"python_module": {"module_name": MODULE, "location_name": LOCATION}}]}
+
+
+def _configurable(module: str, name: str, **config: str) -> dict[str, Any]:
+    return {"module": module, "class": name, "config": config}
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Replace the file in one step: a daemon that starts meanwhile reads the old or the new one."""
+    fresh = path.with_suffix(f".{os.getpid()}.tmp")
+    fresh.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    fresh.replace(path)

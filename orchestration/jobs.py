@@ -1,0 +1,63 @@
+"""The jobs: a full day, its close with the drift report, the light refresh, and the tidying up."""
+
+import dagster as dg
+
+from orchestration.partitions import DAILY, POOL
+from orchestration.resources import Warehouse
+from orchestration.tidy import KEEP_DAYS, tidy_files, tidy_runs
+
+# The run queue starts the highest first: what is fresh before what is whole before what is old.
+LIGHT_PRIORITY = {"dagster/priority": "10"}
+DAY_PRIORITY = {"dagster/priority": "5"}
+
+DRIFT = dg.AssetSelection.assets(["reports", "drift"])
+
+day_job = dg.define_asset_job(
+    "day",
+    selection=dg.AssetSelection.all() - DRIFT,
+    partitions_def=DAILY,
+    tags=DAY_PRIORITY,
+    description="Count, check, score, price and model whole days.",
+)
+
+close_day_job = dg.define_asset_job(
+    "close_day",
+    selection=dg.AssetSelection.all(),
+    partitions_def=DAILY,
+    tags=DAY_PRIORITY,
+    description="The full day and its drift report.",
+)
+
+
+@dg.op(pool=POOL)
+def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
+    """Score, price and model exactly the hours that somebody wrote to; no views, no Great Expectations."""
+    from orchestration.dbt import run_dbt
+    from orchestration.refresh import light_refresh
+
+    settings = warehouse.settings()
+    with warehouse.url() as url, warehouse.connect() as connection:
+        result = light_refresh(connection, run_dbt=lambda windows: run_dbt(settings, url, windows))
+    context.log.info("%s", result)
+    context.add_output_metadata({"result": str(result)})
+
+
+@dg.job(tags=LIGHT_PRIORITY)
+def light_refresh() -> None:
+    """Dirty hours only; the sensor asks for it within half a minute of a write."""
+    refresh_dirty_hours()
+
+
+@dg.op
+def tidy_traces(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
+    """Delete runs with their events and logs, and dbt targets, older than 14 days."""
+    settings = warehouse.settings()
+    n_runs = tidy_runs(context.instance, compute_logs=settings.dagster / "compute_logs")
+    n_folders = tidy_files(settings.dbt_target)
+    context.add_output_metadata({"runs": n_runs, "dbt_targets": n_folders, "kept_days": KEEP_DAYS})
+
+
+@dg.job
+def tidy() -> None:
+    """Our own traces go after 14 days."""
+    tidy_traces()

@@ -1,0 +1,77 @@
+"""What reacts: dirty hours ask for a light refresh, fresh marts and the clock for the alert rules."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration.alerts.channels import configured_channels
+from orchestration.alerts.evaluate import evaluate_rules
+from orchestration.alerts.http import post_json
+from orchestration.alerts.outbox import send_outbox
+from orchestration.jobs import light_refresh
+from orchestration.resources import Warehouse
+from orchestration.schedules import NOT_ENDED
+
+MARKS = "select count(*), max(version) from raw.dirty_hours where hour < now() + interval '1 day'"
+RECENT_RUNS = 6
+LONGEST_PAUSE_SECONDS = 900
+
+
+@dg.sensor(
+    job=light_refresh,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.RunRequest | dg.SkipReason:
+    """Ask for one light refresh while hours are dirty and none is queued or running."""
+    job = dg.RunsFilter(job_name=light_refresh.name)
+    recent = context.instance.get_run_records(job, limit=RECENT_RUNS)
+    if any(record.dagster_run.status in NOT_ENDED for record in recent):
+        return dg.SkipReason("a light refresh is queued or running")
+    with warehouse.connect() as connection:
+        n_marks, newest = connection.execute(MARKS).fetchone() or (0, None)
+    if not n_marks:
+        return dg.SkipReason("no hour is dirty")
+    n_failures = count_failures(recent)
+    if n_failures and _seconds_since(recent[0]) < pause_after(n_failures):
+        return dg.SkipReason(f"the last {n_failures} light refreshes failed; waiting before the next")
+    # A run key is asked for once ever, so the marks alone would not bring a failed refresh back.
+    after = f"-after-{recent[0].dagster_run.run_id[:8]}" if n_failures else ""
+    return dg.RunRequest(run_key=f"marks-{newest}-{n_marks}{after}")
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def alerts(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SkipReason:
+    """Evaluate the alert rules on the marts, then send what waits in the outbox.
+
+    Every minute, so both after a refresh and when there is none: an alert must also resolve, and a
+    message that could not be sent must be tried again, while nothing lands.
+    """
+    now = datetime.now(UTC)
+    with warehouse.connect() as connection:
+        transitions = evaluate_rules(connection, now=now)
+        report = send_outbox(connection, channels=configured_channels(), http=post_json, now=now)
+    return dg.SkipReason(f"{len(transitions)} transitions, {report.n_sent} sent, {report.n_failed} failed")
+
+
+def count_failures(recent: Sequence[dg.RunRecord]) -> int:
+    """How many of the newest runs failed in a row."""
+    n_failures = 0
+    for record in recent:
+        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+            break
+        n_failures += 1
+    return n_failures
+
+
+def pause_after(n_failures: int) -> float:
+    """Seconds to wait after failures in a row: 60, 120, 240 … up to 15 minutes."""
+    return min(LONGEST_PAUSE_SECONDS, 30.0 * 2**n_failures)
+
+
+def _seconds_since(record: dg.RunRecord) -> float:
+    return (datetime.now(UTC) - record.update_timestamp.astimezone(UTC)).total_seconds()
