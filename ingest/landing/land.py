@@ -43,8 +43,12 @@ def land_calls(
     earliest, latest = landing_range(start, now=now)
     prepared = prepare(calls, load_id=load_id, earliest=earliest, latest=latest)
     ensure_months(connection, prepared.months)
+
+    def letter(reject: Reject) -> DeadLetter:
+        return letter_of(calls[reject.index], reject, origin=origin, position=str(reject.index))
+
     return retry_conflicts(
-        connection, lambda: land_prepared(connection, prepared, load_id=load_id, origin=origin)
+        connection, lambda: land_prepared(connection, prepared, load_id=load_id, letter=letter)
     )
 
 
@@ -53,21 +57,16 @@ def land_prepared(
     prepared: Prepared,
     *,
     load_id: UUID,
-    origin: str,
-    position: Callable[[int], str] = str,
+    letter: Callable[[Reject], DeadLetter],
 ) -> LandingResult:
     """The part of `land_calls` that talks to Postgres; the months must be there.
 
-    `position` names the place in `origin` of the call at an index, for its dead letter.
+    `letter` says what is kept of a refused call.
     """
     with connection.transaction():
         result = _insert(connection, prepared.rows)
         rejected = tuple(sorted(prepared.rejected + result.rejected, key=lambda reject: reject.index))
-        letters = [
-            _letter(prepared.calls[reject.index], reject, origin=origin, position=position(reject.index))
-            for reject in rejected
-        ]
-        bury(connection, letters, load_id=load_id)
+        bury(connection, [letter(reject) for reject in rejected], load_id=load_id)
     return LandingResult(result.landed, result.already_there + prepared.already_there, rejected)
 
 
@@ -85,6 +84,18 @@ def retry_conflicts(connection: Connection[TupleRow], work: Callable[[], T]) -> 
     return work()
 
 
+def letter_of(call: Call, reject: Reject, *, origin: str, position: str) -> DeadLetter:
+    """A refused call as a line of canonical JSONL, so that it can be mended and imported."""
+    return DeadLetter(
+        source=call.source,
+        origin=origin,
+        position=position,
+        reason=reject.reason,
+        detail=reject.detail,
+        record=call_record(call),
+    )
+
+
 def _insert(connection: Connection[TupleRow], rows: Sequence[Row]) -> LandingResult:
     """Insert `rows`; where one is refused, halve until the rows at fault stand alone."""
     try:
@@ -98,14 +109,3 @@ def _insert(connection: Connection[TupleRow], rows: Sequence[Row]) -> LandingRes
             return LandingResult(rejected=(Reject(rows[0].index, "refused_by_postgres", detail),))
     middle = len(rows) // 2
     return _insert(connection, rows[:middle]) + _insert(connection, rows[middle:])
-
-
-def _letter(call: Call, reject: Reject, *, origin: str, position: str) -> DeadLetter:
-    return DeadLetter(
-        source=call.source,
-        origin=origin,
-        position=position,
-        reason=reject.reason,
-        detail=reject.detail,
-        record=call_record(call),
-    )

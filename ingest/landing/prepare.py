@@ -31,7 +31,6 @@ class Row:
 class Prepared:
     """A batch that only has to be sent: rows sorted by key, the months they need, what is settled already."""
 
-    calls: Sequence[Call]
     rows: tuple[Row, ...]
     months: tuple[date, ...]
     already_there: int
@@ -54,7 +53,6 @@ def prepare(calls: Sequence[Call], *, load_id: UUID, earliest: datetime, latest:
         row = _render(each, load_id=load_id)
         rejected.append(row) if isinstance(row, Reject) else rows.append(row)
     return Prepared(
-        calls=calls,
         rows=tuple(rows),
         months=_months(each.call.started_at for each in kept),
         already_there=ids.repeated,

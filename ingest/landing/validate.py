@@ -48,13 +48,21 @@ def problem_of(call: Call, *, earliest: datetime, latest: datetime) -> Problem |
     )
 
 
-def _time_problem(call: Call, *, earliest: datetime, latest: datetime) -> Problem | None:
-    started_at, ended_at = call.started_at, call.ended_at
-    if started_at.tzinfo is None or (ended_at is not None and ended_at.tzinfo is None):
-        return Problem("naive_time", "a time without its offset from UTC")
+def start_problem(started_at: datetime, *, earliest: datetime, latest: datetime) -> Problem | None:
+    """Why no call can have started then: no offset from UTC, or not in [earliest, latest)."""
+    if started_at.tzinfo is None:
+        return Problem("naive_time", "started_at has no offset from UTC")
     if not earliest <= started_at < latest:
         bounds = f"{earliest:%Y-%m-%d} to before {latest:%Y-%m-%d}"
         return Problem("out_of_range", f"started_at {started_at.isoformat()} is not in {bounds}")
+    return None
+
+
+def _time_problem(call: Call, *, earliest: datetime, latest: datetime) -> Problem | None:
+    started_at, ended_at = call.started_at, call.ended_at
+    problem = start_problem(started_at, earliest=earliest, latest=latest)
+    if problem is not None:
+        return problem
     bits = call.call_id.int
     if bits >> 80 != milliseconds(started_at) or (bits >> 76) & 0xF != 7 or (bits >> 62) & 0x3 != 2:
         detail = f"call_id {call.call_id} is no v7 of started_at {started_at.isoformat()}"
@@ -63,6 +71,8 @@ def _time_problem(call: Call, *, earliest: datetime, latest: datetime) -> Proble
 
 
 def _end_problem(started_at: datetime, ended_at: datetime) -> Problem | None:
+    if ended_at.tzinfo is None:
+        return Problem("naive_time", "ended_at has no offset from UTC")
     if ended_at < started_at:
         return Problem("ended_before_started", f"ended_at {ended_at.isoformat()} precedes started_at")
     if ended_at - started_at > LONGEST_CALL:

@@ -1,0 +1,125 @@
+"""A line of canonical JSONL, read: typed where the contract is, with the rest of the line's members apart.
+
+docs/call-record.md describes the format.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ingest.call import Attempt
+from ingest.importers.odd_text import decode_odd, scan_object
+from ingest.landing.result import Problem
+
+Name = str | int | None
+"""Text, or a number that is meant as a name: user 42, prompt version 3."""
+_ABSENT = msgspec.Raw()
+
+
+class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The members a line may have. `Raw` ones keep their bytes as they stand in the line."""
+
+    call_id: Name = None
+    external_id: Name = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    source: str | None = None
+    endpoint: str | None = None
+    provider: str | None = None
+    requested_model: str | None = None
+    served_model: str | None = None
+    project: Name = None
+    environment: Name = None
+    key_id: Name = None
+    user_id: Name = None
+    session_id: Name = None
+    trace_id: Name = None
+    prompt_name: Name = None
+    prompt_version: Name = None
+    tags: Any = None
+    is_streamed: bool | None = None
+    status: str | None = None
+    http_status: int | None = None
+    error_type: Name = None
+    error_message: str | None = None
+    finish_reason: str | None = None
+    ttft_ms: float | None = None
+    latency_ms: float | None = None
+    usage: msgspec.Raw = _ABSENT
+    usage_raw: str | None = None
+    purpose: str | None = None
+    body_state: str | None = None
+    attempts: tuple[Attempt, ...] | None = None
+    request: msgspec.Raw = _ABSENT
+    response: msgspec.Raw = _ABSENT
+    messages: msgspec.Raw = _ABSENT
+    input_text: str | None = None
+    output_text: str | None = None
+    load_id: msgspec.Raw = _ABSENT
+    landed_at: msgspec.Raw = _ABSENT
+    content_hash: msgspec.Raw = _ABSENT
+    input_preview: msgspec.Raw = _ABSENT
+    output_preview: msgspec.Raw = _ABSENT
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A record and the members it does not know."""
+
+    record: Record
+    unknown: dict[str, Any]
+
+
+_RAW = frozenset(field.name for field in msgspec.structs.fields(Record) if field.type is msgspec.Raw)
+_KNOWN = frozenset(Record.__struct_fields__)
+_strict = msgspec.json.Decoder(Record)
+_lax = msgspec.json.Decoder(Record, strict=False)
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NOTHING: dict[str, Any] = {}
+_TOO_DEEP = Problem("too_deep", "the line is nested too deeply to be read")
+
+
+def parse_line(line: bytes) -> Parsed | Problem:
+    """Read one line, or say why it cannot be read.
+
+    Most lines pass the typed decoder at once. One with unknown members, numbers in quotes or text that
+    is no Unicode (lone surrogates, broken UTF-8) takes a slower way to the same record.
+    """
+    try:
+        return Parsed(_strict.decode(line), _NOTHING)
+    except RecursionError:
+        return _TOO_DEEP
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        return _parse_members(line)
+    except msgspec.ValidationError as error:
+        return Problem("bad_field", str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _parse_odd_text(line, refusal=str(error))
+
+
+def _parse_members(line: bytes) -> Parsed:
+    members = _members.decode(line)
+    known = b",".join(b'"%b":%b' % (name.encode(), raw) for name, raw in members.items() if name in _KNOWN)
+    unknown = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in _KNOWN}
+    return Parsed(_lax.decode(b"{%b}" % known), unknown)
+
+
+def _parse_odd_text(line: bytes, *, refusal: str) -> Parsed | Problem:
+    text, errors = decode_odd(line)
+    try:
+        members = scan_object(text)
+        typed = {name: value for name, (value, _) in members.items() if name in _KNOWN - _RAW}
+        record = msgspec.convert(typed, Record, strict=False)
+    except RecursionError:
+        return _TOO_DEEP
+    except msgspec.ValidationError as error:
+        return Problem("bad_field", str(error))
+    except ValueError:
+        return Problem("broken_json", refusal)
+    for name in _RAW & members.keys():
+        setattr(record, name, msgspec.Raw(members[name][1].encode("utf-8", errors)))
+    return Parsed(record, {name: value for name, (value, _) in members.items() if name not in _KNOWN})
