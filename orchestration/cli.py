@@ -5,8 +5,8 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from orchestration.commands import data, jobs, prices, services
 from orchestration.commands.errors import UserError, one_line
@@ -39,14 +39,14 @@ def main() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
         sys.exit(app(standalone_mode=False) or 0)
-    except click.UsageError as error:
-        _fail(error.format_message(), code=2)
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted", code=130)
     except UserError as error:
         _fail(str(error), code=error.code)
+    except TyperException as error:
+        _fail(str(error), code=2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

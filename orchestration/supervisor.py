@@ -1,5 +1,6 @@
 """Runs the parts of `lqo up` as child processes: starts in order, restarts what falls, stops everything."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -84,10 +85,8 @@ class Supervisor:
             _signal(process, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for process in order:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             _signal_group(process, signal.SIGKILL)
             process.wait()
 
@@ -100,7 +99,8 @@ class Supervisor:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                # This process has one thread, which is when a preexec_fn is safe.
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
     def _await_ready(self, part: Part) -> None:

@@ -24,8 +24,8 @@ given = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    from ingest.database.url import parse_database_url
+    from ingest.database.url import parse_url
 
-    url = parse_database_url(os.environ["DATABASE_URL"]).sqlalchemy("psycopg")
+    url = parse_url(os.environ["DATABASE_URL"]).sqlalchemy("psycopg")
     with create_engine(url, poolclass=pool.NullPool).connect() as own:
         run(own)
