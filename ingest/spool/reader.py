@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID
@@ -78,7 +79,10 @@ class Batch:
 
 
 def list_segments(directory: Path) -> tuple[Segment, ...]:
-    """Every segment, oldest first. A file that cannot be read is listed with its fault."""
+    """Every segment, oldest first. A file that cannot be read is listed with its fault.
+
+    Cheap enough to ask every second: sealed files do not change and are opened once per process.
+    """
     found = (_describe(path) for path in segment_paths(directory))
     return tuple(segment for segment in found if segment is not None)
 
@@ -150,16 +154,38 @@ def unlink_sealed(
 
 
 def _describe(path: Path) -> Segment | None:
+    """What the file says of itself; None where it is no segment or is gone by now."""
     name = parse_name(path)
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
     if name is None:
         return None
     try:
-        with closing(_connect(path)) as connection:
-            return _segment_row(connection, path=path)
+        return _sealed(path, status.st_ino, status.st_mtime_ns, status.st_size)
+    except _NotSealedError as live:
+        return live.segment
     except sqlite3.Error as error:
         if not path.exists():
             return None
         return Segment(path=path, uuid=name.uuid, number=name.number, fault=f"unreadable: {error}")
+
+
+class _NotSealedError(Exception):
+    """Keeps what may still change out of the cache."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+
+
+@lru_cache(maxsize=20_000)
+def _sealed(path: Path, inode: int, modified_ns: int, size: int) -> Segment:  # noqa: ARG001
+    with closing(_connect(path)) as connection:
+        segment = _segment_row(connection, path=path)
+    if not segment.is_sealed:
+        raise _NotSealedError(segment)
+    return segment
 
 
 def _segment_row(connection: sqlite3.Connection, *, path: Path) -> Segment:

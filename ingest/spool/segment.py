@@ -114,6 +114,7 @@ def create_segment(directory: Path, *, number: int, spool_id: str, owner: str) -
     draft = path.with_suffix(".draft")
     connection = _connect(draft)
     try:
+        connection.execute("pragma journal_mode = wal")
         connection.executescript(_SCHEMA)
         connection.execute(
             "insert into segment(uuid, number, spool_id, owner, opened_at) values (?, ?, ?, ?, ?)",
@@ -174,7 +175,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     # The writing loop and the sealing thread use a connection one after the other, never at once.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
-        connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma wal_autocheckpoint = 0")
     except sqlite3.Error:
@@ -191,6 +191,8 @@ def _seal(connection: sqlite3.Connection, *, row_count: int, last_seq: int, dama
     busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     if busy:
         raise sqlite3.OperationalError("a reader holds the segment; the checkpoint waits")
+    # One plain file from here on: readable on read-only media, and readers leave no companions behind.
+    connection.execute("pragma journal_mode = delete")
 
 
 def _frames_in_wal(connection: sqlite3.Connection) -> int:
