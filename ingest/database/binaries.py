@@ -83,9 +83,10 @@ def server_account(data: Path) -> Account | None:
     """Whom the server runs as: None is ourselves. Root drops to the owner of the data, or to an own uid."""
     if os.geteuid() != 0:
         return None
-    if data.is_dir() and (owner := data.stat()).st_uid != 0:
-        return Account(owner.st_uid, owner.st_gid)
-    return Account(SERVER_ID, SERVER_ID)
+    owner = data.stat() if data.is_dir() else None
+    account = Account(owner.st_uid, owner.st_gid) if owner and owner.st_uid else Account(SERVER_ID, SERVER_ID)
+    _try_to_be(account)
+    return account
 
 
 def runnable_by(account: Account | None, binaries: Binaries, *, copies: Path = COPIES) -> Binaries:
@@ -102,6 +103,16 @@ def runnable_by(account: Account | None, binaries: Binaries, *, copies: Path = C
             f"and {home} cannot be written: {error.strerror}"
         ) from error
     return Binaries(home / binaries.folder.parent.name / binaries.folder.name)
+
+
+def _try_to_be(account: Account) -> None:
+    try:
+        subprocess.run(["/bin/sh", "-c", ":"], check=True, cwd="/", **account.identity)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise EmbeddedServerError(
+            "PostgreSQL does not run as root, and root may not become another user here "
+            f"(uid {account.uid}): run as an ordinary user, or set DATABASE_URL"
+        ) from error
 
 
 def _can_run(account: Account, binaries: Binaries) -> bool:

@@ -4,15 +4,17 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from ingest.database.connect import DatabaseUnavailable, check_server, connect, with_retries
 from ingest.database.url import DatabaseUrl, parse_url
 
 
-def test_a_session_runs_in_utc_whatever_the_role_prefers(empty_database: DatabaseUrl) -> None:
+def test_a_session_runs_in_utc_whatever_the_database_prefers(empty_database: DatabaseUrl) -> None:
     with connect(empty_database) as connection:
-        connection.execute("alter role current_user in database postgres set timezone = 'Asia/Seoul'")
-        connection.rollback()
+        name = sql.Identifier(empty_database.dbname)
+        connection.execute(sql.SQL("alter database {} set timezone = 'Asia/Seoul'").format(name))
+    with connect(empty_database) as connection:
         row = connection.execute(
             "select current_setting('timezone'), '2026-01-01'::timestamptz::text"
         ).fetchone()
@@ -22,10 +24,9 @@ def test_a_session_runs_in_utc_whatever_the_role_prefers(empty_database: Databas
 def test_options_of_the_url_win_and_stand_beside_ours(empty_database: DatabaseUrl) -> None:
     url = empty_database.with_option("application_name", "mine").with_option("options", "-c work_mem=7MB")
     with connect(url) as connection:
-        row = connection.execute(
-            "select current_setting('application_name'), current_setting('work_mem'), current_setting('timezone')"
-        ).fetchone()
-    assert row == ("mine", "7MB", "UTC")
+        names = ("application_name", "work_mem", "timezone")
+        found = [connection.execute("select current_setting(%s)", [name]).fetchone() for name in names]
+    assert found == [("mine",), ("7MB",), ("UTC",)]
 
 
 def test_a_session_commits_each_statement_only_if_told_to(empty_database: DatabaseUrl) -> None:

@@ -1,6 +1,7 @@
 """The schema is brought to head once, whoever asks and however often."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -66,13 +67,16 @@ def test_a_database_that_is_newer_than_the_program_is_left_alone(warehouse: Data
 
 
 @pytest.fixture
-def debian_server(tmp_path: Path) -> Iterator[DatabaseUrl]:
+def debian_server() -> Iterator[DatabaseUrl]:
     """The oldest version we support, as Debian 12 brings it."""
     if not (DEBIAN / "bin" / "postgres").exists():
         pytest.skip(f"no PostgreSQL 15 in {DEBIAN}")
-    server = start_embedded(tmp_path / "postgres", is_throwaway=True, binaries=Binaries(DEBIAN))
-    yield server.url
-    server.stop()
+    # Programs before 16 walk to their folder by its path, so every folder on the way must be open.
+    with tempfile.TemporaryDirectory(prefix="lqo test ") as folder:
+        Path(folder).chmod(0o755)
+        server = start_embedded(Path(folder), is_throwaway=True, binaries=Binaries(DEBIAN))
+        yield server.url
+        server.stop()
 
 
 def test_migrations_run_on_a_debian_server(debian_server: DatabaseUrl, warehouse: DatabaseUrl) -> None:
