@@ -22,8 +22,8 @@ def is_luhn(digits: str) -> bool:
 
 
 def is_card_number(digits: str) -> bool:
-    """A Luhn number of 13 to 19 digits in a range that card schemes issue, of three digits at least."""
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3 or not is_luhn(digits):
+    """A Luhn number of 13 to 19 digits in a range that card schemes issue, not one digit over and over."""
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2 or not is_luhn(digits):
         return False
     head2, head4 = int(digits[:2]), int(digits[:4])
     is_visa = digits[0] == "4" and len(digits) in (13, 16, 19)

@@ -55,7 +55,7 @@ def _check(frame: pl.DataFrame) -> pl.DataFrame:
     start = (
         pl.col("answer")
         .str.head(WINDOW)
-        .str.strip_chars_start("# *_>-")
+        .str.replace_all(r"[*_]|^[#>\s-]+", "")
         .str.replace_all("[’ʼ`]", "'")
         .str.replace_all(r"\s+", " ")
     )

@@ -14,9 +14,8 @@ _DO = (
     r"(?:\s+(?:directly|really|actually|in good conscience|currently|physically|to))*\s+"
     r"(?:help|assist|comply|fulfil+|provid\w*|creat\w*|generat\w*|writ\w*|answer\w*|do (?:that|this|so)"
     r"|engag\w*|participat\w*|support|discuss\w*|offer\w*|shar\w*|giv\w*|complete|produc\w*|continue|respond"
-    r"|process|access\w*|brows\w*|translate|rewrite|perform|execute|satisfy|accommodate|make|tell|show"
-    r"|view|se",
-    r"|open|read|listen|recommend|express|speculate|predict|verify|with (?:that|this))\b",
+    r"|process|access\w*|brows\w*|translate|rewrite|perform|execute|satisfy|accommodate|make(?! heads)|tell"
+    r"|show|view|see|open|read|listen|recommend|express|speculate|predict|verify|with (?:that|this))\b"
 )
 _OPENING = (
     r"(?:(?:(?:oh|hello|hi|hey|well|thank you[^.!?\n]{0,60}|thanks[^.!?\n]{0,60})[,.!]?\s+)?"
@@ -26,7 +25,8 @@ _OPENING = (
 )
 _ENGLISH = [
     rf"^{_OPENING}(?:i|we)(?:\s+(?:simply|really|also|still|just))?\s*{_CANNOT}{_DO}",
-    rf"^{_OPENING}(?:i(?:'m| am)\s+)(?:sorry|afraid)[,.]?\s+(?:but\s+)?(?:i|we|that|this)\s*{_CANNOT}",
+    rf"^{_OPENING}(?:i(?:'m| am)\s+)(?:sorry|afraid)[,.]?\s+(?:but\s+)?(?:i|we|that|this)\s*{_CANNOT}"
+    r"(?!\s+(?:understand|identify|find|determine|believe|imagine|thank))",
     r"^i(?:'m| am) (?:sorry|afraid),?\s+(?:but\s+)?i\s+(?:don't|do not)\s+have\b",
     r"^i(?:'m| am) (?:sorry|afraid),? (?:but )?(?:as an ai|i am (?:just |only )?an ai)",
     r"^as an ai[^.!?\n\"]{0,60}i\s*(?:can(?:no|')t|can not|am unable|am not able|don't have|do not have)"
@@ -82,20 +82,8 @@ STEMS = [
     *("can't", "cannot", "can not", "could not", "couldn't", "won't", "will not", "unable", "not able"),
     *("decline", "refuse", "comfortable", "not allowed", "not permitted", "not programmed", "not designed"),
     *("don't", "do not", "violates", "against", "inappropriate", "not appropriate", "an ai"),
-    *(
-        "수 없",
-        "수없",
-        "수가 없",
-        "수는 없",
-        "어렵",
-        "불가",
-        "곤란",
-        "거절",
-        "못 합",
-        "못합",
-        "않습니다",
-        "없습니다",
-    ),
+    *("수 없", "수없", "수가 없", "수는 없", "어렵", "불가", "곤란"),
+    *("거절", "못 합", "못합", "않습니다", "없습니다"),
     *("できません", "できかね", "しかね", "致しかね", "控えさせて"),
     *("无法", "無法", "不能", "不会", "没有办法", "no puedo", "no podemos", "no me es", "no soy", "no tengo"),
     *("je ne ", "kann "),

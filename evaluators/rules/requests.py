@@ -18,17 +18,8 @@ ASKED_SCHEMA = {
 
 SYSTEM_TEXT_LIMIT = 20_000
 
-_FORMAT_WORDS = [
-    "response_format",
-    "json_schema",
-    '"format"',
-    "responseSchema",
-    "response_schema",
-    "responseJsonSchema",
-    "responseMimeType",
-    "response_mime_type",
-]
-_SYSTEM_WORDS = ['"system', '"developer"', '"instructions"']
+# Every place of a response format or of a system text has one of these in its name.
+_WORDS = (b"json", b"response", b'"format"', b'"system', b'"developer"', b'"instructions"')
 
 
 class _Message(msgspec.Struct):
@@ -87,8 +78,12 @@ _T = TypeVar("_T")
 def asked_by_request(requests: pl.Series) -> pl.DataFrame:
     """`asked_format` (json_object, json_schema or null), `asked_schema` (JSON bytes), `system_text` and
     `is_request_broken` of each request (Binary, may be null), in order."""
-    text = requests.cast(pl.String, strict=False)
-    worth = text.str.contains_any(_FORMAT_WORDS + _SYSTEM_WORDS).fill_null(value=False)
+    body = pl.col("body").bin
+    worth = (
+        pl.DataFrame({"body": requests})
+        .select(pl.any_horizontal(body.contains(word) for word in _WORDS).fill_null(value=False))
+        .to_series()
+    )
     rows: list[Asked] = [(None, None, None, False)] * len(requests)
     for number in worth.arg_true():
         rows[number] = _asked(requests[number])

@@ -7,9 +7,9 @@ import jsonschema_rs
 
 SCHEMA_LIMIT_BYTES = 256_000
 DEPTH_LIMIT = 64
-# Evaluations of one place of the answer. `allOf: [$ref, $ref]` doubles it at every level: 30 levels of it
-# take 15 seconds (measured), 60 of them centuries.
-EVALUATION_LIMIT = 20_000
+# Evaluations of sub-schemas by one answer: nodes of the answer times those of one place. `allOf: [$ref, $ref]`
+# doubles the latter at every level: 30 levels of it take 15 seconds (measured), 60 of them centuries.
+WORK_LIMIT = 5_000_000
 
 _IN_PLACE_LISTS = ("allOf", "anyOf", "oneOf")
 _IN_PLACE = ("not", "if", "then", "else")
@@ -45,10 +45,10 @@ class Validator:
         Raises SchemaError where this schema on a value of this depth could take unbounded time. The
         finding names places of the schema only, never content of the answer.
         """
-        depth = _depth(value)
+        depth, nodes = _extent(value)
         if depth not in self.costs:
             self.costs[depth] = _evaluations(self.schema, depth=depth)
-        if self.costs[depth] > EVALUATION_LIMIT:
+        if self.costs[depth] * nodes > WORK_LIMIT:
             raise SchemaError("the schema multiplies")
         try:
             self.compiled.validate(value)
@@ -58,33 +58,34 @@ class Validator:
 
 
 def compile_schema(raw: bytes) -> Validator:
-    """Compile the JSON text of a schema; raises SchemaError."""
+    """Compile the JSON text of a schema; raises SchemaError.
+
+    Patterns run on the linear engine: one that needs to look around or back cannot be judged in bounded time.
+    """
     if not raw or len(raw) > SCHEMA_LIMIT_BYTES:
         raise SchemaError(f"{len(raw)} bytes")
     try:
         schema = json.loads(raw)
-        if not isinstance(schema, dict) or _depth(schema) > DEPTH_LIMIT * 2:
+        if not isinstance(schema, dict) or _extent(schema)[0] > DEPTH_LIMIT * 2:
             raise SchemaError("no object, or nested too deep")
         return Validator(
-            schema=schema, compiled=jsonschema_rs.validator_for(schema, offline=True, validate_formats=False)
+            schema=schema,
+            compiled=jsonschema_rs.validator_for(
+                schema, offline=True, validate_formats=False, pattern_options=jsonschema_rs.RegexOptions()
+            ),
         )
     except (ValueError, RecursionError, jsonschema_rs.ValidationError) as error:
         raise SchemaError(type(error).__name__) from None
 
 
-def _depth(value: object) -> int:
-    """Levels of nesting, counted without recursion."""
-    deepest, stack = 0, [(value, 0)]
-    while stack:
-        item, level = stack.pop()
-        deepest = max(deepest, level)
-        if level > DEPTH_LIMIT * 2:
-            break
-        if isinstance(item, dict):
-            stack.extend((inner, level + 1) for inner in item.values())
-        elif isinstance(item, list):
-            stack.extend((inner, level + 1) for inner in item)
-    return deepest
+def _extent(value: object) -> tuple[int, int]:
+    """Levels of nesting (counted a little past the limit) and nodes of a value, without recursion."""
+    deepest, nodes, level = 0, 0, [value]
+    while level and deepest <= DEPTH_LIMIT * 2:
+        nodes += len(level)
+        level = [inner for item in level for inner in (_values(item) or _items(item))]
+        deepest += bool(level)
+    return deepest, nodes
 
 
 def _evaluations(schema: object, *, depth: int) -> int:
@@ -94,7 +95,7 @@ def _evaluations(schema: object, *, depth: int) -> int:
     as a child is matched by one of them at a time.
     """
     if depth > DEPTH_LIMIT:
-        return EVALUATION_LIMIT + 1
+        return WORK_LIMIT + 1
     memo: dict[tuple[int, int], int] = {}
 
     def visits(node: object, level: int) -> int:
@@ -103,10 +104,12 @@ def _evaluations(schema: object, *, depth: int) -> int:
         key = (id(node), level)
         if key not in memo:
             memo[key] = 0  # a reference back to the same place adds nothing: the validator stops there
-            total = 1 + sum(visits(part, level) for part in _in_place(node, root=schema))
+            # A value is compared with every member of `enum`, a key with every pattern.
+            total = 1 + len(_items(node.get("enum"))) + len(_values(node.get("patternProperties")))
+            total += sum(visits(part, level) for part in _in_place(node, root=schema))
             if level > 0:
                 total += sum(max(visits(part, level - 1) for part in group) for group in _below(node))
-            memo[key] = min(total, EVALUATION_LIMIT + 1)
+            memo[key] = min(total, WORK_LIMIT + 1)
         return memo[key]
 
     try:

@@ -69,7 +69,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("JWT", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,}"),
 )
 _SECRET = re.compile(
-    "|".join(f"(?P<k{number}>(?<![A-Za-z0-9]){shape})" for number, (_, shape) in enumerate(_KINDS))
+    "|".join(f"(?P<k{number}>(?<![A-Za-z0-9])(?:{shape}))" for number, (_, shape) in enumerate(_KINDS))
 )
 _PLACEHOLDER = re.compile(r"(?i)example|x{5,}|your|placeholder|redacted|(.)\1{5,}|abcdefgh|12345678|\.\.\.")
 

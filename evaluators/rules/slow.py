@@ -8,34 +8,25 @@ from evaluators.rules.base import NOT_EVALUABLE, Rule, outcome
 def slow(*, latency_ms: float = 30_000, ttft_ms: float = 10_000) -> Rule:
     """Fails: the whole call took more than `latency_ms`, or a stream's first token more than `ttft_ms`.
 
-    Unscored: no latency was measured, or it is negative or not a number (not_evaluable). The defaults are
+    Unscored: no latency was measured, or it is negative or not finite (not_evaluable). The defaults are
     of this project: ten seconds is the limit of a user's attention (Nielsen 1993, "Response times: the
     three important limits"), thirty the usual timeout of a web front end.
     """
 
     def check(frame: pl.DataFrame) -> pl.DataFrame:
         latency, ttft = pl.col("latency_ms"), pl.col("ttft_ms")
-        late_start = pl.col("is_streamed").fill_null(value=False) & (ttft > ttft_ms) & ttft.is_not_nan()
-        # A first token that came too late is too late, whatever became of the total.
-        unknown = ~(latency.is_not_nan() & (latency >= 0)).fill_null(value=False) & ~late_start.fill_null(
-            value=False
-        )
+        late_start = (pl.col("is_streamed") & ttft.is_finite() & (ttft > ttft_ms)).fill_null(value=False)
+        is_measured = (latency.is_finite() & (latency >= 0)).fill_null(value=False)
+        too_long = pl.format(f"{{}} ms, more than {latency_ms:.0f}", _whole(latency))
+        too_late = pl.format(f"first token after {{}} ms, more than {ttft_ms:.0f}", _whole(ttft))
         return outcome(
             frame,
-            unscored=pl.when(unknown).then(pl.lit(NOT_EVALUABLE)),
-            evidence=pl.when(latency > latency_ms)
-            .then(
-                pl.format(
-                    f"{{}} ms, more than {latency_ms:.0f}", latency.round(0).cast(pl.Int64, strict=False)
-                )
-            )
+            # A first token that came too late is too late, whatever became of the total.
+            unscored=pl.when(~is_measured & ~late_start).then(pl.lit(NOT_EVALUABLE)),
+            evidence=pl.when(is_measured & (latency > latency_ms))
+            .then(too_long)
             .when(late_start)
-            .then(
-                pl.format(
-                    f"first token after {{}} ms, more than {ttft_ms:.0f}",
-                    ttft.round(0).cast(pl.Int64, strict=False),
-                )
-            ),
+            .then(too_late),
         )
 
     return Rule(
@@ -47,3 +38,7 @@ def slow(*, latency_ms: float = 30_000, ttft_ms: float = 10_000) -> Rule:
         check=check,
         config=(("latency_ms", latency_ms), ("ttft_ms", ttft_ms)),
     )
+
+
+def _whole(milliseconds: pl.Expr) -> pl.Expr:
+    return milliseconds.round(0).cast(pl.Int64, strict=False)
