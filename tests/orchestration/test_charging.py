@@ -54,7 +54,8 @@ def test_every_call_is_charged_at_the_price_of_its_time(connection: Connection) 
     ) == [(0, 100, 50, Decimal("0.000045"))]
     used = rows(
         connection,
-        "select distinct bucket from cost.prices inner join cost.charges on id = any (price_row_ids) order by 1",
+        "select distinct bucket from cost.prices"
+        " inner join cost.charges on id = any (price_row_ids) order by 1",
     )
     assert used == [("input_uncached",), ("output_text",)]
 

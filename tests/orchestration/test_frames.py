@@ -45,7 +45,10 @@ def test_typed_columns_come_back_from_copy(connection: psycopg.Connection[TupleR
         }
     )
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(" (at timestamptz, flag boolean, money numeric, names text[], ids bigint[])")
+        cursor.execute(
+            "create temp table copied"
+            " (at timestamptz, flag boolean, money numeric, names text[], ids bigint[])"
+        )
         copy_frame(cursor, frame, table="copied")
         found = cursor.execute("select * from copied").fetchall()
 
