@@ -12,10 +12,11 @@ from ingest.landing.result import LandingResult
 def open_load(
     connection: Connection[TupleRow], load_id: UUID, *, kind: Literal["spool", "import"], origin: str
 ) -> None:
-    """Enter a load, in a transaction of its own if the caller is in none."""
+    """Enter a load, if it is not there, in a transaction of its own if the caller is in none."""
     with connection.transaction():
         connection.execute(
-            "insert into raw.loads (load_id, kind, origin) values (%s, %s, %s)", (load_id, kind, origin)
+            "insert into raw.loads (load_id, kind, origin) values (%s, %s, %s) on conflict do nothing",
+            (load_id, kind, origin),
         )
 
 

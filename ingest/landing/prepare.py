@@ -9,7 +9,7 @@ from ingest.call import Call
 from ingest.landing.batch_ids import BatchIds, Kept
 from ingest.landing.content import content_hash
 from ingest.landing.render import UnholdableError, render
-from ingest.landing.repair import repair_call
+from ingest.landing.repair import clip_names, repair_call
 from ingest.landing.result import Reject
 from ingest.landing.validate import problem_of
 from ingest.uuid7 import EPOCH, milliseconds
@@ -61,7 +61,7 @@ def prepare(calls: Sequence[Call], *, load_id: UUID, earliest: datetime, latest:
 
 
 def _render(kept: Kept, *, load_id: UUID) -> Row | Reject:
-    call = kept.call
+    call = clip_names(kept.call)
     previews = _preview(call.input_text), _preview(call.output_text)
     try:
         try:

@@ -9,10 +9,8 @@ from ingest.landing.result import Problem
 from ingest.uuid7 import milliseconds
 
 LONGEST_CALL = timedelta(days=30)
-LONGEST_NAME = 500
-"""Characters in a model, project, user and the like: marts index them, and an index row ends at 2.7 KB."""
 LONGEST_EXTERNAL_ID = 2000
-"""Bytes, for the same reason."""
+"""Bytes: it is the key of an index, and an index row ends at 2.7 KB."""
 
 _CHOICES = {
     "source": frozenset(get_args(Source)),
@@ -20,22 +18,6 @@ _CHOICES = {
     "purpose": frozenset(get_args(Purpose)),
     "body_state": frozenset(get_args(BodyState)),
 }
-_NAMES = (
-    "endpoint",
-    "provider",
-    "requested_model",
-    "served_model",
-    "project",
-    "environment",
-    "key_id",
-    "user_id",
-    "session_id",
-    "trace_id",
-    "prompt_name",
-    "prompt_version",
-    "error_type",
-    "finish_reason",
-)
 
 
 def problem_of(call: Call, *, earliest: datetime, latest: datetime) -> Problem | None:
@@ -106,10 +88,6 @@ def _choice_problem(call: Call) -> Problem | None:
 
 
 def _size_problem(call: Call) -> Problem | None:
-    for name in _NAMES:
-        value = getattr(call, name)
-        if value is not None and len(value) > LONGEST_NAME:
-            return Problem("absurd_value", f"{name} has {len(value)} characters, the limit is {LONGEST_NAME}")
     external_id = call.external_id
     if external_id is None or len(external_id) * 4 <= LONGEST_EXTERNAL_ID:
         return None

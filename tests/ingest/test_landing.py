@@ -109,7 +109,6 @@ def test_any_offset_from_utc_is_the_same_moment(connection: Connection) -> None:
         ({"latency_ms": float("inf")}, "absurd_value"),
         ({"latency_ms": float("nan")}, "absurd_value"),
         ({"http_status": 2**40}, "absurd_value"),
-        ({"user_id": "u" * 501}, "absurd_value"),
         ({"external_id": "한" * 700}, "absurd_value"),
         ({"status": "fine"}, "bad_field"),
         ({"purpose": "fun"}, "bad_field"),
@@ -163,6 +162,13 @@ def test_text_that_postgres_cannot_hold_is_repaired_beside_its_untouched_neighbo
     assert documents[2] == {"lqo.repaired": ["attempts", "usage"]}
     assert documents[3] == {"a\\ud800": "\\u0000"}
     assert documents[4] == [{"provider": "p\\u0000", "model": "m"}]
+
+
+def test_a_name_too_long_for_an_index_is_clipped_and_kept_whole_in_the_tags(connection: Connection) -> None:
+    assert land(connection, make_call(user_id="u" * 501, requested_model="한" * 9000)).landed == 1
+    row = connection.execute("select user_id, requested_model, tags from raw.llm_calls").fetchone()
+    whole = {"user_id": "u" * 501, "requested_model": "한" * 9000}
+    assert row == ("u" * 500, "한" * 500, {"lqo.clipped": whole})
 
 
 def test_a_repaired_call_that_lands_again_is_already_there(connection: Connection) -> None:

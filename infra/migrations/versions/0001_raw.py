@@ -154,12 +154,15 @@ create table ingest.open_calls (
     kind text not null check (kind in ('start', 'part')),
     number integer not null default 0,
     spool_id uuid not null,
+    owner text not null,
     payload bytea not null,
     seen_at timestamptz not null default now(),
     primary key (call_id, kind, number)
 );
 comment on table ingest.open_calls is
     'Records of calls that have no END yet: kept here so that a segment may go while a call is still open';
+comment on column ingest.open_calls.owner is
+    'The epoch of the proxy that has the call open: once it is gone, no END will come';
 
 create table ingest.partitioned_tables (parent text primary key, options text not null default '');
 insert into ingest.partitioned_tables values

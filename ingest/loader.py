@@ -1,0 +1,142 @@
+"""`run_loader`: the proxy's spool into the warehouse, for as long as it runs, through every outage."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.database.connect import DatabaseUnavailable, connect, is_transient
+from ingest.database.url import DatabaseUrl
+from ingest.landing.loads import close_load, open_load
+from ingest.loading.batch import Spool
+from ingest.loading.drain import drain
+from ingest.loading.result import LoaderResult
+from ingest.settings import Settings
+from ingest.spool.reader import list_segments, read_spool_id
+from ingest.uuid7 import uuid7
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+BUSY_SECONDS = 30.0
+"""How long `once` waits for another loader of the same spool."""
+_LONGEST_PAUSE = 5.0
+_ONCE_ATTEMPTS = 5
+
+
+class LoaderError(RuntimeError):
+    """The spool could not be drained; the message is one line, and nothing is lost: it still stands there."""
+
+
+def run_loader(
+    settings: Settings,
+    url: DatabaseUrl,
+    *,
+    once: bool = False,
+    replay: bool = False,
+    adopt: Path | None = None,
+    stop: threading.Event | None = None,
+) -> LoaderResult:
+    """Load the spool of `settings` until `stop` is set, or (`once`) until what it holds now has landed.
+
+    `replay` reads every segment on disk again; what is there already stays as it is. `adopt` drains the
+    spool in another folder, once, and deletes nothing there. While Postgres is down the spool grows and
+    this tries again, up to every 5 s; `once` gives up after five attempts. Raises LoaderError then, and
+    when another loader has held the spool for 30 s.
+    """
+    loader = _Loader(settings, url, directory=adopt or settings.spool, stop=stop or threading.Event())
+    loader.run(once=once or adopt is not None, replay=replay, keep=adopt is not None)
+    return loader.result
+
+
+class _Loader:
+    def __init__(
+        self, settings: Settings, url: DatabaseUrl, *, directory: Path, stop: threading.Event
+    ) -> None:
+        self.result = LoaderResult()
+        self._settings = settings
+        self._url = url
+        self._directory = directory
+        self._stop = stop
+        self._load_id = uuid7()
+        self._must_replay = False
+
+    def run(self, *, once: bool, replay: bool, keep: bool) -> None:
+        self._must_replay = replay
+        failures = 0
+        while not self._stop.is_set():
+            try:
+                self._session(once=once, keep=keep)
+                return
+            except (DatabaseUnavailable, psycopg.Error) as error:
+                if not is_transient(error):
+                    raise LoaderError(f"the database refuses: {_line(error)}") from error
+                failures += 1
+                if once and failures == _ONCE_ATTEMPTS:
+                    raise LoaderError(f"the database cannot be reached: {_line(error)}") from error
+                logger.warning("the spool waits for the database: %s", _line(error))
+                self._stop.wait(min(0.2 * 2**failures, _LONGEST_PAUSE))
+
+    def _session(self, *, once: bool, keep: bool) -> None:
+        """Load over one connection until the work is done or the connection breaks."""
+        with connect(self._url, autocommit=True, application_name="lqo loader") as connection:
+            spool_id = self._wait_for_spool(once=once)
+            if spool_id is None:
+                return
+            spool = Spool(spool_id, self._directory, self._load_id, self._settings)
+            with self._lock(connection, spool_id, once=once), self._book(connection):
+                while not self._stop.is_set():
+                    done = drain(connection, spool, stop=self._stop, replay=self._must_replay, keep=keep)
+                    self.result += done.result
+                    self._must_replay = self._must_replay and not done.is_complete
+                    if once and done.is_complete:
+                        return
+                    self._stop.wait(POLL_SECONDS)
+
+    def _wait_for_spool(self, *, once: bool) -> UUID | None:
+        """The spool's id; None where no proxy ever wrote here (`once`), or when stopped."""
+        while not self._stop.is_set():
+            found = read_spool_id(self._directory) if self._directory.is_dir() else None
+            if found is None and self._directory.is_dir():
+                # A copy may hold the segments alone; each of them knows its spool.
+                found = next(
+                    (each.spool_id for each in list_segments(self._directory) if each.spool_id), None
+                )
+            if found is not None:
+                return UUID(found)
+            if once:
+                return None
+            self._stop.wait(POLL_SECONDS)
+        return None
+
+    @contextmanager
+    def _lock(self, connection: Connection[TupleRow], spool_id: UUID, *, once: bool) -> Iterator[None]:
+        """Be this spool's only loader. The lock goes with the connection, however that ends."""
+        waited = 0.0
+        query = "select pg_try_advisory_lock(hashtextextended(%s, 0))"
+        while connection.execute(query, (f"lqo spool {spool_id}",)).fetchone() != (True,):
+            if once and waited >= BUSY_SECONDS:
+                raise LoaderError(
+                    f"another loader has been at the spool {self._directory} for {waited:.0f} s"
+                )
+            if self._stop.wait(POLL_SECONDS):
+                break
+            waited += POLL_SECONDS
+        yield
+
+    @contextmanager
+    def _book(self, connection: Connection[TupleRow]) -> Iterator[None]:
+        """Enter this run in the book of loads, and close it if it comes to its end."""
+        open_load(connection, self._load_id, kind="spool", origin=str(self._directory))
+        yield
+        close_load(connection, self._load_id)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

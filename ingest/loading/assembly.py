@@ -1,0 +1,98 @@
+"""START, PARTs and END become one call, read by its provider's module."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+
+from ingest.call import Attempt, Call, Purpose, Status
+from ingest.providers.base import Exchange, ReadExchange
+from ingest.providers.lenient import read_json
+from ingest.providers.openai_chat import read_exchange
+from ingest.spool.records import End, Part, Start
+
+UNREADABLE_TAG = "lqo.unreadable"
+_READERS: Mapping[str, ReadExchange] = {"openai": read_exchange}
+"""By provider name; the others speak OpenAI's dialect until they have a module of their own."""
+
+
+def assemble(start: Start, *, parts: Sequence[Part], end: End | None) -> Call:
+    """The call that these records tell of; without an END it is `interrupted`, with what was received."""
+    ordered = sorted(parts, key=lambda part: part.number)
+    response = b"".join((*(part.response for part in ordered), end.response if end else b""))
+    headers = end.response_headers if end else {}
+    said = _READERS.get(start.provider, read_exchange)(
+        request=start.request,
+        response=response,
+        is_streamed=start.is_streamed,
+        http_status=end.http_status if end else None,
+        content_encoding=headers.get("content-encoding"),
+    )
+    return _call(start, response=response, end=end, said=said)
+
+
+def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> Call:
+    observer = start.observer
+    return Call(
+        call_id=start.call_id,
+        started_at=moment(start.started_at_ns),
+        ended_at=_ended_at(start, end) if end else None,
+        source="proxy",
+        endpoint=start.endpoint,
+        provider=start.provider,
+        requested_model=start.requested_model,
+        served_model=said.served_model,
+        project=observer.get("project"),
+        environment=observer.get("environment"),
+        key_id=start.key_id,
+        user_id=observer.get("user_id"),
+        session_id=observer.get("session_id"),
+        trace_id=observer.get("trace_id"),
+        prompt_name=observer.get("prompt_name"),
+        prompt_version=observer.get("prompt_version"),
+        tags=_tags(observer.get("tags"), unreadable=said.unreadable),
+        is_streamed=start.is_streamed,
+        status=cast(Status, end.status if end else "interrupted"),
+        http_status=end.http_status if end else None,
+        error_type=(end.error_type if end else None) or said.error_type,
+        error_message=(end.error_message if end else None) or said.error_message,
+        finish_reason=said.finish_reason,
+        ttft_ms=end.ttft_ms if end else None,
+        latency_ms=end.latency_ms if end else None,
+        usage=said.usage,
+        usage_raw=said.usage_raw,
+        purpose=cast(Purpose, start.purpose),
+        attempts=_attempts(end.attempts if end else (), usage=said.usage),
+        request=start.request or None,
+        response=response or None,
+        input_text=said.input_text,
+        output_text=said.output_text,
+    )
+
+
+def _ended_at(start: Start, end: End) -> datetime:
+    """When the call ended; where the clock was set back meanwhile, its latency says it better."""
+    if end.ended_at_ns >= start.started_at_ns:
+        return moment(end.ended_at_ns)
+    return moment(start.started_at_ns + int((end.latency_ms or 0.0) * 1e6))
+
+
+def moment(nanoseconds: int) -> datetime:
+    """Unix nanoseconds as a UTC time, cut to the microsecond (a float of seconds would round)."""
+    seconds, rest = divmod(nanoseconds // 1000, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+
+
+def _tags(text: str | None, *, unreadable: str | None) -> dict[str, Any]:
+    given = {} if text is None else read_json(text.encode("utf-8", "surrogatepass"))
+    tags: dict[str, Any] = given if isinstance(given, dict) else {"tags": text}
+    return tags if unreadable is None else {**tags, UNREADABLE_TAG: unreadable}
+
+
+def _attempts(given: Sequence[dict[str, Any]], *, usage: dict[str, Any] | None) -> tuple[Attempt, ...]:
+    """The attempts as the contract has them. What was used, the last one used."""
+    attempts = tuple(msgspec.convert(attempt, Attempt, strict=False) for attempt in given)
+    if not attempts or usage is None or attempts[-1].usage is not None:
+        return attempts
+    return (*attempts[:-1], msgspec.structs.replace(attempts[-1], usage=usage))

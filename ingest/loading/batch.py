@@ -1,0 +1,178 @@
+"""One batch of spool records, landed in one transaction with its checkpoint."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.call import Call
+from ingest.landing.dead_letters import DeadLetter, bury
+from ingest.landing.land import land_prepared, letter_of, retry_conflicts
+from ingest.landing.loads import count_load
+from ingest.landing.months import ensure_months
+from ingest.landing.prepare import prepare
+from ingest.landing.result import Reject
+from ingest.loading.checkpoints import write_checkpoint
+from ingest.loading.landed import interrupted_trail, is_landed
+from ingest.loading.open_calls import Trail, find_open, forget, keep_open
+from ingest.loading.result import LoaderResult
+from ingest.settings import Settings, landing_range
+from ingest.spool.reader import Batch, Entry, Segment
+from ingest.spool.records import Part, Record, Start, encode_record
+
+
+@dataclass(frozen=True, slots=True)
+class Spool:
+    """The spool that is drained, and the load it is booked under."""
+
+    spool_id: UUID
+    directory: Path
+    load_id: UUID
+    settings: Settings
+
+
+@dataclass(slots=True)
+class Work:
+    """What one transaction does: calls that are over, records that wait, letters for what is neither."""
+
+    calls: list[Call] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
+    over: list[UUID] = field(default_factory=list)
+    waiting: list[Start | Part] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    already_there: int = 0
+
+
+def load_batch(
+    connection: Connection[TupleRow], spool: Spool, batch: Batch, *, after_seq: int, is_finished: bool
+) -> LoaderResult:
+    """Land the calls that end in `batch`, keep what waits for its END, and move the checkpoint."""
+    segment = batch.segment
+    work = _sort(connection, spool, batch.entries, segment=segment)
+    if segment.fault is not None:
+        work.letters.append(_fault_letter(spool, segment))
+    reached = batch.entries[-1].seq if batch.entries else after_seq
+
+    def finish() -> None:
+        keep_open(connection, work.waiting, spool_id=spool.spool_id, owner=segment.owner or "")
+        write_checkpoint(
+            connection, segment, spool_id=spool.spool_id, loaded_seq=reached, is_finished=is_finished
+        )
+
+    return _commit(connection, spool, work, finish=finish)
+
+
+def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UUID, Trail]) -> LoaderResult:
+    """Land calls whose proxy is gone as `interrupted`, with the text their client may have seen."""
+    work = Work(over=[*trails])
+    for call_id, trail in trails.items():
+        call = trail.call()
+        if call is not None:
+            work.calls.append(call)
+            work.places.append("left open")
+        elif not is_landed(connection, call_id):
+            work.letters += [_stray(spool, record, place="left open") for record in trail.parts.values()]
+    return _commit(connection, spool, work, finish=lambda: None)
+
+
+def _sort(
+    connection: Connection[TupleRow], spool: Spool, entries: Iterable[Entry], *, segment: Segment
+) -> Work:
+    work, trails, ends = Work(), dict[UUID, Trail](), dict[UUID, str]()
+    for entry in entries:
+        place = f"{segment.path.name} seq {entry.seq}"
+        if entry.record is None:
+            work.letters.append(_letter(spool, "unreadable_record", entry.error or "", place, entry.payload))
+            continue
+        trail = trails.setdefault(entry.record.call_id, Trail())
+        trail.add(entry.record)
+        if trail.end is not None:
+            ends.setdefault(entry.record.call_id, place)
+    known = find_open(connection, (call_id for call_id in ends if trails[call_id].start is None))
+    for call_id, trail in trails.items():
+        if call_id in ends:
+            _finish(connection, spool, work, _joined(known.get(call_id), trail), place=ends[call_id])
+        else:
+            work.waiting += trail.records()
+    return work
+
+
+def _finish(connection: Connection[TupleRow], spool: Spool, work: Work, trail: Trail, *, place: str) -> None:
+    """Enter a call that has its END; without its START, see what the warehouse knows of it."""
+    end = trail.end
+    if end is None:
+        return
+    work.over.append(end.call_id)
+    if trail.start is None:
+        trail = _joined(interrupted_trail(connection, end.call_id), trail)
+    call = trail.call()
+    if call is not None:
+        work.calls.append(call)
+        work.places.append(place)
+    elif is_landed(connection, end.call_id):
+        work.already_there += 1
+    else:
+        work.letters += [_stray(spool, record, place=place) for record in (*trail.parts.values(), end)]
+
+
+def _joined(earlier: Trail | None, later: Trail) -> Trail:
+    if earlier is None:
+        return later
+    return Trail(
+        start=earlier.start or later.start,
+        parts={**earlier.parts, **later.parts},
+        end=later.end or earlier.end,
+    )
+
+
+def _commit(
+    connection: Connection[TupleRow], spool: Spool, work: Work, *, finish: Callable[[], None]
+) -> LoaderResult:
+    earliest, latest = landing_range(spool.settings.start, now=datetime.now(UTC))
+    prepared = prepare(work.calls, load_id=spool.load_id, earliest=earliest, latest=latest)
+    ensure_months(connection, prepared.months)
+
+    def letter(reject: Reject) -> DeadLetter:
+        call, place = work.calls[reject.index], work.places[reject.index]
+        return letter_of(call, reject, origin=str(spool.directory), position=place)
+
+    def transaction() -> LoaderResult:
+        with connection.transaction():
+            landing = land_prepared(connection, prepared, load_id=spool.load_id, letter=letter)
+            bury(connection, work.letters, load_id=spool.load_id)
+            forget(connection, work.over)
+            finish()
+            count_load(connection, spool.load_id, landing, refused=len(work.letters))
+        return LoaderResult(
+            landed=landing.landed,
+            already_there=landing.already_there + work.already_there,
+            rejected=len(landing.rejected) + len(work.letters),
+        )
+
+    return retry_conflicts(connection, transaction)
+
+
+def _stray(spool: Spool, record: Record, *, place: str) -> DeadLetter:
+    detail = f"call {record.call_id} has no START, here or in the warehouse"
+    return _letter(spool, "without_start", detail, place, encode_record(record))
+
+
+def _fault_letter(spool: Spool, segment: Segment) -> DeadLetter:
+    fault = segment.fault or ""
+    record = f"{segment.uuid} {fault}".encode()
+    return _letter(spool, "damaged_segment", fault, segment.path.name, record)
+
+
+def _letter(spool: Spool, reason: str, detail: str, place: str, record: bytes) -> DeadLetter:
+    return DeadLetter(
+        source="proxy",
+        origin=str(spool.directory),
+        position=place,
+        reason=reason,
+        detail=detail,
+        record=record,
+    )

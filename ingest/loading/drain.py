@@ -1,0 +1,101 @@
+"""One pass over a spool: every segment from its checkpoint to its end, then the calls left open."""
+
+from dataclasses import dataclass
+from threading import Event
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from ingest.loading.batch import Spool, land_gone, load_batch
+from ingest.loading.checkpoints import Checkpoint, read_checkpoints, see_spool
+from ingest.loading.open_calls import find_gone
+from ingest.loading.result import LoaderResult
+from ingest.loading.salvage import is_passing, read_batch
+from ingest.spool.reader import Segment, current_owner, list_segments, low_watermark, unlink_sealed
+
+_NEW = Checkpoint()
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """`is_complete`: everything that stood in the spool when the pass began is settled."""
+
+    result: LoaderResult
+    is_complete: bool
+
+
+def drain(
+    connection: Connection[TupleRow], spool: Spool, *, stop: Event, replay: bool = False, keep: bool = False
+) -> Pass:
+    """Load what is new in the spool (`replay`: all that is on disk), and delete what may go (unless `keep`).
+
+    The proxy and its watermark are asked before the records are read, so that nothing can slip between.
+    """
+    owner, watermark = current_owner(spool.directory), low_watermark(spool.directory)
+    segments = list_segments(spool.directory)
+    checkpoints = read_checkpoints(connection, (segment.uuid for segment in segments))
+    result, is_complete = LoaderResult(), True
+    for segment in segments:
+        checkpoint = checkpoints.get(segment.uuid, _NEW)
+        if checkpoint.is_finished and not replay:
+            continue
+        loaded, is_settled = _load_segment(
+            connection, spool, segment, _NEW if replay else checkpoint, stop=stop
+        )
+        result += loaded
+        is_complete = is_complete and is_settled
+    if is_complete:
+        # Asked again, because a proxy that started meanwhile has calls open that are not gone.
+        alive = {epoch for epoch in (owner, current_owner(spool.directory)) if epoch is not None}
+        result += _land_gone(connection, spool, alive=alive)
+        see_spool(
+            connection,
+            spool.spool_id,
+            directory=spool.directory,
+            low_watermark_ns=watermark,
+            is_retired=not alive,
+        )
+    if not keep:
+        _unlink(connection, spool, segments)
+    return Pass(result, is_complete)
+
+
+def _load_segment(
+    connection: Connection[TupleRow],
+    spool: Spool,
+    segment: Segment,
+    checkpoint: Checkpoint,
+    *,
+    stop: Event,
+) -> tuple[LoaderResult, bool]:
+    """Load a segment to its end; False if it was stopped on the way or is locked at the moment."""
+    result, after_seq, problem = LoaderResult(), checkpoint.loaded_seq, checkpoint.problem
+    while not stop.is_set():
+        batch = read_batch(segment, after_seq=after_seq)
+        if is_passing(batch):
+            return result, False
+        is_finished = batch.is_end and batch.segment.is_sealed
+        fault = batch.segment.fault
+        if batch.entries or is_finished or fault != problem:
+            result += load_batch(connection, spool, batch, after_seq=after_seq, is_finished=is_finished)
+        if batch.is_end or not batch.entries:
+            return result, True
+        after_seq, problem = batch.entries[-1].seq, fault or problem
+    return result, False
+
+
+def _land_gone(connection: Connection[TupleRow], spool: Spool, *, alive: set[str]) -> LoaderResult:
+    trails = find_gone(connection, spool_id=spool.spool_id, alive=alive)
+    return land_gone(connection, spool, trails) if trails else LoaderResult()
+
+
+def _unlink(connection: Connection[TupleRow], spool: Spool, segments: tuple[Segment, ...]) -> None:
+    """Delete segments whose every record has been committed for `LQO_SPOOL_KEEP`; damaged ones stay."""
+    checkpoints = read_checkpoints(connection, (segment.uuid for segment in segments))
+    loaded: set[UUID] = {
+        segment_id
+        for segment_id, checkpoint in checkpoints.items()
+        if checkpoint.is_finished and checkpoint.problem is None
+    }
+    unlink_sealed(spool.directory, loaded=loaded, keep_hours=spool.settings.spool_keep_hours)
