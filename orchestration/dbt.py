@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,8 @@ from orchestration.windows import Window, dbt_windows
 
 PROJECT_DIR = Path(__file__).resolve().parents[1] / "dbt_project"
 PARTIAL_PARSE = "partial_parse.msgpack"
-# `dbt parse` reads the profile and connects to nothing.
-_NOWHERE = DatabaseUrl(user="nobody", host="127.0.0.1", port=1, dbname="nothing")
+# Parsing reads the profile and connects to nothing.
+NOWHERE = DatabaseUrl(user="nobody", host="127.0.0.1", dbname="nothing")
 
 
 class DbtError(RuntimeError):
@@ -40,9 +41,19 @@ class DbtResult:
     seconds: float
 
 
-def dbt_executable() -> str:
-    """The `dbt` beside this interpreter: never another environment's that happens to stand on PATH."""
-    return str(Path(sys.executable).with_name("dbt"))
+def dbt_launcher(settings: Settings) -> Path:
+    """An executable that is `dbt` with this home's parsed manifest; written if it is not there yet."""
+    path = settings.dbt_target / "dbt"
+    manifest = settings.dbt_target / PARTIAL_PARSE
+    command = shlex.join([sys.executable, "-m", "orchestration.dbt_command", str(manifest)])
+    script = f'#!/bin/sh\nexec {command} "$@"\n'
+    if not path.exists() or path.read_text() != script:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"dbt.{uuid4().hex[:8]}")
+        fresh.write_text(script)
+        fresh.chmod(0o755)
+        fresh.replace(path)
+    return path
 
 
 def dbt_environment(url: DatabaseUrl) -> dict[str, str]:
@@ -90,7 +101,8 @@ def ensure_manifest(settings: Settings, *, only_if_missing: bool = False) -> Pat
         stamp, wanted = settings.dbt_target / "manifest.sha256", project_hash()
         if not path.exists() or not stamp.exists() or stamp.read_text() != wanted:
             stamp.unlink(missing_ok=True)
-            _call(["parse"], settings=settings, url=_NOWHERE, target=settings.dbt_target)
+            (settings.dbt_target / PARTIAL_PARSE).unlink(missing_ok=True)
+            _call(["parse"], settings=settings, url=NOWHERE, target=settings.dbt_target)
             stamp.write_text(wanted)
     return path
 
@@ -135,7 +147,7 @@ def _call(arguments: Sequence[str], *, settings: Settings, url: DatabaseUrl, tar
     target.mkdir(parents=True, exist_ok=True)
     places = ["--project-dir", PROJECT_DIR, "--profiles-dir", PROJECT_DIR]
     outputs = ["--target-path", target, "--log-path", target]
-    command = [dbt_executable(), "--quiet", "--no-use-colors", *arguments, *places, *outputs]
+    command = [dbt_launcher(settings), "--quiet", "--no-use-colors", *arguments, *places, *outputs]
     done = subprocess.run(
         [str(part) for part in command],
         env={**os.environ, **dbt_environment(url)},
@@ -157,14 +169,11 @@ def _complaint(command: str, output: str) -> str:
 def _own_target(settings: Settings, name: str) -> Iterator[Path]:
     """A target folder of one command: two commands in one folder overwrite each other's artifacts.
 
-    It starts with the shared partial parse, goes when the command succeeds, and stays for a look
-    when it fails (the tidy job takes it after 14 days).
+    It goes when the command succeeds and stays for a look when it fails (the tidy job takes it after
+    14 days).
     """
     target = settings.dbt_target / f"{name}-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
     target.mkdir(parents=True)
-    shared = settings.dbt_target / PARTIAL_PARSE
-    if shared.exists():
-        shutil.copyfile(shared, target / PARTIAL_PARSE)
     yield target
     shutil.rmtree(target, ignore_errors=True)
 

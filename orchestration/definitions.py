@@ -23,7 +23,7 @@ from orchestration.assets.raw import llm_calls
 from orchestration.assets.reports import drift
 from orchestration.checks.landed import landed_days
 from orchestration.checks.ledger import ledger
-from orchestration.dbt import PROJECT_DIR, dbt_executable, ensure_manifest
+from orchestration.dbt import PROJECT_DIR, dbt_launcher, ensure_manifest
 from orchestration.resources import QuietDbt, Warehouse
 
 
@@ -33,7 +33,8 @@ def defs() -> dg.Definitions:
 
     The steps are small: starting a process for each costs more than the step (9–14 s against half of it).
     """
-    manifest = ensure_manifest(load_settings(), only_if_missing=True)
+    settings = load_settings()
+    manifest = ensure_manifest(settings, only_if_missing=True)
     return dg.Definitions(
         assets=[llm_calls, rule_scores, charges, build_dbt_models(manifest), drift],
         asset_checks=[landed_days, ledger],
@@ -43,7 +44,9 @@ def defs() -> dg.Definitions:
         resources={
             "warehouse": Warehouse(),
             "dbt": QuietDbt(
-                project_dir=str(PROJECT_DIR), profiles_dir=str(PROJECT_DIR), dbt_executable=dbt_executable()
+                project_dir=str(PROJECT_DIR),
+                profiles_dir=str(PROJECT_DIR),
+                dbt_executable=str(dbt_launcher(settings)),
             ),
         },
         executor=dg.in_process_executor,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A name as it stands in the outbox, and the webhook that it means (a secret: whoever has it may post)."""
+    """A name as it stands in the outbox, and its webhook (a secret: whoever has it may post)."""
 
     name: str
     url: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""The ledger: every eligible call of a day and evaluator is scored, unscored with a reason, sampled out or pending."""
+"""The ledger: every eligible call is scored, unscored with a reason, sampled out or pending."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
