@@ -5,6 +5,7 @@ The names are invented on purpose: a made-up failure rate under a real model's n
 
 import json
 import math
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
@@ -72,7 +73,9 @@ MODELS: tuple[Model, ...] = (
 )
 REGRESSED_MODEL = "aurora-mini"
 REGRESSION: Mapping[str, float] = {"refusal": 0.16, "broken_json": 0.45, "truncated": 0.10, "http_429": 0.02}
-SECRET = "sk-proj-" + "Zq7R" * 12
+# Made at run time: a string of a key's shape must not stand in a repository.
+SECRET = "sk-proj-" + "".join(Random("demo secret").choices(string.ascii_letters + string.digits, k=48))
+OPERATOR = "min.kim@mail.hanbit-demo.kr"
 REFUSALS = {
     "en": "I'm sorry, but I can't help with that.",
     "ko": "죄송하지만 그 요청은 도와드릴 수 없습니다.",
@@ -120,7 +123,7 @@ def _spoil(failure: str | None, prompt: Prompt, *, rng: Random) -> tuple[str, Fi
     spoiled: dict[str, str] = {
         "refusal": REFUSALS[prompt.language],
         "wrong_language": REPLIES["en" if prompt.language == "ko" else "ko"],
-        "leak": f"{good} (debug: key={SECRET}, operator min.kim@example.com)",
+        "leak": f"{good} (debug: key={SECRET}, operator {OPERATOR})",
         "echo": prompt.user,
         "empty": "",
     }

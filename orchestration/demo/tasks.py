@@ -131,7 +131,7 @@ def _summarise(rng: Random, language: Language) -> Prompt:
 
 
 TASKS: tuple[Task, ...] = (
-    Task("support", "You answer customers of a small shop. Write in the customer's language.", _support),
+    Task("support", "You answer customers of a small shop, politely and briefly.", _support),
     Task(
         "extract",
         "You extract orders from messages. Answer with JSON only.",
@@ -141,5 +141,5 @@ TASKS: tuple[Task, ...] = (
             "json_schema": {"name": "order", "strict": True, "schema": ORDER_SCHEMA},
         },
     ),
-    Task("summarise", "You summarise reports for managers, briefly and in their language.", _summarise),
+    Task("summarise", "You summarise reports for managers, in at most two sentences.", _summarise),
 )
