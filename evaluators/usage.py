@@ -134,6 +134,27 @@ def service_tier_of(usage: object) -> str | None:
     return tier if isinstance(tier, str) else None
 
 
+def fee_of(usage: object) -> str | None:
+    """What the call used that is billed by the piece and not by tokens, or None.
+
+    Web searches of Anthropic (`server_tool_use`), OpenRouter (`server_tool_use_details`) and Perplexity
+    (`num_search_queries`), and tool calls that OpenRouter ran. In recorded calls such a fee was 4 to 90 times
+    the price of the tokens.
+    """
+    if not isinstance(usage, dict):
+        return None
+    if usage.get("num_search_queries"):
+        return "web_search"
+    for field in ("server_tool_use", "server_tool_use_details"):
+        used = usage.get(field)
+        if isinstance(used, dict):
+            if used.get("web_search_requests"):
+                return "web_search"
+            if used.get("tool_calls_executed"):
+                return "server_tool"
+    return None
+
+
 def _amount(value: object) -> Decimal | None:
     """A finite, non-negative number as Decimal; a float by its shortest digits."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from evaluators.pricing.rows import STANDARD, Charge, PriceRow, Unpriced
 from evaluators.pricing.timeline import Plan, Timeline, microseconds
-from evaluators.usage import Buckets, Unbucketed, count_tokens, reported_cost, service_tier_of
+from evaluators.usage import Buckets, Unbucketed, count_tokens, fee_of, reported_cost, service_tier_of
 
 PLACES: Final = Decimal(1).scaleb(-12)
 MAX_AMOUNT: Final = Decimal(10) ** 12
@@ -72,6 +72,8 @@ def price(
     counts = count_tokens(usage, provider=provider, endpoint=endpoint)
     if isinstance(counts, Unbucketed):
         return Unpriced(unpriced_reason(counts))
+    if fee := fee_of(usage):
+        return Unpriced(f"unpriced_fee:{fee}")
     tier = tier_name(service_tier or service_tier_of(usage))
     timeline = book.timeline(provider, model, service_tier=tier)
     plan = timeline.plan(microseconds(at), sum(counts[:5]))

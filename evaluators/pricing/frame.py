@@ -13,7 +13,7 @@ import polars as pl
 from evaluators.pricing.book import PriceBook, rounded, tier_name, unpriced_reason
 from evaluators.pricing.rows import Unpriced
 from evaluators.pricing.timeline import Plan, Timeline
-from evaluators.usage import BUCKETS, Unbucketed, count_tokens, reported_cost, service_tier_of
+from evaluators.usage import BUCKETS, Unbucketed, count_tokens, fee_of, reported_cost, service_tier_of
 from evaluators.usage_shapes import Counts
 
 USD: Final = pl.Decimal(38, 12)
@@ -86,6 +86,8 @@ def _read(frame: pl.DataFrame, book: PriceBook) -> _Read:
         counts = count_tokens(usage, provider=provider or "", endpoint=endpoint or "")
         if isinstance(counts, Unbucketed):
             number, reason, cells = NO_PLAN, unpriced_reason(counts), NO_COUNTS
+        elif fee := fee_of(usage):
+            number, reason, cells = NO_PLAN, f"unpriced_fee:{fee}", counts
         else:
             key = (provider or "", model or "", tier or service_tier_of(usage))
             (number, reason), cells = finder.find(key, at_us, counts), counts

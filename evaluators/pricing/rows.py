@@ -94,8 +94,11 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Unpriced:
-    """Why a call has no price: `no_usage`, a reason of `Unbucketed`, `unknown_model`,
-    `unpriced_service_tier:NAME`, `unpriced_bucket:NAME`."""
+    """Why a call has no price.
+
+    `no_usage`, a reason of `Unbucketed`, `unknown_model`, `unpriced_date` (a model without a price at that
+    time), `unpriced_service_tier:NAME`, `unpriced_bucket:NAME`, or `unpriced_fee:NAME`.
+    """
 
     reason: str
 

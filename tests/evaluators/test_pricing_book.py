@@ -47,6 +47,13 @@ def test_validity_holds_from_its_first_instant_and_ends_before_its_last() -> Non
     assert amount(rows, at=change) == 2
 
 
+def test_a_price_that_ended_without_a_successor_prices_nothing() -> None:
+    end = datetime(2026, 3, 1, tzinfo=UTC)
+    book = PriceBook([row(valid_to=end)])
+    assert amount([], at=end - timedelta(microseconds=1), book=book) == 1
+    assert amount([], at=end, book=book) == "unpriced_date"
+
+
 def test_another_zone_s_clock_names_the_same_instant() -> None:
     change = datetime(2026, 3, 1, tzinfo=UTC)
     rows = [row(usd="1", valid_to=change), row(usd="2", valid_from=change)]
@@ -97,6 +104,9 @@ def test_a_tier_holds_for_the_whole_request_above_its_floor_and_not_at_it() -> N
     rows += [row("cache_read", "1"), row("cache_read", "2", min_input_tokens=200_000)]
     assert amount(rows, at_floor) == Decimal("0.2")
     assert amount(rows, above) == Decimal("0.400002")
+    for usages in ((at_floor, above), (above, at_floor)):
+        book = PriceBook(rows)
+        assert {amount([], usage, book=book) for usage in usages} == {Decimal("0.2"), Decimal("0.400002")}
 
 
 def test_hours_of_the_day_are_utc_and_may_pass_midnight() -> None:
@@ -159,6 +169,11 @@ def test_cache_writes_fall_back_where_anthropic_documents_it_and_nowhere_else() 
         ({"input_tokens": 0, "output_tokens": 0}, {"model": "n"}, "unknown_model"),
         ({"input_tokens": 5, "output_tokens": 0}, {"at": KNOWN - timedelta(days=1)}, "unpriced_date"),
         ({"input_tokens": 5, "output_tokens": 1}, {}, "unpriced_bucket:output_text"),
+        (
+            {"input_tokens": 5, "output_tokens": 0, "server_tool_use": {"web_search_requests": 1}},
+            {},
+            "unpriced_fee:web_search",
+        ),
     ],
 )
 def test_what_cannot_be_priced_says_why_and_is_not_free(

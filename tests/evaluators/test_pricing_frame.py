@@ -85,6 +85,7 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
         "cache_creation": {"ephemeral_5m_input_tokens": five, "ephemeral_1h_input_tokens": hour},
         "output_tokens": out,
         "output_tokens_details": {"thinking_tokens": draw(st.integers(0, out + 1))},
+        "server_tool_use": {"web_search_requests": draw(st.sampled_from([0, 0, 0, 1]))},
         "cost": draw(st.sampled_from([None, 0, 0.25, 1e-13, -1, 1e300])),
     }
     return call(
@@ -176,3 +177,13 @@ def test_nulls_in_names_are_an_unknown_model() -> None:
     batch = [call({"input_tokens": 1, "output_tokens": 0}, **{name: None}) for name in ("provider", "model")]
     charged = price_frame(frame_of(batch), book=PriceBook([row()]))
     assert charged["unpriced_reason"].to_list() == ["unknown_model"] * 2
+
+
+def test_a_fee_by_the_piece_keeps_its_tokens_and_has_no_price() -> None:
+    usage = {"input_tokens": 5, "output_tokens": 0, "server_tool_use": {"web_search_requests": 1}}
+    charged = price_frame(frame_of([call(usage)]), book=PriceBook([row()]))
+    assert charged.select("input_uncached", "amount_usd", "unpriced_reason").row(0) == (
+        5,
+        None,
+        "unpriced_fee:web_search",
+    )

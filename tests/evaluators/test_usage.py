@@ -15,6 +15,7 @@ from evaluators.usage import (
     Unbucketed,
     bucket_usage,
     count_tokens,
+    fee_of,
     reported_cost,
     service_tier_of,
 )
@@ -165,3 +166,20 @@ def test_the_service_tier_is_read_from_the_usage_object() -> None:
     assert service_tier_of({"serviceTier": "FLEX"}) == "FLEX"
     assert service_tier_of({"service_tier": 3}) is None
     assert service_tier_of(None) is None
+
+
+@pytest.mark.parametrize(
+    ("usage", "fee"),
+    [
+        ({"server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 0}}, "web_search"),
+        ({"server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 3}}, None),
+        ({"server_tool_use_details": {"tool_calls_executed": 1}}, "server_tool"),
+        ({"server_tool_use": None}, None),
+        ({"server_tool_use": [1]}, None),
+        ({"num_search_queries": 5}, "web_search"),
+        ({"prompt_tokens": 5}, None),
+        (None, None),
+    ],
+)
+def test_what_is_billed_by_the_piece_is_seen(usage: Any, fee: str | None) -> None:
+    assert fee_of(usage) == fee
