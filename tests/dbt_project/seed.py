@@ -6,6 +6,13 @@ Everything follows from the day and the row number: the same arguments give the 
 from datetime import date
 
 import psycopg
+from psycopg.rows import TupleRow
+
+FIRST_DAY = date(2026, 10, 31)
+MIDDLE_DAY = date(2026, 11, 1)
+LAST_DAY = date(2026, 11, 2)
+# A month's end lies between the first two.
+DAYS = {FIRST_DAY: 700, MIDDLE_DAY: 1500, LAST_DAY: 800}
 
 RULE_SETS = """
 insert into evaluation.evaluator_versions (evaluator, version, kind, status, severity)
@@ -30,7 +37,7 @@ with numbers as (
         n,
         md5(%(day)s::text || '/' || %(salt)s || '/' || n) as digest,
         %(day)s::timestamp at time zone 'UTC'
-            + make_interval(secs => floor((n::double precision * %(hours)s * 3600e3) / %(calls)s) / 1e3) as planned_at
+            + floor(n * 86400e3::double precision / %(calls)s) * interval '1 millisecond' as planned_at
     from generate_series(0, %(calls)s - 1) as n
 ),
 
@@ -89,7 +96,9 @@ select
         else '{}'::jsonb
     end
 from raw.llm_calls as calls
-cross join lateral (select get_byte(calls.content_hash, 0) * 256 + get_byte(calls.content_hash, 1) as h) as hashed
+cross join lateral (
+    select get_byte(calls.content_hash, 0) * 256 + get_byte(calls.content_hash, 1) as h
+) as hashed
 cross join evaluation.rule_sets as rule_sets
 where calls.started_at >= %(day)s::timestamp at time zone 'UTC'
     and calls.started_at < (%(day)s + 1)::timestamp at time zone 'UTC'
@@ -119,7 +128,9 @@ select
     case when h %% 43 = 0 then 'unknown_model' when attempt < last_attempt and h %% 2 = 1 then 'no_usage' end,
     case when h %% 2 = 0 then round(h / 8e6, 12) end
 from raw.llm_calls as calls
-cross join lateral (select get_byte(calls.content_hash, 2) * 256 + get_byte(calls.content_hash, 3) as h) as hashed
+cross join lateral (
+    select get_byte(calls.content_hash, 2) * 256 + get_byte(calls.content_hash, 3) as h
+) as hashed
 cross join lateral (select case when h %% 13 = 0 then 1 else 0 end as last_attempt) as attempts
 cross join generate_series(0, last_attempt) as attempt
 where calls.started_at >= %(day)s::timestamp at time zone 'UTC'
@@ -139,18 +150,16 @@ on conflict do nothing
 """
 
 
-def seed_rule_sets(connection: psycopg.Connection) -> None:
+def seed_rule_sets(connection: psycopg.Connection[TupleRow]) -> None:
     """Two rule sets, the newer one current; only `refusal` changed between them. Does nothing twice."""
     with connection.transaction():
         if connection.execute("select count(*) from evaluation.rule_sets").fetchone() == (0,):
             connection.execute(RULE_SETS)
 
 
-def seed_calls(
-    connection: psycopg.Connection, *, day: date, calls: int, hours: int = 24, salt: str = ""
-) -> None:
-    """`calls` calls spread evenly over the first `hours` of `day`, with results, charges and quarantine."""
-    arguments = {"day": day, "calls": calls, "hours": hours, "salt": salt}
+def seed_calls(connection: psycopg.Connection[TupleRow], *, day: date, calls: int, salt: str = "") -> None:
+    """`calls` calls spread evenly over `day`, with results, charges and quarantine."""
+    arguments = {"day": day, "calls": calls, "salt": salt}
     with connection.transaction():
         connection.execute("select ingest.ensure_month(%(day)s)", arguments)
         for statement in (CALLS, RESULTS, CHARGES, QUARANTINE):

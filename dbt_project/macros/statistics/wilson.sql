@@ -4,15 +4,17 @@
 #}
 {% macro wilson_bound(successes, trials, side) %}
     {%- set z = 1.959963984540054 -%}
-    {%- set share = "(" ~ successes ~ ")::double precision / nullif(" ~ trials ~ ", 0)" -%}
+    {%- set share = "((" ~ successes ~ ")::double precision / " ~ trials ~ ")" -%}
     {%- set sign = '-' if side == 'low' else '+' -%}
-    least(1, greatest(0, (
-        {{ share }} + {{ z * z / 2 }} / nullif({{ trials }}, 0)
-        {{ sign }} {{ z }} * sqrt(
-            greatest(0, {{ share }} * (1 - {{ share }})) / nullif({{ trials }}, 0)
-            + {{ z * z / 4 }} / nullif({{ trials }}, 0)::double precision ^ 2
-        )
-    ) / (1 + {{ z * z }} / nullif({{ trials }}, 0))))
+    case when {{ trials }} > 0 then
+        least(1, greatest(0, (
+            {{ share }} + {{ z * z / 2 }} / {{ trials }}
+            {{ sign }} {{ z }} * sqrt(
+                greatest(0, {{ share }} * (1 - {{ share }})) / {{ trials }}
+                + {{ z * z / 4 }} / {{ trials }}::double precision ^ 2
+            )
+        ) / (1 + {{ z * z }} / {{ trials }})))
+    end
 {% endmacro %}
 
 
