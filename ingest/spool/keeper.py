@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 from ingest.spool.segment import OpenSegment, create_segment, sync_directory
 
 logger = logging.getLogger(__name__)
-_RETRY_SECONDS = 1.0
+_RETRY_SECONDS = 0.5
+_CLOSE_SECONDS = 5.0
 
 
 class Keeper:
@@ -58,17 +60,23 @@ class Keeper:
         if self._prepared is not None:
             self._prepared.discard()
             self._prepared = None
-        self._seal_all()
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        while self._unsealed and time.monotonic() < deadline:
+            if not self._seal_one():
+                time.sleep(0.05)
         for segment in self._unsealed:
             segment.abandon()
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._work.wait(timeout=_RETRY_SECONDS if self._unsealed or self._prepared is None else None)
-            self._work.clear()
-            if self._prepared is None and not self._stop.is_set():
+            # To prepare comes first: without a next segment the live one cannot rotate.
+            if self._prepared is None:
                 self._prepared = _unless_refused(self._create, what="prepare a spool segment")
-            self._seal_all()
+            if self._unsealed and self._seal_one():
+                continue
+            is_behind = self._unsealed or self._prepared is None
+            self._work.wait(timeout=_RETRY_SECONDS if is_behind else None)
+            self._work.clear()
 
     def _create(self) -> OpenSegment:
         segment = create_segment(
@@ -78,16 +86,17 @@ class Keeper:
         sync_directory(self._directory)
         return segment
 
-    def _seal_all(self) -> None:
-        for _ in range(len(self._unsealed)):
-            segment = self._unsealed[0]
-            try:
-                segment.seal()
-            except sqlite3.Error as error:
-                self.seal_failures += 1
-                logger.warning("cannot seal %s yet: %s", segment.path.name, error)
-                return
-            self._unsealed.popleft()
+    def _seal_one(self) -> bool:
+        """Seal the oldest full segment; False if the disk or a reader does not let us now."""
+        segment = self._unsealed[0]
+        try:
+            segment.seal()
+        except sqlite3.Error as error:
+            self.seal_failures += 1
+            logger.info("cannot seal %s yet: %s", segment.path.name, error)
+            return False
+        self._unsealed.popleft()
+        return True
 
 
 def _unless_refused(make: Callable[[], OpenSegment], *, what: str) -> OpenSegment | None:

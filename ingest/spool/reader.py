@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -28,6 +29,10 @@ __all__ = [
     "read_spool_id",
     "unlink_sealed",
 ]
+
+T = TypeVar("T")
+_TRIES = 50
+_TRANSIENT = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +97,19 @@ def read_records(
 ) -> Batch:
     """The next records after `after_seq`: at most `limit`, and no more once `max_bytes` are reached.
 
-    Nothing is raised for a damaged or vanished file: it comes back as `segment.fault`.
+    Nothing is raised for a damaged or vanished file: it comes back as `segment.fault` (no fault is the
+    vanishing of a segment that was never written to).
     """
     try:
-        with closing(_connect(segment.path)) as connection:
-            connection.execute("begin")
-            fresh = _segment_row(connection, path=segment.path)
-            entries, is_end = _entries(connection, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
-            reached = entries[-1].seq if entries else after_seq
-            fault = fresh.fault or _hole(after_seq, reached, len(entries))
-            if is_end and fault is None:
-                fault = _broken_seal(connection, segment=fresh)
-            return Batch(segment=replace(fresh, fault=fault), entries=entries, is_end=is_end)
+        return _patiently(
+            lambda: _read(segment.path, after_seq=after_seq, limit=limit, max_bytes=max_bytes),
+            path=segment.path,
+        )
     except sqlite3.Error as error:
-        return Batch(segment=replace(segment, fault=f"unreadable: {error}"), entries=(), is_end=True)
+        # A proxy that stops deletes the segments it prepared and never wrote to.
+        is_lost = segment.path.exists() or segment.is_sealed or after_seq > 0
+        fault = f"unreadable: {error}" if is_lost else None
+        return Batch(segment=replace(segment, fault=fault), entries=(), is_end=True)
 
 
 def low_watermark(directory: Path) -> int | None:
@@ -153,6 +157,30 @@ def unlink_sealed(
     return tuple(gone)
 
 
+def _read(path: Path, *, after_seq: int, limit: int, max_bytes: int) -> Batch:
+    with closing(_connect(path)) as connection:
+        connection.execute("begin")
+        segment = _segment_row(connection, path=path)
+        entries, is_end = _entries(connection, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
+        reached = entries[-1].seq if entries else after_seq
+        fault = segment.fault or _hole(after_seq, reached, len(entries))
+        if is_end and fault is None:
+            fault = _broken_seal(connection, segment=segment)
+        return Batch(segment=replace(segment, fault=fault), entries=entries, is_end=is_end)
+
+
+def _patiently(read: Callable[[], T], *, path: Path) -> T:
+    """Opening may fail for the moment in which a segment is sealed; only what lasts is a fault."""
+    for _ in range(_TRIES - 1):
+        try:
+            return read()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _TRANSIENT or not path.exists():
+                raise
+        time.sleep(0.02)
+    return read()
+
+
 def _describe(path: Path) -> Segment | None:
     """What the file says of itself; None where it is no segment or is gone by now."""
     name = parse_name(path)
@@ -163,7 +191,7 @@ def _describe(path: Path) -> Segment | None:
     if name is None:
         return None
     try:
-        return _sealed(path, status.st_ino, status.st_mtime_ns, status.st_size)
+        return _patiently(lambda: _sealed(path, status.st_ino, status.st_mtime_ns, status.st_size), path=path)
     except _NotSealedError as live:
         return live.segment
     except sqlite3.Error as error:

@@ -1,5 +1,6 @@
 """One spool segment: a numbered SQLite file in WAL mode with exactly one writer."""
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -24,6 +25,7 @@ create table segment(
 """
 COUNTS = "select count(*), coalesce(max(seq), 0) from records"
 _INSERT = "insert into records(seq, kind, call_id, payload) values (?, ?, ?, ?)"
+_PLAIN_TRIES = 20
 _ROW_OVERHEAD = 64
 """Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
 
@@ -137,6 +139,8 @@ def recover_segment(path: Path) -> str | None:
     try:
         (sealed_at,) = connection.execute("select sealed_at from segment").fetchone()
         if sealed_at is not None:
+            if wal_path(path).exists():
+                _make_plain(connection)
             return None
         row_count, last_seq = connection.execute(
             "select count(*), coalesce(max(seq), 0) from records"
@@ -173,7 +177,7 @@ def sync_directory(directory: Path) -> None:
 
 def _connect(path: Path) -> sqlite3.Connection:
     # The writing loop and the sealing thread use a connection one after the other, never at once.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.5)
     try:
         connection.execute("pragma synchronous = normal")
         connection.execute("pragma wal_autocheckpoint = 0")
@@ -191,8 +195,19 @@ def _seal(connection: sqlite3.Connection, *, row_count: int, last_seq: int, dama
     busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     if busy:
         raise sqlite3.OperationalError("a reader holds the segment; the checkpoint waits")
-    # One plain file from here on: readable on read-only media, and readers leave no companions behind.
-    connection.execute("pragma journal_mode = delete")
+    _make_plain(connection)
+
+
+def _make_plain(connection: sqlite3.Connection) -> None:
+    """One file without companions from here on, also readable on read-only media.
+
+    A convenience that needs a moment without readers: without one the file is complete all the same.
+    """
+    for _ in range(_PLAIN_TRIES):
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("pragma journal_mode = delete")
+            return
+        time.sleep(0.05)
 
 
 def _frames_in_wal(connection: sqlite3.Connection) -> int:

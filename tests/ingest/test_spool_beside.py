@@ -1,0 +1,79 @@
+"""A reader beside a writer that rotates all the time: everything once, in order, and never a fault."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from uuid import UUID
+
+from ingest.spool.reader import list_segments, read_records
+from ingest.spool.records import Start
+from ingest.spool.writer import Spool
+from ingest.uuid7 import uuid7
+
+
+class Follower(threading.Thread):
+    """Reads what the loader would: each segment from where it stopped, until told that all is written."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.directory = directory
+        self.finished = threading.Event()
+        self.seen: list[UUID] = []
+        self.faults: list[str] = []
+        self._reached: dict[UUID, int] = {}
+
+    def run(self) -> None:
+        while True:
+            is_last = self.finished.is_set()
+            self._pass()
+            if is_last:
+                return
+            self.finished.wait(0.005)
+
+    def _pass(self) -> None:
+        for segment in list_segments(self.directory):
+            is_end = False
+            while not is_end:
+                batch = read_records(segment, after_seq=self._reached.get(segment.uuid, 0), limit=7)
+                if batch.segment.fault:
+                    self.faults.append(batch.segment.fault)
+                    return
+                for entry in batch.entries:
+                    self._reached[segment.uuid] = entry.seq
+                    self.seen.append(UUID(bytes=entry.call_id))
+                is_end = batch.is_end
+
+
+async def test_a_reader_beside_a_rotating_writer_sees_everything_once_and_in_order(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, rotate_bytes=30_000)
+    followers = [Follower(tmp_path), Follower(tmp_path)]
+    for follower in followers:
+        follower.start()
+    sent: list[UUID] = []
+    for _ in range(600):
+        records = [
+            Start(
+                call_id=uuid7(),
+                started_at_ns=time.time_ns(),
+                endpoint="e",
+                provider="p",
+                requested_model="m",
+                request=bytes(500),
+            )
+            for _ in range(3)
+        ]
+        await asyncio.gather(*(spool.append(record) for record in records))
+        sent += [record.call_id for record in records]
+        await asyncio.sleep(0.001)
+    spool.close()
+    for follower in followers:
+        follower.finished.set()
+        await asyncio.to_thread(follower.join, 60)
+    for follower in followers:
+        assert follower.faults == []
+        assert follower.seen == sent
+    assert spool.counters.rotations > 1
+    segments = list_segments(tmp_path)
+    assert all(segment.is_sealed for segment in segments)
+    assert sum(segment.row_count or 0 for segment in segments) == len(sent)
