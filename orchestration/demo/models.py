@@ -67,7 +67,7 @@ MODELS: tuple[Model, ...] = (
         0.12,
         120,
         190,
-        {"loop": 0.07, "empty": 0.03, "broken_json": 0.12, "echo": 0.04, "leak": 0.01, "http_429": 0.03},
+        {"loop": 0.05, "empty": 0.02, "broken_json": 0.10, "echo": 0.03, "leak": 0.01, "http_429": 0.02},
     ),
     Model("dew-preview", 0.02, 300, 90, {"refusal": 0.05}),
 )

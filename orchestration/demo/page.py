@@ -45,10 +45,10 @@ def _print_models(summary: Summary, console: Console) -> None:
         ("calls", True),
         ("errors", True),
         ("failing", True),
-        ("95 % interval", True),
+        ("95 % CI", True),
         ("p50", True),
         ("p95", True),
-        ("cost, USD", True),
+        ("USD", True),
         ("unpriced", True),
     ):
         table.add_column(name, justify="right" if right else "left")
@@ -58,10 +58,10 @@ def _print_models(summary: Summary, console: Console) -> None:
             f"{line.n_calls:,}",
             f"{line.n_error:,}",
             _percent(line.fail_rate),
-            f"{_percent(line.fail_rate_low)} – {_percent(line.fail_rate_high)}",
+            _interval(line.fail_rate_low, line.fail_rate_high),
             _seconds(line.p50_ms),
             _seconds(line.p95_ms),
-            "not priced" if line.amount_usd is None else f"{line.amount_usd:,.4f}",
+            "–" if line.amount_usd is None else f"{line.amount_usd:,.4f}",
             f"{line.n_unpriced:,}",
         )
     console.print(table)
@@ -128,11 +128,17 @@ def _print_next(summary: Summary, console: Console) -> None:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1)
+    )
 
 
 def _percent(value: Decimal | float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f} %"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{100 * low:.1f}–{100 * high:.1f}"
 
 
 def _seconds(milliseconds: float | None) -> str:

@@ -63,7 +63,7 @@ def run_demo(settings: Settings, *, json_file: Path | None, live_model: str | No
         summary = _run(settings, url, plan, steps=steps, live_model=live_model, days=min(days or DAYS, DAYS))
     if json_file is not None:
         json_file.write_bytes(summary_json(summary))
-    print_summary(summary, console=Console(highlight=False))
+    print_summary(summary, console=_page())
 
 
 def _run(
@@ -189,6 +189,12 @@ def _drift(connection: psycopg.Connection, settings: Settings, plan: Plan, *, la
     day = min(plan.regression[0].date(), last)
     report = build_drift_report(connection, day=day, out_dir=settings.reports)
     return str(report.path) if report.path else None
+
+
+def _page() -> Console:
+    """Standard output; a pipe has no width, and 80 columns would fold the tables."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=110)
 
 
 def _demo_folder(settings: Settings) -> Path:
