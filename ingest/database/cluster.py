@@ -69,12 +69,23 @@ class Place:
 
     @property
     def server_lock(self) -> Path:
-        """Held by every process of the server: it inherits the locked descriptor."""
+        """Held by every process of the server, and by its keeper: they inherit the locked descriptor."""
         return self.folder / "server.lock"
 
     @property
     def start_lock(self) -> Path:
         return self.folder / "start.lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """All that a start needs. `server_lock` is a descriptor that holds the lock alone."""
+
+    place: Place
+    binaries: Binaries
+    account: Account | None
+    server_lock: int
+    is_throwaway: bool
 
 
 def load_passwords(place: Place) -> Passwords:
@@ -94,19 +105,16 @@ def load_passwords(place: Place) -> Passwords:
         raise EmbeddedServerError(f"{place.passwords} does not parse: restore it") from None
 
 
-def create_cluster(
-    place: Place, binaries: Binaries, *, account: Account | None, password: str, is_throwaway: bool
-) -> None:
+def create_cluster(starter: Starter, *, password: str) -> None:
     """initdb into a draft that becomes `data` when complete: a killed initdb leaves no half cluster."""
-    draft = place.folder / "data.draft"
-    options = ["--no-sync"] if is_throwaway else []
+    draft = starter.place.folder / "data.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
-        _initdb(draft, binaries, Account(NOBODY_ID, NOBODY_ID) if account else None, password, options)
-        if account:
-            account.own_tree(draft)
-        draft.rename(place.data)
+        _initdb(starter, draft, password)
+        if starter.account:
+            starter.account.own_tree(draft)
+        draft.rename(starter.place.data)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -179,41 +187,42 @@ def _create_role(connection: psycopg.Connection[TupleRow], name: str, password: 
     connection.execute(statement.format(sql.Identifier(name), sql.Literal(password)))
 
 
-def _initdb(
-    draft: Path, binaries: Binaries, builder: Account | None, password: str, options: list[str]
-) -> None:
-    if builder:
-        builder.own(draft)
+def _initdb(starter: Starter, draft: Path, password: str) -> None:
+    builder = Account(NOBODY_ID, NOBODY_ID) if starter.account else None
     with tempfile.TemporaryFile() as secret:  # it has no name, so a kill leaves nothing behind
         secret.write(password.encode())
-        secret.flush()
         secret.seek(0)
         if builder:
+            builder.own(draft)
             os.fchown(secret.fileno(), builder.uid, builder.gid)
-        command = [
-            binaries.program("initdb"),
-            f"--pgdata={data_argument(draft)}",
-            f"--username={SUPERUSER}",
-            f"--pwfile=/dev/fd/{secret.fileno()}",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            # The same sort order on every machine; servers before 17 have the C library's only.
-            *(["--locale-provider=builtin"] if int(binaries.major) >= 17 else []),
-            "--locale=C.UTF-8",
-            *options,
-        ]
-        identity = builder.identity if builder else Identity()
         run = subprocess.run(
-            command,
+            _initdb_command(starter, draft, secret.fileno()),
             cwd=draft,
             capture_output=True,
             text=True,
             check=False,
-            pass_fds=[secret.fileno()],
-            **identity,
+            # With the lock, an initdb that outlives a killed starter is waited for by the next one.
+            pass_fds=[secret.fileno(), starter.server_lock],
+            **(builder.identity if builder else Identity()),
         )
     if run.returncode:
         raise EmbeddedServerError(f"cannot make a cluster in {draft.parent}: {_reason(run.stderr)}")
+
+
+def _initdb_command(starter: Starter, draft: Path, password_descriptor: int) -> list[str]:
+    has_builtin_locales = int(starter.binaries.major) >= 17
+    return [
+        starter.binaries.program("initdb"),
+        f"--pgdata={data_argument(draft)}",
+        f"--username={SUPERUSER}",
+        f"--pwfile=/dev/fd/{password_descriptor}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        # The same sort order on every machine; servers before 17 have the C library's only.
+        *(["--locale-provider=builtin"] if has_builtin_locales else []),
+        "--locale=C.UTF-8",
+        *(["--no-sync"] if starter.is_throwaway else []),
+    ]
 
 
 def _reason(complaints: str) -> str:

@@ -3,7 +3,7 @@
 Every user of the server holds a shared lock (`users.lock`). Whoever gets it alone may stop the
 server: the last user on leaving, or the keeper (keeper.py) when the last user was killed.
 `start.lock` is held while looking for a server and starting one, so two starts never collide.
-`server.lock` is held by the server's own processes, so that no pid has to be trusted.
+`server.lock` is held by the server's own processes and the keeper, so that no pid has to be trusted.
 """
 
 import os
@@ -21,6 +21,7 @@ from ingest.database.cluster import (
     WAREHOUSE,
     Passwords,
     Place,
+    Starter,
     check_version,
     create_cluster,
     ensure_roles_and_databases,
@@ -33,6 +34,8 @@ from ingest.database.locks import ALONE, POLL_SECONDS, SHARED, is_held, open_loc
 from ingest.database.postmaster import Postmaster, read_pid_file
 from ingest.database.url import DatabaseUrl, parse_url
 from ingest.settings import Settings
+
+_LEFTOVER_SECONDS = 30
 
 
 @dataclass(slots=True)
@@ -171,15 +174,26 @@ def _answers(found: Postmaster, passwords: Passwords) -> bool:
 
 
 def _start(place: Place, binaries: Binaries, passwords: Passwords, *, is_throwaway: bool) -> Postmaster:
-    account = server_account(place.data)
-    binaries = runnable_by(account, binaries)
-    clear_traces(place)
-    if not place.data.exists():
-        create_cluster(
-            place, binaries, account=account, password=passwords.superuser, is_throwaway=is_throwaway
+    server_lock = open_lock(place.server_lock)
+    try:
+        if not take(server_lock, ALONE, seconds=_LEFTOVER_SECONDS):
+            raise EmbeddedServerError(f"processes of a killed server still use {place.data}")
+        account = server_account(place.data)
+        runnable = runnable_by(account, binaries)
+        clear_traces(place)
+        starter = Starter(
+            place=place,
+            binaries=runnable,
+            account=account,
+            server_lock=server_lock,
+            is_throwaway=is_throwaway,
         )
-    check_version(place, binaries)
-    return launch(place, binaries, account, is_throwaway=is_throwaway)
+        if not place.data.exists():
+            create_cluster(starter, password=passwords.superuser)
+        check_version(place, runnable)
+        return launch(starter)
+    finally:
+        os.close(server_lock)
 
 
 def _superuser(port: int, passwords: Passwords) -> DatabaseUrl:

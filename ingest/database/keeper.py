@@ -82,7 +82,6 @@ def _start(plan: Plan) -> subprocess.Popen[bytes]:
         )
     finally:
         os.close(log)
-        os.close(plan["server_lock"])  # from here on only the server's processes hold it
 
 
 def _interrupt_when_keeper_dies() -> None:

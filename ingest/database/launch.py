@@ -13,15 +13,14 @@ import time
 from pathlib import Path
 
 from ingest.database import keeper
-from ingest.database.binaries import Account, Binaries
-from ingest.database.cluster import Place, data_argument, short_temp_folder, write_private
+from ingest.database.binaries import Account
+from ingest.database.cluster import Place, Starter, data_argument, short_temp_folder, write_private
 from ingest.database.errors import EmbeddedServerError
-from ingest.database.locks import ALONE, POLL_SECONDS, open_lock, take
+from ingest.database.locks import POLL_SECONDS
 from ingest.database.postmaster import Postmaster, may_be_server_of, read_pid_file, stop_postmaster
 
 HOST = "127.0.0.1"
 START_SECONDS = 300  # recovery after a power cut replays up to max_wal_size
-_LEFTOVER_SECONDS = 30
 _PORT_ATTEMPTS = 5
 _LOG_BYTES = 10 * 1024 * 1024
 # Sized for a laptop: a quarter of a gigabyte of cache, and checkpoints rare enough for bulk loads.
@@ -43,31 +42,29 @@ _TUNING = {
 _THROWAWAY = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB"}
 
 
-def launch(place: Place, binaries: Binaries, account: Account | None, *, is_throwaway: bool) -> Postmaster:
-    """Start a server on `place.data` and return it when it takes connections.
+def launch(starter: Starter) -> Postmaster:
+    """Start a server on the data and return it when it takes connections.
 
     Raises EmbeddedServerError with the server's own last complaint.
     """
-    server_lock = open_lock(place.server_lock)
-    try:
-        if not take(server_lock, ALONE, seconds=_LEFTOVER_SECONDS):
-            raise EmbeddedServerError(f"processes of a killed server still use {place.data}")
-        complaint = ""
-        for _ in range(_PORT_ATTEMPTS):
-            log_start = _rotated_size(place.log)
-            found = _attempt(place, binaries, account, server_lock=server_lock, is_throwaway=is_throwaway)
-            if found:
-                return found
-            complaint = _complaint(place.log, log_start)
-            if "TCP/IP" not in complaint:  # anything but a port that was taken meanwhile
-                break
-    finally:
-        os.close(server_lock)
-    raise EmbeddedServerError(f"the embedded server does not start: {complaint} (see {place.log})")
+    log = starter.place.log
+    complaint = ""
+    for _ in range(_PORT_ATTEMPTS):
+        log_start = _rotated_size(log)
+        found = _attempt(starter)
+        if found:
+            return found
+        complaint = _complaint(log, log_start)
+        if "TCP/IP" not in complaint:  # anything but a port that was taken meanwhile
+            break
+    raise EmbeddedServerError(f"the embedded server does not start: {complaint} (see {log})")
 
 
 def clear_traces(place: Place) -> None:
-    """Remove what a killed server left: its pid file and its socket directory."""
+    """Remove what a killed server left: its pid file and its socket directory.
+
+    The caller holds the server's lock, so none of ours runs.
+    """
     found = read_pid_file(place.data)
     if found and may_be_server_of(found.pid, place.data):
         raise EmbeddedServerError(
@@ -88,30 +85,33 @@ def stop_alone(place: Place, *, is_throwaway: bool) -> None:
         shutil.rmtree(place.data, ignore_errors=True)
 
 
-def _attempt(
-    place: Place, binaries: Binaries, account: Account | None, *, server_lock: int, is_throwaway: bool
-) -> Postmaster | None:
+def _attempt(starter: Starter) -> Postmaster | None:
+    place = starter.place
     port = _free_port(place)
-    run = _make_run_folder(place, account)
-    tuning = _TUNING | (_THROWAWAY if is_throwaway else {})
-    settings = tuning | {"port": str(port), "unix_socket_directories": str(run)}
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    plan = keeper.Plan(
-        command=[binaries.program("postgres"), "-D", data_argument(place.data), *options],
-        data=str(place.data),
-        log=str(place.log),
-        users_lock=str(place.users_lock),
-        server_lock=server_lock,
-        run=str(run),
-        identity=account.identity if account else keeper.Identity(),
-        is_throwaway=is_throwaway,
-    )
-    found = _wait_ready(place, _start_keeper(plan, place.log))
+    run = _make_run_folder(place, starter.account)
+    found = _wait_ready(place, _start_keeper(_plan(starter, port, run), place.log))
     if found:
         write_private(place.port, str(port))
     else:
         _remove_run_folder(place)
     return found
+
+
+def _plan(starter: Starter, port: int, run: Path) -> keeper.Plan:
+    place = starter.place
+    tuning = _TUNING | (_THROWAWAY if starter.is_throwaway else {})
+    settings = tuning | {"port": str(port), "unix_socket_directories": str(run)}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return keeper.Plan(
+        command=[starter.binaries.program("postgres"), "-D", data_argument(place.data), *options],
+        data=str(place.data),
+        log=str(place.log),
+        users_lock=str(place.users_lock),
+        server_lock=starter.server_lock,
+        run=str(run),
+        identity=starter.account.identity if starter.account else keeper.Identity(),
+        is_throwaway=starter.is_throwaway,
+    )
 
 
 def _start_keeper(plan: keeper.Plan, log_path: Path) -> int:

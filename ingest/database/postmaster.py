@@ -57,7 +57,7 @@ def is_postgres(pid: int) -> bool:
 def stop_postmaster(pid: int, *, lock: Path, patience_seconds: float = 120) -> None:
     """Fast shutdown: clients are cut off, nothing is lost. An immediate one if that takes too long.
 
-    `lock` is the file that every process of the server holds a lock on.
+    `lock` is the file that every process of the server (and its keeper) holds a lock on.
     """
     for number, patience in ((signal.SIGINT, patience_seconds), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
         if not is_held(lock):

@@ -68,7 +68,9 @@ class Command:
         """Block until the command has its server; fails with what the command wrote if it ended."""
         assert self._process.stdout and self._process.stderr
         line = self._process.stdout.readline()
-        assert line, self._process.stderr.read()
+        if not line:
+            _, complaint = self._process.communicate()
+            raise AssertionError(complaint)
         self._told = json.loads(line)
         return self
 

@@ -106,6 +106,16 @@ def test_a_pid_file_that_names_a_recycled_pid_is_no_obstacle(
         again.stop()
 
 
+def test_an_initdb_that_outlives_its_killed_starter_is_waited_for(tmp_path: Path) -> None:
+    with Command(tmp_path) as starter:
+        assert eventually((tmp_path / "data.draft" / "base").exists)
+        starter.kill()
+    with Command(tmp_path).wait_ready() as following:
+        assert following.ask("select 1") == 1
+        following.leave()
+    assert not (tmp_path / "data.draft").exists()
+
+
 @pytest.mark.slow
 def test_a_start_killed_at_any_moment_leaves_nothing_and_the_next_one_succeeds(tmp_path: Path) -> None:
     for moment in range(10):
