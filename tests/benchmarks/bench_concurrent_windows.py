@@ -64,7 +64,7 @@ def database(scratch: Path) -> Iterator[DatabaseUrl]:
     server = None if given else start_embedded(scratch / "postgres", is_throwaway=True)
     maintenance_url = parse_url(given) if given else server.superuser_url
     owner = maintenance_url if given else server.url
-    url = owner.with_database(f"lqo_bench_{uuid4().hex}")
+    url = owner.with_database(f"lqo_races_{uuid4().hex}")
     try:
         with connect(maintenance_url, autocommit=True) as maintenance:
             create_database(maintenance, url.dbname, owner=owner.user)
