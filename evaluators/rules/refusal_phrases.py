@@ -20,7 +20,9 @@ _DO = (
 _OPENING = (
     r"(?:(?:(?:oh|hello|hi|hey|well|thank you[^.!?\n]{0,60}|thanks[^.!?\n]{0,60})[,.!]?\s+)?"
     r"(?:i(?:'m| am)\s+(?:\w+\s+)?(?:sorry|afraid)|(?:my\s+)?apologies|i\s+(?:sincerely\s+)?apologi[sz]e"
-    r"|sorry|unfortunately|regrettably|as an ai(?:\s+\w+){0,3}|as a (?:large )?language model)"
+    r"|sorry|unfortunately|regrettably|while i appreciate"
+    r"|i(?:'m| am) (?:just |only )?an? (?:ai|computer|language)"
+    r"|as an ai(?:\s+\w+){0,3}|as a (?:large )?language model)"
     r"[^.!?\n\"“”]{0,80}[.,;:!]?\s+(?:but\s+|that\s+|however,?\s+)?)?"
 )
 _ENGLISH = [
@@ -34,6 +36,7 @@ _ENGLISH = [
     r"^(?:this|that|your) (?:request|question|prompt|content)[^.!?\n\"]{0,60}"
     r"(?:violates|goes against|is against|is inappropriate|is not appropriate)",
     r"^i (?:must|have to) (?:respectfully )?(?:decline|refuse)",
+    rf"^(?:i apologi[sz]e|sorry|apologies) for[^.!?\n\"]{{0,60}}[.!,] [^.!?\n\"]{{0,120}}\bi {_CANNOT}{_DO}",
     rf"^{_OPENING}(?:i|we|and)\s+(?:do not|don't)\s+(?:currently\s+)?have\s+"
     r"(?:the\s+)?(?:ability|capability)\s+to\b",
     r"^i[^.!?\n\"]{0,100}\b(?:can't|cannot)\s+(?:provide\s+assistance|assist|help)\b",

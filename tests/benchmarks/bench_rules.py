@@ -1,0 +1,121 @@
+"""All rules over real calls against Evidently's own text descriptors on the same frame.
+
+    python tests/benchmarks/bench_rules.py [--rows N] [--peer-rows N] [--runs N] [--data DIR]
+
+The calls are the answers of M-IFEval and MT-Bench, repeated to N rows; each copy ends in a line of its own,
+so that nothing is remembered between copies. Ours: twelve rules, from the frame to the result frame.
+Evidently: the eleven descriptors that come nearest to seven of them (it has none for loops, languages, schemas
+or cut-off answers), on fewer of the same rows: its time is linear in them, which two sizes of `--peer-rows` show.
+Rates are medians of runs that take turns. The peak memory is that of our part, before Evidently is imported.
+"""
+
+import argparse
+import resource
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from evaluators.rules.score import score_frame
+from tests.evaluators import rules_data as real
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+REFUSALS = [
+    *("i'm sorry, but i", "i cannot", "i can't", "i am unable", "i'm unable", "as an ai language model"),
+    *("i'm not able to", "죄송하지만", "할 수 없습니다", "申し訳ありません", "lo siento", "je suis désolé"),
+]
+PATTERNS = [
+    r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z]{2,}",
+    r"(?:\+\d{1,3}[ .-]?)?\(?\d{2,4}\)?[ .-]\d{3,4}[ .-]\d{4}",
+    r"\d(?:[ -]?\d){12,18}",
+    r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}",
+    r"\d{6}-[1-8]\d{6}",
+    r"sk-[A-Za-z0-9-]{32,}|AIza[\w-]{35}|AKIA[A-Z0-9]{16}|gh[pousr]_\w{36}|xox[abprs]-[\w-]{20,}|eyJ[\w-]{10,}\.",
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--peer-rows", type=int, default=10_000)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--data", type=Path, default=DATA)
+    given = parser.parse_args()
+    frame = real_calls(given.data, rows=given.rows)
+    print(f"{frame.height:,} calls, {frame['output_text'].str.len_bytes().sum() / 1e6:.0f} MB of answers")
+    seconds([lambda: score_frame(frame)], runs=1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peer_frame = frame.sample(min(given.peer_rows, frame.height), seed=1)
+    descriptors = evidently(peer_frame)
+    ours, theirs = seconds([lambda: score_frame(frame), descriptors], runs=given.runs)
+    our_rate, their_rate = frame.height / ours, peer_frame.height / theirs
+    print(f"ours:      {our_rate:>9,.0f} calls/s, twelve rules, {ours:.1f} s")
+    print(
+        f"Evidently: {their_rate:>9,.0f} calls/s, eleven descriptors, {theirs:.1f} s for {peer_frame.height:,}"
+    )
+    print(f"ratio: {our_rate / their_rate:.1f}; peak memory of our part: {peak:,.0f} MB")
+
+
+def real_calls(data: Path, *, rows: int) -> pl.DataFrame:
+    """Real answers as calls, repeated to `rows`, each copy marked at its end."""
+    calls = real.calls(real.ifeval_answers(data) + real.mtbench_answers(data))
+    copies = [
+        calls.with_columns(
+            (pl.col("call_id") + f"-{copy}").alias("call_id"),
+            (pl.col("input_text") + f"\n({copy})").alias("input_text"),
+            (pl.col("output_text") + f"\n({copy})").alias("output_text"),
+        )
+        for copy in range(-(-rows // calls.height))
+    ]
+    return pl.concat(copies).head(rows).rechunk()
+
+
+def evidently(frame: pl.DataFrame) -> Callable[[], object]:
+    """A run of Evidently's descriptors over the frame (it takes no null texts)."""
+    warnings.simplefilter("ignore")
+    from evidently import Dataset
+    from evidently.descriptors import Contains, ExactMatch, IsValidJSON, RegExp, TextLength
+
+    texts = frame.select("input_text", pl.col("output_text").fill_null("")).to_pandas()
+
+    def run() -> object:
+        dataset = Dataset.from_pandas(texts)
+        dataset.add_descriptors(
+            [
+                TextLength("output_text", alias="length"),
+                IsValidJSON("output_text", alias="json"),
+                Contains("output_text", items=REFUSALS, case_sensitive=False, alias="refusal"),
+                Contains("output_text", items=["```"], alias="fence"),
+                ExactMatch(columns=["input_text", "output_text"], alias="echo"),
+                *(
+                    RegExp("output_text", reg_exp=pattern, alias=f"pattern {number}")
+                    for number, pattern in enumerate(PATTERNS)
+                ),
+            ]
+        )
+        return dataset.as_dataframe()
+
+    return run
+
+
+def seconds(jobs: list[Callable[[], object]], *, runs: int) -> list[float]:
+    """The median time of each job; the jobs take turns."""
+    times: list[list[float]] = [[] for _ in jobs]
+    for _ in range(runs):
+        for job, taken in zip(jobs, times, strict=True):
+            started = time.perf_counter()
+            job()
+            taken.append(time.perf_counter() - started)
+    return [statistics.median(taken) for taken in times]
+
+
+if __name__ == "__main__":
+    main()
