@@ -24,7 +24,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: dict[str, Any] | None = None
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The columns of `raw.llm_calls` and `raw.llm_bodies`, before landing.
 
     `call_id` is a v7 whose time is `started_at` to the millisecond. `usage_raw` is the provider's

@@ -1,7 +1,6 @@
 """The bodies of a record and what they say."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -16,8 +15,7 @@ from ingest.providers.openai_chat import read_exchange
 _NOTHING_READ = Exchange()
 
 
-@dataclass(frozen=True, slots=True)
-class Bodies:
+class Bodies(msgspec.Struct, frozen=True, gc=False):
     """Request and response as bytes, and the fields that a record may leave for them to say."""
 
     request: bytes | None

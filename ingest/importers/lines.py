@@ -1,14 +1,14 @@
 """Lines of a stream, in constant memory."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 LONGEST_LINE = 32 << 20
 _PREFIX = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """Line `number` (from 1) without its end. A line that is too long has only its beginning here."""
 
     number: int

@@ -3,7 +3,6 @@
 docs/call-record.md describes the format.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ Name = str | int | None
 _ABSENT = msgspec.Raw()
 
 
-class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
     """The members a line may have. `Raw` ones keep their bytes as they stand in the line."""
 
     call_id: Name = None
@@ -64,8 +63,7 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     output_preview: msgspec.Raw = _ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True, gc=False):
     """A record and the members it does not know."""
 
     record: Record

@@ -1,16 +1,16 @@
 """Each id once within a batch: what the primary keys do between batches."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
+
+import msgspec
 
 from ingest.call import Call
 from ingest.landing.result import Problem
 from ingest.uuid7 import milliseconds
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(msgspec.Struct, frozen=True, gc=False):
     """A valid call of the batch; `index` is its place in what was given."""
 
     index: int

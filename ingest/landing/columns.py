@@ -24,9 +24,14 @@ NAMES = (
     "finish_reason",
     "purpose",
     "body_state",
+    "user_id",
+    "session_id",
+    "trace_id",
 )
-"""Few distinct values: their rendered form is remembered."""
-TEXTS = ("external_id", "user_id", "session_id", "trace_id", "error_message", "usage_raw")
+"""Often the same in many calls: their rendered form is remembered."""
+LONGEST_NAME = 500
+"""Characters of a name: marts index them, and an index row ends at 2.7 KB."""
+TEXTS = ("external_id", "error_message", "usage_raw")
 DOCUMENTS = ("tags", "usage", "attempts")
 PREVIEWS = ("input_preview", "output_preview")
 BODY_TEXTS = ("input_text", "output_text")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+import msgspec
+
 from ingest.call import Call
 from ingest.landing.batch_ids import BatchIds, Kept
 from ingest.landing.content import content_hash
@@ -17,8 +19,7 @@ from ingest.uuid7 import EPOCH, milliseconds
 PREVIEW_CHARACTERS = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One rendered call; `index` is its place in what was given."""
 
     index: int
@@ -61,7 +62,7 @@ def prepare(calls: Sequence[Call], *, load_id: UUID, earliest: datetime, latest:
 
 
 def _render(kept: Kept, *, load_id: UUID) -> Row | Reject:
-    call = clip_names(kept.call)
+    call = kept.call
     previews = _preview(call.input_text), _preview(call.output_text)
     try:
         try:
@@ -69,7 +70,7 @@ def _render(kept: Kept, *, load_id: UUID) -> Row | Reject:
                 call, ordinal=kept.index, content_hash=kept.content_hash, load_id=load_id, previews=previews
             )
         except UnholdableError:
-            call, previews = repair_call(call, previews=previews)
+            call, previews = repair_call(clip_names(call), previews=previews)
             data = render(
                 call, ordinal=kept.index, content_hash=kept.content_hash, load_id=load_id, previews=previews
             )

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from ingest.call import Call
-from ingest.landing.columns import NAMES, STAGE, TEXTS
+from ingest.landing.columns import LONGEST_NAME, NAMES, STAGE, TEXTS
 from ingest.landing.content import compress
 from ingest.uuid7 import EPOCH, milliseconds
 
@@ -36,7 +36,7 @@ _NO_ATTEMPTS = _size(3) + b"\x01[]"
 
 
 class UnholdableError(ValueError):
-    """A text or document holds what Postgres cannot: repair the call and render it again."""
+    """A text or document is more than Postgres can hold: repair the call and render it again."""
 
 
 def render(
@@ -44,7 +44,8 @@ def render(
 ) -> bytes:
     """The row of a valid call, `columns.STAGE` in order; `started_at` is cut to the millisecond.
 
-    Raises UnholdableError for NUL or a lone surrogate anywhere, or a document that JSON cannot hold.
+    Raises UnholdableError for NUL or a lone surrogate anywhere, a name too long for an index, or a
+    document that JSON cannot hold.
     """
     started_at = milliseconds(call.started_at) * 1000 - _POSTGRES_EPOCH
     ids = (16, call.call_id.bytes, 8, started_at, 16, load_id.bytes)
@@ -69,12 +70,10 @@ def render(
     )
 
 
+@lru_cache(maxsize=16384)
 def _name(value: str | None) -> bytes:
-    return _NULL if value is None else _remembered(value)
-
-
-@lru_cache(maxsize=8192)
-def _remembered(value: str) -> bytes:
+    if value is not None and len(value) > LONGEST_NAME:
+        raise UnholdableError
     return _text(value)
 
 

@@ -1,28 +1,23 @@
 """A call that cannot be a row as it is, made one without a loss: escaped or clipped, and marked."""
 
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from ingest.call import Attempt, Call
-from ingest.landing.columns import BODY_TEXTS, NAMES, TEXTS
+from ingest.landing.columns import BODY_TEXTS, LONGEST_NAME, NAMES, TEXTS
 from ingest.landing.text import REPAIRED_TAG, is_holdable, is_holdable_json, repair, repair_json
 
 Previews = tuple[str | None, str | None]
 
-LONGEST_NAME = 500
-"""Characters in a model, project, user and the like: marts index them, and an index row ends at 2.7 KB."""
 CLIPPED_TAG = "lqo.clipped"
-_CLIPPED = (*NAMES, "user_id", "session_id", "trace_id")
-_clipped_of = attrgetter(*_CLIPPED)
 
 
 def clip_names(call: Call) -> Call:
     """`call` with names of at most 500 characters; the whole of a longer one stands in its tags."""
-    if all(value is None or len(value) <= LONGEST_NAME for value in _clipped_of(call)):
+    whole = {name: value for name in NAMES if len(value := getattr(call, name) or "") > LONGEST_NAME}
+    if not whole:
         return call
-    whole = {name: value for name in _CLIPPED if len(value := getattr(call, name) or "") > LONGEST_NAME}
     cut = {name: value[:LONGEST_NAME] for name, value in whole.items()}
     return msgspec.structs.replace(call, **cut, tags={**call.tags, CLIPPED_TAG: whole})
 

@@ -1,6 +1,5 @@
 """What must hold for a call to become a row: structure only. Odd rates and unknown models do land."""
 
-import math
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -9,6 +8,7 @@ from ingest.landing.result import Problem
 from ingest.uuid7 import milliseconds
 
 LONGEST_CALL = timedelta(days=30)
+_LONGEST_MILLISECONDS = LONGEST_CALL / timedelta(milliseconds=1)
 LONGEST_EXTERNAL_ID = 2000
 """Bytes: it is the key of an index, and an index row ends at 2.7 KB."""
 
@@ -24,7 +24,7 @@ def problem_of(call: Call, *, earliest: datetime, latest: datetime) -> Problem |
     """The first reason why `call` cannot land, or None. `started_at` must be in [earliest, latest)."""
     return (
         _time_problem(call, earliest=earliest, latest=latest)
-        or _latency_problem(call)
+        or _number_problem(call)
         or _choice_problem(call)
         or _size_problem(call)
     )
@@ -62,16 +62,14 @@ def _end_problem(started_at: datetime, ended_at: datetime) -> Problem | None:
     return None
 
 
-def _latency_problem(call: Call) -> Problem | None:
-    for name, value in (("latency_ms", call.latency_ms), ("ttft_ms", call.ttft_ms)):
-        if value is None:
-            continue
-        if value < 0:
-            return Problem("negative_latency", f"{name} is {value:g}")
-        if not math.isfinite(value) or value > LONGEST_CALL / timedelta(milliseconds=1):
-            return Problem("absurd_value", f"{name} is {value:g}")
+def _number_problem(call: Call) -> Problem | None:
     if call.http_status is not None and not 0 <= call.http_status <= 999:
         return Problem("absurd_value", f"http_status is {call.http_status}")
+    for name, value in (("latency_ms", call.latency_ms), ("ttft_ms", call.ttft_ms)):
+        # Comparisons with a NaN are false, so it takes the way of what is too long.
+        if value is not None and not 0 <= value <= _LONGEST_MILLISECONDS:
+            reason = "negative_latency" if value < 0 else "absurd_value"
+            return Problem(reason, f"{name} is {value:g}")
     return None
 
 
