@@ -8,6 +8,7 @@ import pytest
 
 from ingest.database.connect import connect
 from ingest.database.embedded import EmbeddedServer, start_embedded
+from ingest.database.locks import is_held
 from tests.ingest.embedded_commands import Command, eventually, is_running, keeper_of
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks processes up in /proc")
@@ -110,6 +111,7 @@ def test_an_initdb_that_outlives_its_killed_starter_is_waited_for(tmp_path: Path
     with Command(tmp_path) as starter:
         assert eventually((tmp_path / "data.draft" / "base").exists)
         starter.kill()
+        assert is_held(tmp_path / "server.lock")
     with Command(tmp_path).wait_ready() as following:
         assert following.ask("select 1") == 1
         following.leave()
