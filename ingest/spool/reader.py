@@ -84,12 +84,21 @@ class Batch:
 
 
 def list_segments(directory: Path) -> tuple[Segment, ...]:
-    """Every segment, oldest first. A file that cannot be read is listed with its fault.
+    """The segments that hold something, oldest first. A file that cannot be read is listed with its fault.
 
+    Read them in this order and to their ends, and records come as they were written, over segments
+    too: all but the last one listed are finished. (Hence the segment prepared for later is left out, with
+    all behind it: filled after its predecessor was read, it would show an END before its START.)
     Cheap enough to ask every second: sealed files do not change and are opened once per process.
     """
-    found = (_describe(path) for path in segment_paths(directory))
-    return tuple(segment for segment in found if segment is not None)
+    found: list[Segment] = []
+    for path in segment_paths(directory):
+        segment = _describe(path)
+        if segment is not None and not segment.is_sealed and segment.last_seq == 0:
+            break
+        if segment is not None:
+            found.append(segment)
+    return tuple(found)
 
 
 def read_records(
@@ -211,8 +220,9 @@ class _NotSealedError(Exception):
 def _sealed(path: Path, inode: int, modified_ns: int, size: int) -> Segment:  # noqa: ARG001
     with closing(_connect(path)) as connection:
         segment = _segment_row(connection, path=path)
-    if not segment.is_sealed:
-        raise _NotSealedError(segment)
+        if not segment.is_sealed:
+            (has_records,) = connection.execute("select exists (select 1 from records)").fetchone()
+            raise _NotSealedError(segment if has_records else replace(segment, last_seq=0))
     return segment
 
 

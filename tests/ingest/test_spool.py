@@ -111,6 +111,20 @@ async def test_an_idle_segment_is_sealed_after_its_time_and_an_empty_one_never(t
     spool.close()
 
 
+async def test_a_segment_is_listed_once_its_predecessor_is_finished(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, rotate_bytes=1_000)
+    assert list_segments(tmp_path) == ()
+    await spool.append(start())
+    await until(lambda: len(list(tmp_path.glob("*.sqlite"))) == 2)
+    (only,) = list_segments(tmp_path)
+    await spool.append(start(bytes(1_000)))
+    assert [s.number for s in list_segments(tmp_path)] == [only.number]
+    await spool.append(start())
+    assert [s.number for s in list_segments(tmp_path)] == [only.number, only.number + 1]
+    assert len(everything(tmp_path)) == 3
+    spool.close()
+
+
 async def test_batches_page_through_a_segment_while_it_is_written(spool: Spool) -> None:
     sent = [start(bytes(1000)) for _ in range(25)]
     for record in sent:
@@ -238,7 +252,7 @@ async def test_rows_missing_from_a_sealed_segment_are_reported(tmp_path: Path) -
     assert read_records(segment).segment.fault == "1 records are missing between seq 0 and 4"
 
 
-def test_a_file_that_is_no_database_is_listed_with_its_fault(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_listed_with_its_fault(tmp_path: Path) -> None:
     (tmp_path / f"0000000007-{UUID(int=7)}.sqlite").write_bytes(b"garbage" * 1000)
     (tmp_path / "notes.sqlite").write_bytes(b"not a segment")
     (segment,) = list_segments(tmp_path)
@@ -246,7 +260,8 @@ def test_a_file_that_is_no_database_is_listed_with_its_fault(tmp_path: Path) -> 
     assert segment.fault == "unreadable: file is not a database"
     assert read_records(segment).segment.fault is not None
     spool = Spool(tmp_path)
-    assert [s.number for s in list_segments(tmp_path)][:2] == [7, 8]
+    await spool.append(start())
+    assert [s.number for s in list_segments(tmp_path)] == [7, 8]
     spool.close()
 
 
