@@ -11,8 +11,12 @@ from ingest.settings import Settings
 
 def dagster_database(settings: Settings, url: DatabaseUrl) -> DatabaseUrl:
     """Dagster's database, made if missing: `dagster` on our own server, `<warehouse>_dagster` elsewhere."""
-    name = f"{url.dbname or url.user}_{DAGSTER}" if settings.database_url else DAGSTER
-    return ensure_sibling_database(url, name)
+    return ensure_sibling_database(url, dagster_database_name(settings, url))
+
+
+def dagster_database_name(settings: Settings, url: DatabaseUrl) -> str:
+    """What Dagster's database is called beside the warehouse at `url`, made or not."""
+    return f"{url.dbname or url.user}_{DAGSTER}" if settings.database_url else DAGSTER
 
 
 def ensure_sibling_database(url: DatabaseUrl, name: str) -> DatabaseUrl:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import typer
 from ingest.database.connect import connect
 from ingest.database.embedded import ensure_database
 from ingest.database.migrate import current_revision, head_revision
+from ingest.database.sibling import dagster_database_name
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 
@@ -71,7 +73,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     try:
         with ensure_database(settings) as url:
             yield True, "database", url.masked()
-            yield from _database(url)
+            yield from _database(settings, url)
     except (RuntimeError, ValueError, OSError, psycopg.Error) as error:
         yield False, "database", " ".join(str(error).split())
 
@@ -87,12 +89,12 @@ def _home(home: Path) -> Finding:
     return free >= LEAST_FREE_BYTES, "LQO_HOME", f"{home}, {free / (1 << 30):.1f} GB free"
 
 
-def _database(url: DatabaseUrl) -> Iterator[Finding]:
+def _database(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
     yield _schema(current_revision(url), head_revision())
     checks: list[tuple[str, Callable[[psycopg.Connection], Finding]]] = [
         ("server", _server),
         ("time zone", _time_zone),
-        ("dagster database", _dagster_database),
+        ("dagster database", partial(_dagster_database, name=dagster_database_name(settings, url))),
     ]
     with connect(url, autocommit=True) as connection:
         for name, check in checks:
@@ -125,7 +127,16 @@ def _time_zone(connection: psycopg.Connection) -> Finding:
     return zone == "UTC", "time zone", f"session in {zone}"
 
 
-def _dagster_database(connection: psycopg.Connection) -> Finding:
-    row = connection.execute("select count(*) from pg_database where datname = 'dagster'").fetchone()
-    found = bool(row and row[0])
-    return found, "dagster database", "there" if found else "create a database named dagster on this server"
+def _dagster_database(connection: psycopg.Connection, *, name: str) -> Finding:
+    row = connection.execute(_CAN_HAVE_DATABASE, [name]).fetchone()
+    found, may_create = row or (False, False)
+    if found or may_create:
+        return True, "dagster database", f"{name}{'' if found else ', made when it is first needed'}"
+    return False, "dagster database", f"have an administrator create the database {name}"
+
+
+_CAN_HAVE_DATABASE = """
+select
+    exists (select from pg_database where datname = %s),
+    (select rolcreatedb or rolsuper from pg_roles where rolname = current_user)
+"""

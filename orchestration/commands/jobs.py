@@ -38,6 +38,7 @@ def backfill(
     from_day, to_day = _day(first, option="--from"), _day(last, option="--to")
     if from_day > to_day:
         raise UserError(f"--from {from_day} is after --to {to_day}", code=2)
+    from ingest.database.sibling import dagster_database
     from orchestration.backfill import backfill as run_backfill
 
     settings = settings_or_exit()
@@ -50,6 +51,7 @@ def backfill(
             from_day=from_day,
             to_day=to_day,
             on_progress=_say,
+            dagster_url=dagster_database(settings, url),
         )
     typer.echo(str(outcome))
     if not outcome.ok:

@@ -31,6 +31,7 @@ def up(
     upstream: Upstream = OPENAI,
 ) -> None:
     """Run the whole local stack in the foreground; Ctrl-C stops all of it."""
+    from ingest.database.sibling import dagster_database
     from orchestration.dbt import ensure_manifest, ensure_views
     from orchestration.instance import prepare_instance
 
@@ -40,7 +41,7 @@ def up(
         typer.echo("database ready; preparing dbt and Dagster", err=True)
         ensure_manifest(settings)
         ensure_views(settings, url)
-        instance_env = prepare_instance(settings, url.with_database("dagster"))
+        instance_env = prepare_instance(settings, dagster_database(settings, url))
         ports = [_free_port(host, port) for port in (proxy_port, dagster_port, api_port)]
         parts = _parts(settings, host=host, ports=ports, upstream=upstream, dagster_env=instance_env)
         supervisor = Supervisor(parts, logs=settings.home / "logs")

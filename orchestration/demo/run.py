@@ -17,6 +17,7 @@ from rich.console import Console
 from ingest.database.connect import connect
 from ingest.database.embedded import ensure_database
 from ingest.database.migrate import migrate
+from ingest.database.sibling import dagster_database
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.demo.models import REGRESSED_MODEL
@@ -85,7 +86,7 @@ def _run(
     with steps.step("dbt", "preparing dbt and Dagster"):
         ensure_manifest(settings)
         ensure_views(settings, url)
-        prepare_instance(settings, url.with_database("dagster"))
+        prepare_instance(settings, dagster_database(settings, url))
     with steps.step("days", "checking, scoring, pricing and modelling every day"):
         run_days(settings, from_day=first, to_day=plan.until.date())
     with connect(url) as connection:
