@@ -61,7 +61,14 @@ def test_a_second_run_lands_and_fires_only_what_is_new(demo: Any) -> None:
 
 
 def test_the_page_tells_a_person_the_same(demo: Any) -> None:
-    for words in (REGRESSED_MODEL, "worse", "resolved", "unpriced is not free", "What to open next", "make up"):
+    for words in (
+        REGRESSED_MODEL,
+        "worse",
+        "resolved",
+        "unpriced is not free",
+        "What to open next",
+        "make up",
+    ):
         assert words in demo.page
 
 
