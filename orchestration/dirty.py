@@ -39,7 +39,7 @@ order by dirty.hour desc, dirty.version
 
 WITHIN = """
 select hour, stage, version, changed_at from raw.dirty_hours
-where hour = any(%(hours)s::timestamptz[])
+where hour = any(%(hours)s::timestamptz[]) and stage in ('scores', 'charges')
 order by hour desc, version
 """
 
@@ -92,8 +92,12 @@ def snapshot(
     return [DirtyMark(*row) for row in rows]
 
 
-def marks_within(connection: Connection[TupleRow], windows: Iterable[Window]) -> list[DirtyMark]:
-    """All marks of the hours that the windows touch."""
+def result_marks(connection: Connection[TupleRow], windows: Iterable[Window]) -> list[DirtyMark]:
+    """Marks of scores and charges in the hours that the windows touch.
+
+    Taken before dbt reads the windows, they may be cleared after it. Marks of calls, labels and prices may
+    not: their rows may have come after the windows were scored and charged.
+    """
     with connection.transaction():
         rows = connection.execute(WITHIN, {"hours": hours_of(windows)}).fetchall()
     return [DirtyMark(*row) for row in rows]

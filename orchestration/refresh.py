@@ -12,7 +12,7 @@ from evaluators.rules.catalogue import RULES
 from ingest.settings import DEFAULT_START
 from orchestration.charging import ChargeResult, charge_window
 from orchestration.closing import reopen_changed
-from orchestration.dirty import DirtyMark, clear, clear_before, dirty_windows, marks_within, snapshot
+from orchestration.dirty import clear, clear_before, dirty_windows, result_marks, snapshot
 from orchestration.scoring import ScoreResult, score_window
 from orchestration.windows import Window
 
@@ -59,7 +59,7 @@ def light_refresh(
     corrected = dirty_windows(mark for mark in marks if mark.stage == "prices")
     repriced = charge_window(connection, corrected, reprice=True)
     charges = charge_window(connection, windows)
-    own = _made_meanwhile(connection, windows)
+    own = result_marks(connection, windows)
     run_dbt(windows)
     return RefreshResult(
         windows=tuple(windows),
@@ -70,12 +70,3 @@ def light_refresh(
         n_ignored=n_ignored,
         reopened=tuple(reopened),
     )
-
-
-def _made_meanwhile(connection: Connection[TupleRow], windows: Sequence[Window]) -> list[DirtyMark]:
-    """Marks of scores and charges in the windows: dbt is about to read what they stand for.
-
-    Marks of calls, labels and prices that came in the meantime stay: their rows have not been scored or
-    charged yet.
-    """
-    return [mark for mark in marks_within(connection, windows) if mark.stage in ("scores", "charges")]

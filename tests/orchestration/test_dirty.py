@@ -13,7 +13,7 @@ from orchestration.dirty import (
     clear_before,
     dirty_windows,
     mark_hours,
-    marks_within,
+    result_marks,
     snapshot,
 )
 from orchestration.windows import Window, hour_window
@@ -100,12 +100,15 @@ def test_hours_before_the_first_day_are_not_worked_on_and_can_be_dropped(connect
     assert left(connection) == [(DAY_START, "calls")]
 
 
-def test_marks_within_windows_are_those_of_their_hours(connection: Connection) -> None:
-    mark(connection, 1, 2)
+def test_result_marks_are_the_scores_and_charges_of_the_windows(connection: Connection) -> None:
+    stages: tuple[Stage, ...] = ("calls", "scores", "charges", "labels", "prices")
+    for stage in stages:
+        mark(connection, 1, 2, stage=stage)
+    second = hour_window(DAY_START + timedelta(hours=2))
 
-    assert [
-        each.hour.hour for each in marks_within(connection, [hour_window(DAY_START + timedelta(hours=2))])
-    ] == [2]
+    found = [(each.hour.hour, each.stage) for each in result_marks(connection, [second])]
+
+    assert found == [(2, "scores"), (2, "charges")]
 
 
 def test_the_default_first_day_is_the_one_of_the_settings(connection: Connection) -> None:
