@@ -1,15 +1,20 @@
 """Landing: rows, bodies, hours and dead letters in one transaction, the same after any number of runs."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
 from ingest.call import Attempt, Call
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
 from ingest.landing.content import compress, content_hash, decompress
 from ingest.landing.dead_letters import call_record
+from ingest.landing.months import ensure_months
 from ingest.landing.text import restore
 from ingest.uuid7 import uuid7
 from tests.ingest.landing_calls import NOON, land, make_call, value
@@ -263,6 +268,21 @@ def test_late_rows_get_the_month_they_need(connection: Connection) -> None:
     assert land(connection, *(make_call(at=at) for at in months)).landed == 3
     query = "select count(*) from pg_inherits where inhparent = 'raw.llm_calls'::regclass"
     assert value(connection, query) == 3
+
+
+def test_sessions_that_need_a_month_at_once_make_it_once(warehouse: DatabaseUrl) -> None:
+    months = [date(2023, month, 1) for month in range(1, 7)]
+    barrier = threading.Barrier(4)
+
+    def make() -> None:
+        with connect(warehouse, autocommit=True) as connection:
+            for month in months:
+                barrier.wait(30)
+                ensure_months(connection, [month])
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(make) for _ in range(4)]:
+            done.result(60)
 
 
 def test_a_landing_inside_a_transaction_goes_with_it(connection: Connection) -> None:

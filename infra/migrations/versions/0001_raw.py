@@ -182,7 +182,13 @@ begin
         child := target.parent || to_char(first_day, '"_y"YYYY"m"MM');
         continue when to_regclass(child) is not null;
         perform pg_advisory_xact_lock(hashtextextended('ingest.ensure_month', 0));
-        continue when to_regclass(child) is not null;
+        -- Not to_regclass: it may answer from a cache that has not heard of what another session committed
+        -- while this one waited. A query sees that with a snapshot of its own.
+        continue when exists (
+            select from pg_class
+            inner join pg_namespace on pg_namespace.oid = pg_class.relnamespace
+            where pg_namespace.nspname || '.' || pg_class.relname = child
+        );
         execute format('create table %s (like %s including all)', child, target.parent);
         if target.options <> '' then
             execute format('alter table %s set (%s)', child, target.options);
