@@ -169,7 +169,8 @@ def _of(alias: LiteralString) -> LiteralString:
     return ", ".join([f"{alias}.{name}" for name in names])
 
 
-# A charge that only knows a newer version of the book, or an END with the same tokens, is not restated.
+# A charge that only knows a newer version of the book, or an END with the same tokens, is not restated; an
+# attempt that the call no longer has differs from its missing row.
 KEEP_SUPERSEDED: LiteralString = f"""
 insert into cost.charge_history (
     {_KEYS}, {_VALUES}, price_version, is_provisional, charged_at, superseded_at, reason
@@ -192,8 +193,7 @@ left join charged_attempts as new
     on new.started_at = old.started_at
     and new.call_id = old.call_id
     and new.attempt = old.attempt
-where new.call_id is null
-   or ({_of("old")}) is distinct from ({_of("new")})
+where ({_of("old")}) is distinct from ({_of("new")})
 """
 
 DROP_VANISHED: LiteralString = """
