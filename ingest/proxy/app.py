@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from uuid import UUID
 
 import aiohttp
 
@@ -113,8 +112,18 @@ class _Proxy:
         try:
             body, refusal = await self._body(scope, receive)
             prepared = provider.prepare(body)
-            recorder = self._recorder(scope, prepared=prepared)
-            call_id = await self._start(scope, recorder, provider=provider, prepared=prepared, body=body)
+            key = client_key(scope["headers"])
+            recorder = self._recorder(key, prepared=prepared)
+            call_id = await recorder.start(
+                endpoint=scope["path"],
+                provider=provider.name,
+                requested_model=prepared.requested_model,
+                is_streamed=prepared.is_streamed,
+                request=body,
+                observer=read_observer(scope["headers"]),
+                purpose=read_purpose(scope["headers"]),
+                key_id=key_id(key, pepper=self._pepper),
+            )
             if refusal is not None:
                 await self._refuse_body(send, recorder, status=refusal, call_id=call_id)
                 return refusal, "error"
@@ -124,13 +133,34 @@ class _Proxy:
             message = f"the call was not sent, as it could not be logged: {error}"
             await _refuse(send, 503, message, kind="spool_refused")
             return 503, "refused"
+        return await self._relay(
+            scope,
+            receive,
+            send,
+            provider=provider,
+            prepared=prepared,
+            recorder=recorder,
+            call_header=call_id_header(call_id),
+        )
+
+    async def _relay(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        provider: Provider,
+        prepared: Prepared,
+        recorder: Recorder,
+        call_header: tuple[bytes, bytes],
+    ) -> tuple[int, str]:
         relay = Relay(
             provider=provider,
             recorder=recorder,
             limits=self._limits,
             receive=receive,
             send=send,
-            call_header=call_id_header(call_id),
+            call_header=call_header,
         )
         headers = forwarded_request_headers(scope["headers"])
         url = _upstream_url(provider, scope)
@@ -153,28 +183,13 @@ class _Proxy:
             return b"", 408
         return body, None
 
-    def _recorder(self, scope: Scope, *, prepared: Prepared) -> Recorder:
+    def _recorder(self, key: bytes | None, *, prepared: Prepared) -> Recorder:
         limits = self._limits
         return Recorder(
             self._spool,
-            key=client_key(scope["headers"]),
+            key=key,
             part_seconds=limits.part_seconds,
             part_bytes=limits.part_bytes if prepared.is_streamed else limits.plain_part_bytes,
-        )
-
-    async def _start(
-        self, scope: Scope, recorder: Recorder, *, provider: Provider, prepared: Prepared, body: bytes
-    ) -> UUID:
-        headers = scope["headers"]
-        return await recorder.start(
-            endpoint=scope["path"],
-            provider=provider.name,
-            requested_model=prepared.requested_model,
-            is_streamed=prepared.is_streamed,
-            request=body,
-            observer=read_observer(headers),
-            purpose=read_purpose(headers),
-            key_id=key_id(client_key(headers), pepper=self._pepper),
         )
 
     async def _refuse_body(self, send: Send, recorder: Recorder, *, status: int, call_id: object) -> None:

@@ -31,6 +31,8 @@ _HOP_BY_HOP = frozenset(
 )
 # Identity is asked for, as usage can be neither asked back out of nor read from a packed stream.
 _OURS_TO_SET = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
+_NOT_FORWARDED = _HOP_BY_HOP | _OURS_TO_SET
+_NOT_RETURNED = _HOP_BY_HOP | {CALL_ID}
 
 
 class BodyTooLargeError(Exception):
@@ -43,7 +45,9 @@ class ClientGoneError(Exception):
 
 def forwarded_request_headers(headers: Headers) -> list[tuple[str, str]]:
     """What goes upstream: all but hop-by-hop, observer and connection-bound headers."""
-    dropped = _HOP_BY_HOP | _OURS_TO_SET | _named_in_connection(headers)
+    dropped = _NOT_FORWARDED
+    if named := _named_in_connection(headers):
+        dropped |= named
     kept = [
         (name.decode("latin-1"), _text(value))
         for name, value in headers
@@ -55,9 +59,9 @@ def forwarded_request_headers(headers: Headers) -> list[tuple[str, str]]:
 def forwarded_response_headers(headers: Headers, *, keeps_length: bool) -> list[tuple[bytes, bytes]]:
     """What goes back to the client; without a length where the body is no longer the upstream's."""
     lowered = [(name.lower(), value) for name, value in headers]
-    dropped = _HOP_BY_HOP | _named_in_connection(lowered) | {CALL_ID}
-    if not keeps_length:
-        dropped |= {b"content-length"}
+    dropped = _NOT_RETURNED if keeps_length else _NOT_RETURNED | {b"content-length"}
+    if named := _named_in_connection(lowered):
+        dropped |= named
     return [(name, value) for name, value in lowered if name not in dropped]
 
 

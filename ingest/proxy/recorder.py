@@ -66,9 +66,13 @@ class Recorder:
         # The time is taken here and not on arrival: between it and `append` nothing may await, or the
         # spool's watermark could pass a call that is about to start.
         self._began = time.perf_counter()
+        call_id = uuid7()
         started_at_ns = time.time_ns()
+        if started_at_ns // 1_000_000 != (millisecond := call_id.int >> 80):
+            # The clock went on between the two: the id decides.
+            started_at_ns = millisecond * 1_000_000 + 999_999
         self._start = Start(
-            call_id=uuid7(_at(started_at_ns)),
+            call_id=call_id,
             started_at_ns=started_at_ns,
             endpoint=endpoint,
             provider=provider,
