@@ -106,7 +106,7 @@ def run_days(
     """
     from orchestration.definitions import defs
 
-    job = defs().get_job_def("day")
+    job = defs().resolve_job_def("day")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     log = settings.home / "logs" / "days.log"
     log.parent.mkdir(parents=True, exist_ok=True)

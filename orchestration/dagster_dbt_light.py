@@ -7,12 +7,16 @@ import `dbt` is hidden. Import dagster-dbt from here only.
 """
 
 import sys
+import warnings
 
 _hidden = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "dbt"}
 sys.modules["dbt"] = None  # pyright: ignore[reportArgumentType]
 try:
-    from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
-    from dagster_dbt.asset_utils import get_upstream_unique_ids
+    # Its own dependencies warn of one another's ends of life at every import.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+        from dagster_dbt.asset_utils import get_upstream_unique_ids
 finally:
     del sys.modules["dbt"]
     sys.modules.update(_hidden)

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.partitions import DAILY, POOL
+from orchestration.partitions import POOL
 from orchestration.resources import Warehouse
 from orchestration.tidy import KEEP_DAYS, tidy_files, tidy_runs
 
@@ -15,7 +15,6 @@ DRIFT = dg.AssetSelection.assets(["reports", "drift"])
 day_job = dg.define_asset_job(
     "day",
     selection=dg.AssetSelection.all() - DRIFT,
-    partitions_def=DAILY,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
@@ -23,7 +22,6 @@ day_job = dg.define_asset_job(
 close_day_job = dg.define_asset_job(
     "close_day",
     selection=dg.AssetSelection.all(),
-    partitions_def=DAILY,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
 )

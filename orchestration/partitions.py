@@ -1,11 +1,15 @@
 """The one partitions object, the one backfill policy and the one pool of every warehouse asset."""
 
+import warnings
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from ingest.settings import load_settings
 from orchestration.windows import Window
+
+# Dagster calls backfill policies beta in every log of every process; we know, and test them.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 # end_offset=1: a partition exists from its first second, so that today can be refreshed hourly.
 DAILY = dg.DailyPartitionsDefinition(start_date=load_settings().start.isoformat(), end_offset=1)

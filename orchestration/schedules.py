@@ -1,10 +1,13 @@
 """The clock: today in full every hour, yesterday closed at 02:00 UTC, our traces tidied at 03:30."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from orchestration.closing import reopened_days
 from orchestration.jobs import close_day_job, day_job, tidy
+from orchestration.resources import Warehouse
 
 # The queued run coordinator's own list of what has not ended yet.
 NOT_ENDED = [
@@ -15,18 +18,35 @@ NOT_ENDED = [
     dg.DagsterRunStatus.CANCELING,
 ]
 RUNNING = dg.DefaultScheduleStatus.RUNNING
+BUSY = dg.SkipReason("the last run of this schedule is still queued or running")
+# A correction of a whole year's prices must not keep a night's close waiting.
+MOST_REOPENED = 7
 
 
 @dg.schedule(job=day_job, cron_schedule="5 * * * *", execution_timezone="UTC", default_status=RUNNING)
 def hourly_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Today in full, so that checks and coverage of the running day are at most an hour old."""
-    return _unless_busy(context, "hourly_today", day=_tick(context).date())
+    if _is_busy(context, "hourly_today"):
+        return BUSY
+    tick = _tick(context)
+    return _request(tick.date(), key=f"hourly_today-{tick.isoformat()}")
 
 
 @dg.schedule(job=close_day_job, cron_schedule="0 2 * * *", execution_timezone="UTC", default_status=RUNNING)
-def daily_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Yesterday in full with its drift report; 02:00, so that streams begun before midnight have ended."""
-    return _unless_busy(context, "daily_close", day=_tick(context).date() - timedelta(days=1))
+def daily_close(
+    context: dg.ScheduleEvaluationContext, warehouse: Warehouse
+) -> Sequence[dg.RunRequest] | dg.SkipReason:
+    """Yesterday in full with its drift report, and the oldest days that changed after their close.
+
+    02:00, so that streams begun before midnight have ended.
+    """
+    if _is_busy(context, "daily_close"):
+        return BUSY
+    today = _tick(context).date()
+    with warehouse.connect() as connection:
+        reopened = [day for day in reopened_days(connection) if day < today][:MOST_REOPENED]
+    days = sorted({today - timedelta(days=1), *reopened})
+    return [_request(day, key=f"daily_close-{today}-{day}") for day in days]
 
 
 @dg.schedule(job=tidy, cron_schedule="30 3 * * *", execution_timezone="UTC", default_status=RUNNING)
@@ -35,13 +55,13 @@ def daily_tidy() -> dg.RunRequest:
     return dg.RunRequest()
 
 
-def _unless_busy(
-    context: dg.ScheduleEvaluationContext, schedule: str, *, day: date
-) -> dg.RunRequest | dg.SkipReason:
+def _is_busy(context: dg.ScheduleEvaluationContext, schedule: str) -> bool:
     unfinished = dg.RunsFilter(tags={"dagster/schedule_name": schedule}, statuses=NOT_ENDED)
-    if context.instance.get_runs(unfinished, limit=1):
-        return dg.SkipReason("the last run of this schedule is still queued or running")
-    return dg.RunRequest(partition_key=day.isoformat())
+    return bool(context.instance.get_runs(unfinished, limit=1))
+
+
+def _request(day: date, *, key: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=key, partition_key=day.isoformat())
 
 
 def _tick(context: dg.ScheduleEvaluationContext) -> datetime:

@@ -45,7 +45,7 @@ def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def alerts(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg.SkipReason:
+def alerts(warehouse: Warehouse) -> dg.SkipReason:
     """Evaluate the alert rules on the marts, then send what waits in the outbox.
 
     Every minute, so both after a refresh and when there is none: an alert must also resolve, and a

@@ -14,16 +14,12 @@ from psycopg.sql import Identifier
 from orchestration.checks.open_days import open_windows
 from orchestration.dagster_dbt_light import dbt_assets
 from orchestration.dbt import dbt_environment, ensure_views, window_vars
-from orchestration.dirty import DirtyMark, clear, marks_within
+from orchestration.dirty import clear, result_marks
 from orchestration.partitions import DAILY, POLICY, POOL, asset_window
 from orchestration.preview import count_rows, newest_rows
 from orchestration.resources import QuietDbt, Warehouse
 from orchestration.translator import WarehouseTranslator, is_view
 from orchestration.windows import Window
-
-# A run of the marts has done what these marks ask for; a mark of stage `calls` also asks for scores
-# and charges, and one of stage `prices` for charges, so those wait for the light refresh.
-READ_BY_DBT = frozenset({"scores", "charges"})
 
 DbtEvent = dg.Output[None] | dg.AssetCheckResult | dg.AssetObservation
 Model = Mapping[str, Any]
@@ -51,7 +47,7 @@ def build_dbt_models(manifest_file: Path) -> dg.AssetsDefinition:
         with warehouse.url() as url, warehouse.connect() as connection:
             ensure_views(warehouse.settings(), url)
             windows = open_windows(connection, asset_window(context))
-            seen = _finished_marks(connection, windows) if _is_every_mart(selected, models) else []
+            seen = result_marks(connection, windows) if _is_every_mart(selected, models) else []
             with _environment(
                 {**dbt_environment(url), "DBT_TARGET_PATH": str(warehouse.settings().dbt_target)}
             ):
@@ -88,10 +84,6 @@ def _is_every_mart(selected: Mapping[dg.AssetKey, Model], models: Mapping[dg.Ass
     return tables <= selected.keys()
 
 
-def _finished_marks(connection: psycopg.Connection, windows: Sequence[Window]) -> list[DirtyMark]:
-    return [mark for mark in marks_within(connection, windows) if mark.stage in READ_BY_DBT]
-
-
 def _views(selected: Mapping[dg.AssetKey, Model], specs: Iterable[dg.AssetSpec]) -> dict[str, set[str]]:
     """The selected views by output name, each with the selected outputs it stands on."""
     return {
@@ -104,7 +96,7 @@ def _views(selected: Mapping[dg.AssetKey, Model], specs: Iterable[dg.AssetSpec])
 
 
 def _with_views(events: Iterable[DbtEvent], views: Mapping[str, set[str]]) -> Iterator[DbtEvent]:
-    """The events, and each view's own as soon as what it stands on has come (Dagster insists on the order)."""
+    """The events, and each view's own once what it stands on has come: Dagster insists on the order."""
     done: set[str] = set()
     waiting = dict(views)
 

@@ -21,7 +21,9 @@ select
     calls.provider || '/' || coalesce(calls.served_model, calls.requested_model) as model,
     (
         calls.status <> 'ok'
-        or (calls.provider, coalesce(calls.served_model, calls.requested_model)) in ({known})
+        or coalesce(
+            (calls.provider, coalesce(calls.served_model, calls.requested_model)) in ({known}), false
+        )
     ) as is_known_model
 from raw.llm_calls as calls
 where calls.started_at >= {start} and calls.started_at < {end}

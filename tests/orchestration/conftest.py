@@ -1,0 +1,106 @@
+"""A home with a real warehouse, a real dagster-postgres instance and a dbt project parsed once a session."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+import pytest
+
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
+from orchestration.dbt import ensure_manifest, ensure_views, project_hash
+from orchestration.instance import open_instance, prepare_instance
+from tests.conftest import create_database, drop_database
+
+_TEMPLATE_LOCK = 0x6C716F_6D617274
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Backfill policies are beta in Dagster; the code location silences this where it is loaded first,
+    # but pytest starts every test with fresh filters.
+    config.addinivalue_line("filterwarnings", "ignore::dagster.BetaWarning")
+    # dagster-dbt's own use of dagster.
+    config.addinivalue_line("filterwarnings", "ignore:AssetExecutionContext.op is deprecated")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A home, its warehouse, its Dagster database and environment."""
+
+    settings: Settings
+    url: DatabaseUrl
+    dagster_url: DatabaseUrl
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dbt target folder with the project's manifest, shared by all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    settings = Settings(home=shared / "parsed")
+    settings.home.mkdir(exist_ok=True)
+    ensure_manifest(settings)
+    return settings.dbt_target
+
+
+@pytest.fixture(scope="session")
+def modelled_template(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, parsed_project: Path
+) -> str:
+    """A migrated database in which the views and the empty marts are built; made once per project."""
+    name = f"{template}_{project_hash()[:12]}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        maintenance.execute("select pg_advisory_lock(%s)", [_TEMPLATE_LOCK])
+        if not maintenance.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+            draft = f"{name}_draft"
+            drop_database(maintenance, draft)
+            create_database(maintenance, draft, owner=owner_url.user, template=template)
+            ensure_views(Settings(home=parsed_project.parent), owner_url.with_database(draft))
+            maintenance.execute(f'alter database "{draft}" rename to "{name}"')  # type: ignore[arg-type]
+    return name
+
+
+@pytest.fixture
+def modelled_warehouse(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
+) -> Iterator[DatabaseUrl]:
+    """A fresh database with views and empty marts, dropped afterwards."""
+    name = f"lqo_test_{uuid4().hex}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        create_database(maintenance, name, owner=owner_url.user, template=modelled_template)
+        yield owner_url.with_database(name)
+        drop_database(maintenance, name)
+
+
+@pytest.fixture
+def stack(
+    modelled_warehouse: DatabaseUrl,
+    empty_database: DatabaseUrl,
+    parsed_project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Stack:
+    """A prepared home whose environment is this process's."""
+    settings = Settings(home=tmp_path / "home", database_url=modelled_warehouse.libpq())
+    shutil.copytree(parsed_project, settings.dbt_target)
+    # Whatever prepare_instance sets goes away with the test.
+    for name in ("DAGSTER_HOME", "LQO_DAGSTER_URL", "LQO_START", "DO_NOT_TRACK"):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("LQO_START")
+    monkeypatch.setenv("LQO_HOME", str(settings.home))
+    monkeypatch.setenv("DATABASE_URL", modelled_warehouse.libpq())
+    environment = prepare_instance(settings, empty_database)
+    return Stack(settings, modelled_warehouse, empty_database, environment)
+
+
+@pytest.fixture
+def instance(stack: Stack) -> Iterator[dg.DagsterInstance]:
+    """The home's instance on dagster-postgres."""
+    with open_instance(stack.settings) as opened:
+        yield opened
