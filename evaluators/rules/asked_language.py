@@ -56,8 +56,8 @@ _OTHER = rf"(?P<name>{'|'.join(OTHER_NAMES)})"
 _END = r"(?=\s*(?:language|$|[.,;:!?)\n]|only|please|and|with|about|for|without|throughout|that|no|on|so|to))"
 
 # What says outright: answer in this language.
-_SAID = [
-    re.compile(pattern, re.IGNORECASE)
+_SAID_IN_LATIN = tuple(
+    re.compile(pattern)
     for pattern in (
         # English
         rf"\b(?:respon[ds]e?\w*|repl(?:y|ies)|answers?|writ(?:e|ten|ing)|output|speak|rewrite|criticize)\b[^.!?\n]{{0,80}}?"
@@ -69,15 +69,19 @@ _SAID = [
         rf"\b(?:respuesta|respond\w*|escrib\w*|redact\w*|contest\w*)\b[^.!?\n]{{0,80}}\ben\s+{_NAME}",
         rf"\b(?:répons\w*|répond\w*|rédig\w*|écri\w*|formul\w*|texte)\b[^.!?\n]{{0,80}}\ben\s+{_NAME}",
         rf"\b(?:antwort\w*|schreib\w*)\b[^.!?\n]{{0,60}}\bauf\s+{_NAME}",
-        # Japanese, Korean, Chinese
+    )
+)
+_SAID_ELSEWHERE = tuple(
+    re.compile(pattern)
+    for pattern in (
         rf"{_OTHER}(?:で|のみ|だけ)[^。\n]{{0,40}}(?:書|答|説明|回答|述べ|返|出力|ください|して)",
         rf"{_OTHER}\s*(?:로만|로|만)\s*[^.\n]{{0,20}}(?:답|대답|응답|작성|써|쓰|설명|말|출력|해\s*줘|부탁)",
         rf"(?:用|以|使用){_OTHER}[^。\n]{{0,8}}(?:回答|回复|回覆|写|寫|答|输出)",
     )
-]
+)
 _WORD = re.compile(r"\w+")
 _OPEN = re.compile(
-    r"(?i)\b(?:translat\w+|language|bilingual|traduc\w+|tradui\w+|übersetz\w+|idioma|langue|sprache)\b"
+    r"\b(?:translat\w+|language|bilingual|traduc\w+|tradui\w+|übersetz\w+|idioma|langue|sprache)\b"
     r"|번역|언어|翻訳|言語|翻译|翻譯|语言"
 )
 OPEN = "open"
@@ -94,12 +98,13 @@ def asked_language(prompt: str) -> str | None:
     """The ISO code asked for outright; `open` where languages are talked about without a clear demand;
     null where none is mentioned, so that the prompt's own language is expected.
     """
-    if not _is_any_named(prompt):
-        return OPEN if _OPEN.search(prompt) else None
-    said = {_CODES[found.group("name").lower()] for pattern in _SAID for found in pattern.finditer(prompt)}
-    return said.pop() if len(said) == 1 else OPEN
-
-
-def _is_any_named(prompt: str) -> bool:
-    words = _WORD.findall(prompt.lower())
-    return not _CODES.keys().isdisjoint(words) or any(name in prompt for name in OTHER_NAMES)
+    prompt = prompt.lower()
+    patterns: list[re.Pattern[str]] = []
+    if not _CODES.keys().isdisjoint(_WORD.findall(prompt)):
+        patterns.extend(_SAID_IN_LATIN)
+    if any(name in prompt for name in OTHER_NAMES):
+        patterns.extend(_SAID_ELSEWHERE)
+    said = {_CODES[found.group("name")] for pattern in patterns for found in pattern.finditer(prompt)}
+    if len(said) == 1:
+        return said.pop()
+    return OPEN if patterns or _OPEN.search(prompt) else None

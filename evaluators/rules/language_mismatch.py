@@ -4,12 +4,12 @@ import polars as pl
 
 from evaluators.rules.asked_language import LANGUAGE_WORDS, OPEN, asked_language
 from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, rows_where, unscored_unless
-from evaluators.rules.language import are_alike, detect, obvious, sample
+from evaluators.rules.language import are_alike, detect, letters, obvious, sample
 
 PROMPT_LIMIT = 4_000
 
 
-def language_mismatch(*, least_letters: int = 30, least_probability: float = 0.7) -> Rule:
+def language_mismatch(*, least_letters: int = 24, least_probability: float = 0.7) -> Rule:
     """Fails: the answer's language is another than the prompt (or system text) asks for outright, else
     another than the prompt's own. Languages that are hard to tell apart count as one.
 
@@ -71,17 +71,11 @@ def _samples(frame: pl.DataFrame, *, least_letters: int) -> pl.DataFrame:
     mentioned = pl.col("prompt").str.contains_any(LANGUAGE_WORDS, ascii_case_insensitive=True)
     asked = rows_where(samples, mentioned, columns=["prompt"], judge=asked_language)
     return samples.with_columns(asked=asked).with_columns(
-        is_long_enough=_letters("answer") >= least_letters,
+        is_long_enough=letters(pl.col("answer")) >= least_letters,
         answer_language=obvious(pl.col("answer")),
         expected=pl.coalesce(
             "asked",
-            pl.when(_letters("question") < least_letters).then(pl.lit(OPEN)),
+            pl.when(letters(pl.col("question")) < least_letters).then(pl.lit(OPEN)),
             obvious(pl.col("question")),
         ),
     )
-
-
-def _letters(column: str) -> pl.Expr:
-    """Letters of a sample; a sign of Han, Kana or Hangul carries about as much as three Latin letters."""
-    dense = pl.col(column).str.count_matches(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
-    return (pl.col(column).str.len_chars() + 2 * dense).fill_null(0)

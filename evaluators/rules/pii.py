@@ -9,12 +9,11 @@ import polars as pl
 from evaluators.rules.base import Rule, outcome, rows_where, unscored_unless
 from evaluators.rules.checksums import IBAN_LENGTHS, is_card_number, is_iban, is_korean_resident_number
 
-_WORTH_A_LOOK = (
-    r"(?-u:[A-Za-z0-9]@[A-Za-z0-9]|[0-9](?:[ ()./-]{0,3}[0-9]){6}|\b[A-Za-z]{2}[0-9]{2}[ -]?[A-Za-z0-9]{4})"
-)
+# Seven digits, at most three signs between two: every number looked for here has them.
+_DIGITS = r"(?-u:[0-9](?:[ ()./-]{0,3}[0-9]){6})"
 
 # ASCII classes throughout: in Korean and Japanese a particle follows a number without a space.
-_EMAIL = re.compile(
+EMAIL = re.compile(
     r"(?<![\w.%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w-])",
     re.ASCII,
 )
@@ -24,12 +23,12 @@ _PLACEHOLDER_EMAIL = re.compile(
     r"|@(?:e?mail|domain|yourdomain|yourcompany|company|website|yourwebsite|mywebsite|provider|mail|address)\.\w+$"
     r"|^(?:your|my|user|username|name|example|e?mail|recipient|first|firstname|test)[\w.-]*@"
 )
-_CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)", re.ASCII)
-_IBAN = re.compile(
+CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)", re.ASCII)
+IBAN = re.compile(
     r"(?<!\w)(?:[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30})(?!\w)", re.ASCII
 )
-_RESIDENT = re.compile(r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)", re.ASCII)
-_PHONES = tuple(
+RESIDENT = re.compile(r"(?<!\d)\d{6}[- ]?[1-8]\d{6}(?!\d)", re.ASCII)
+PHONES = tuple(
     re.compile(pattern, re.ASCII | re.IGNORECASE)
     for pattern in (
         # +44 20 7946 0958, +82-10-1234-5678, +1 (212) 555 0123
@@ -77,7 +76,7 @@ def pii() -> Rule:
 
 def find_pii(text: str) -> Iterator[tuple[str, str]]:
     """Every (kind, masked form) in a text; a stretch counts for the first kind that knows it."""
-    for found in _EMAIL.finditer(text):
+    for found in EMAIL.finditer(text):
         if not _PLACEHOLDER_EMAIL.search(found.group()):
             yield "e-mail", _masked_email(found.group())
     rest = text
@@ -90,14 +89,15 @@ def find_pii(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _check(frame: pl.DataFrame) -> pl.DataFrame:
-    readable = pl.col("answer").is_not_null()
+    answer = pl.col("answer")
+    worth_a_look = answer.str.contains("@", literal=True) | answer.str.contains(_DIGITS)
     found = rows_where(
         frame,
-        pl.col("text_gap").is_null() & pl.col("answer").str.contains(_WORTH_A_LOOK),
+        pl.col("text_gap").is_null() & worth_a_look,
         columns=["answer"],
         judge=_evidence,
     )
-    return outcome(frame, unscored=unscored_unless(readable), evidence=found)
+    return outcome(frame, unscored=unscored_unless(answer.is_not_null()), evidence=found)
 
 
 def _evidence(answer: str) -> str | None:
@@ -139,8 +139,8 @@ def _masked_number(text: str) -> str:
 
 # Most certain first.
 _NUMBERS = (
-    ("IBAN", _IBAN, _is_iban),
-    ("Korean resident number", _RESIDENT, _is_resident),
-    ("card", _CARD, _is_card),
-    *(("phone", pattern, _is_phone) for pattern in _PHONES),
+    ("IBAN", IBAN, _is_iban),
+    ("Korean resident number", RESIDENT, _is_resident),
+    ("card", CARD, _is_card),
+    *(("phone", pattern, _is_phone) for pattern in PHONES),
 )

@@ -44,7 +44,7 @@ def prompt_echo(*, overlap: float = 0.8, least_part: float = 0.25, least_grams: 
 
     def judge(answer: str, prompt: str) -> str | None:
         found, asked = tokens(answer), tokens(prompt)
-        count = len(found.units) - found.size + 1
+        count = found.count
         if count < least_grams or found.size != asked.size:
             return NOT_APPLICABLE
         # A shared n-gram begins with a shared word.

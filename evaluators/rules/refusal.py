@@ -25,6 +25,9 @@ FILTER_REASONS = (
 
 _REFUSES = re.compile(REFUSES)
 
+_MARKUP = re.compile(r"[*_]|\A[#>\s-]+")
+_APOSTROPHES = str.maketrans("’ʼ`", "'''")
+
 # "As an AI I cannot feel. However, …" is modesty before an answer; an apology in its place is not.
 _MODEST = re.compile(r"(?i)as an? (?:ai|language model|large language)")
 _YET = re.compile(r"(?i)\b(?:however|nevertheless|that said|but i can|if i (?:were|could|had))\b")
@@ -52,14 +55,7 @@ def refusal() -> Rule:
 def _check(frame: pl.DataFrame) -> pl.DataFrame:
     reason = pl.col("finish_reason").str.to_lowercase()
     filtered = reason.is_in(FILTER_REASONS).fill_null(value=False)
-    start = (
-        pl.col("answer")
-        .str.head(WINDOW)
-        .str.replace_all(r"[*_]|^[#>\s-]+", "")
-        .str.replace_all("[’ʼ`]", "'")
-        .str.replace_all(r"\s+", " ")
-    )
-    started = frame.with_columns(start=start)
+    started = frame.with_columns(start=pl.col("answer").str.head(WINDOW))
     phrase = rows_where(
         started,
         pl.col("start").str.contains_any(STEMS, ascii_case_insensitive=True),
@@ -73,7 +69,8 @@ def _check(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _refusing_phrase(start: str) -> str | None:
+def _refusing_phrase(text: str) -> str | None:
+    start = " ".join(_MARKUP.sub("", text).translate(_APOSTROPHES).split())
     found = _REFUSES.match(start)
     if found is None or (_MODEST.match(start) and _YET.search(start, found.end())):
         return None

@@ -3,7 +3,7 @@
 import polars as pl
 
 from evaluators.rules.base import NOT_APPLICABLE, Rule, outcome, rows_where, unscored_unless
-from evaluators.rules.tokens import tokens
+from evaluators.rules.tokens import may_repeat, tokens
 
 
 def repetition_loop(*, duplicate_ratio: float = 0.5, least_grams: int = 40) -> Rule:
@@ -23,15 +23,17 @@ def repetition_loop(*, duplicate_ratio: float = 0.5, least_grams: int = 40) -> R
         )
 
     def judge(answer: str) -> str | None:
+        # A text this long has enough n-grams, whichever they are.
+        if len(answer) > 16 * (least_grams + 3) and not may_repeat(answer):
+            return None
         found = tokens(answer)
-        count = len(found.units) - found.size + 1
-        if count < least_grams:
+        if found.count < least_grams:
             return NOT_APPLICABLE
         # Every word stands in an n-gram of its own, or in one of the last places: so many words, no loop.
         if len(set(found.units)) > len(found.units) * (1 - duplicate_ratio) + found.size:
             return None
-        ratio = 1 - len(set(found.grams())) / count
-        return f"{ratio:.2f} of {count} n-grams are repeats" if ratio > duplicate_ratio else None
+        ratio = 1 - len(set(found.grams())) / found.count
+        return f"{ratio:.2f} of {found.count} n-grams are repeats" if ratio > duplicate_ratio else None
 
     return Rule(
         name="repetition_loop",

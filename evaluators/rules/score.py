@@ -45,17 +45,22 @@ def _score(frame: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
         failed=pl.concat_list(
             pl.when(pl.col(f"failed:{name}")).then(pl.lit(name, dtype=pl.String)) for name in names
         ).list.drop_nulls(),
-        unscored=_json_object("unscored_reason", names=names),
-        evidence=_json_object("evidence", names=names),
+        unscored=_json_object([_reason(name) for name in names]),
+        evidence=_json_object([_evidence(name) for name in names]),
     )
 
 
-def _json_object(column: str, *, names: Sequence[str]) -> pl.Expr:
-    """Rule → text of one outcome column as a JSON object; rules whose text is null are left out."""
-    members = [
-        pl.when(pl.col(f"{column}:{name}").is_not_null()).then(
-            pl.struct(pl.col(f"{column}:{name}").alias(name)).struct.json_encode().str.slice(1).str.head(-1)
-        )
-        for name in names
-    ]
+def _reason(name: str) -> pl.Expr:
+    # Reasons are words of this package, which JSON takes as they are.
+    return pl.format(f'"{name}":"{{}}"', pl.col(f"unscored_reason:{name}"))
+
+
+def _evidence(name: str) -> pl.Expr:
+    text = pl.col(f"evidence:{name}")
+    member = pl.struct(text.alias(name)).struct.json_encode().str.slice(1).str.head(-1)
+    return pl.when(text.is_not_null()).then(member)
+
+
+def _json_object(members: Sequence[pl.Expr]) -> pl.Expr:
+    """Members (null where left out) as the text of a JSON object."""
     return pl.concat_str(pl.lit("{"), pl.concat_str(members, separator=",", ignore_nulls=True), pl.lit("}"))

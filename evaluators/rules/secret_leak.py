@@ -68,7 +68,7 @@ _KINDS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z0-9]+ ){0,2}PRIVATE KEY(?: BLOCK)?-----[\sA-Za-z0-9+/=:,.-]{64,}"),
     ("JWT", r"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,}"),
 )
-_SECRET = re.compile(
+SECRET = re.compile(
     "|".join(f"(?P<k{number}>(?<![A-Za-z0-9])(?:{shape}))" for number, (_, shape) in enumerate(_KINDS))
 )
 _PLACEHOLDER = re.compile(r"(?i)example|x{5,}|your|placeholder|redacted|(.)\1{5,}|abcdefgh|12345678|\.\.\.")
@@ -98,7 +98,7 @@ def secret_leak() -> Rule:
 def find_secrets(text: str) -> list[tuple[str, str]]:
     """Every (kind, masked form) in a text."""
     found: list[tuple[str, str]] = []
-    for match in _SECRET.finditer(text):
+    for match in SECRET.finditer(text):
         kind = _KINDS[int((match.lastgroup or "k0")[1:])][0]
         if _is_secret(match.group(), kind=kind):
             shown = "" if kind in ("private key", "JWT", "Azure storage key") else match.group()[:4] + "*** "

@@ -29,7 +29,7 @@ def test_language_mismatch_finds_most_and_rarely_cries_wolf(ifeval: list[real.An
     assert tally.n == 423
     assert tally.precision >= 0.87
     assert tally.recall >= 0.80
-    assert tally.unscored <= 40
+    assert tally.unscored <= 50
 
 
 def test_every_blank_answer_is_empty_and_no_other(everything: list[real.Answer]) -> None:
