@@ -1,7 +1,6 @@
-"""The columns of the stage, in the order a row is rendered: what COPY and the inserts agree on."""
+"""The columns of a landing, in the order a row is rendered: what COPY and the inserts agree on."""
 
 FIXED = (
-    ("ordinal", "integer"),
     ("call_id", "uuid"),
     ("started_at", "timestamptz"),
     ("load_id", "uuid"),
@@ -43,13 +42,19 @@ NUMBERS = (
     ("latency_ms", "double precision"),
 )
 
-STAGE = (
+CALLS = (
     *FIXED,
     *((name, "text") for name in (*NAMES, *TEXTS)),
     *((name, "jsonb") for name in DOCUMENTS),
-    *((name, "text") for name in (*PREVIEWS, *BODY_TEXTS)),
-    *((name, "bytea") for name in BODIES),
+    *((name, "text") for name in PREVIEWS),
     *NUMBERS,
 )
+CALL_COLUMNS = tuple(name for name, _ in CALLS)
 BODY_COLUMNS = ("call_id", "started_at", *BODIES, *BODY_TEXTS)
-CALL_COLUMNS = tuple(name for name, _ in STAGE if name not in ("ordinal", *BODIES, *BODY_TEXTS))
+STAGE = (
+    ("ordinal", "integer"),
+    *CALLS,
+    *((name, "bytea") for name in BODIES),
+    *((name, "text") for name in BODY_TEXTS),
+)
+"""`ordinal` is a call's place in its batch; then the columns of both tables, their keys once."""

@@ -1,7 +1,7 @@
 """What makes two landings of one id the same call, and how bodies are stored."""
 
 import struct
-import threading
+from collections.abc import Sequence
 from hashlib import sha256
 
 import zstandard
@@ -13,7 +13,6 @@ COMPRESSION_LEVEL = 1
 
 _length = struct.Struct(">q").pack
 _ABSENT = _length(-1)
-_local = threading.local()
 
 
 def content_hash(call: Call) -> bytes:
@@ -34,14 +33,15 @@ def content_hash(call: Call) -> bytes:
     return digest.digest()
 
 
-def compress(body: bytes) -> bytes:
-    """One zstd frame holding `body`."""
-    try:
-        compressor = _local.compressor
-    except AttributeError:
-        # A compressor must not be used by two threads at once, and making one costs more than using it.
-        compressor = _local.compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
-    return compressor.compress(body)
+def compress_all(bodies: Sequence[bytes | None]) -> list[bytes | None]:
+    """Each body as one zstd frame. All at once, because that lets other threads run meanwhile."""
+    given = [body for body in bodies if body is not None]
+    if not given:
+        return [None] * len(bodies)
+    # A compressor must not be used by two threads at once; making one costs as much as five bodies.
+    compressor = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL)
+    frames = iter(compressor.multi_compress_to_buffer(given))  # pyright: ignore[reportArgumentType]
+    return [None if body is None else next(frames).tobytes() for body in bodies]
 
 
 def decompress(stored: bytes) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from ingest.call import Call
 from ingest.landing.batch_ids import BatchIds, Kept
 from ingest.landing.content import content_hash
-from ingest.landing.render import UnholdableError, render
+from ingest.landing.render import Rendered, UnholdableError, render
 from ingest.landing.repair import clip_names, repair_call
 from ingest.landing.result import Reject
 from ingest.landing.validate import problem_of
@@ -20,12 +20,12 @@ PREVIEW_CHARACTERS = 120
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """One rendered call; `index` is its place in what was given."""
+    """One call, rendered but for its bodies; `index` is its place in what was given."""
 
     index: int
-    call_id: UUID
-    data: bytes
-    external_id: str | None
+    call: Call
+    content_hash: bytes
+    fields: Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +66,13 @@ def _render(kept: Kept, *, load_id: UUID) -> Row | Reject:
     previews = _preview(call.input_text), _preview(call.output_text)
     try:
         try:
-            data = render(
-                call, ordinal=kept.index, content_hash=kept.content_hash, load_id=load_id, previews=previews
-            )
+            fields = render(call, content_hash=kept.content_hash, load_id=load_id, previews=previews)
         except UnholdableError:
             call, previews = repair_call(clip_names(call), previews=previews)
-            data = render(
-                call, ordinal=kept.index, content_hash=kept.content_hash, load_id=load_id, previews=previews
-            )
+            fields = render(call, content_hash=kept.content_hash, load_id=load_id, previews=previews)
     except (UnholdableError, RecursionError):
         return Reject(kept.index, "bad_field", "tags, usage or attempts cannot be written as JSON")
-    return Row(kept.index, call.call_id, data, call.external_id)
+    return Row(kept.index, call, kept.content_hash, fields)
 
 
 def _preview(text: str | None) -> str | None:

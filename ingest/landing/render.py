@@ -1,4 +1,4 @@
-"""A call as one row of binary COPY: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)."""
+"""A call as fields of binary COPY: https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)."""
 
 import re
 import struct
@@ -11,17 +11,20 @@ from uuid import UUID
 import msgspec
 
 from ingest.call import Call
-from ingest.landing.columns import LONGEST_NAME, NAMES, STAGE, TEXTS
-from ingest.landing.content import compress
+from ingest.landing.columns import LONGEST_NAME, NAMES, TEXTS
 from ingest.uuid7 import EPOCH, milliseconds
+
+Previews = tuple[str | None, str | None]
+"""The first characters of input and output."""
 
 HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 TRAILER = b"\xff\xff"
 
 _POSTGRES_EPOCH = 946_684_800_000_000
 """Postgres counts microseconds from 2000-01-01; this is that moment in Unix microseconds."""
-_NULL = b"\xff\xff\xff\xff"
-_fixed = struct.Struct(">h ii i16s iq i16s i? i32s").pack
+NULL = b"\xff\xff\xff\xff"
+_fixed = struct.Struct(">i16s iq i16s i? i32s").pack
+_KEY_BYTES = 4 + 16 + 4 + 8
 _size = struct.Struct(">i").pack
 _integer = struct.Struct(">ii").pack
 _bigint = struct.Struct(">iq").pack
@@ -39,35 +42,47 @@ class UnholdableError(ValueError):
     """A text or document is more than Postgres can hold: repair the call and render it again."""
 
 
-def render(
-    call: Call, *, ordinal: int, content_hash: bytes, load_id: UUID, previews: tuple[str | None, str | None]
-) -> bytes:
-    """The row of a valid call, `columns.STAGE` in order; `started_at` is cut to the millisecond.
+class Rendered(msgspec.Struct, frozen=True, gc=False):
+    """A call's fields: `columns.CALLS`, and those of the body texts. Its bodies are rendered with others'."""
+
+    call: bytes
+    texts: bytes
+
+
+def render(call: Call, *, content_hash: bytes, load_id: UUID, previews: Previews) -> Rendered:
+    """The fields of a valid call; `started_at` is cut to the millisecond.
 
     Raises UnholdableError for NUL or a lone surrogate anywhere, a name too long for an index, or a
     document that JSON cannot hold.
     """
     started_at = milliseconds(call.started_at) * 1000 - _POSTGRES_EPOCH
     ids = (16, call.call_id.bytes, 8, started_at, 16, load_id.bytes)
-    return b"".join(
+    fields = b"".join(
         (
-            _fixed(len(STAGE), 4, ordinal, *ids, 1, call.is_streamed, 32, content_hash),
+            _fixed(*ids, 1, call.is_streamed, 32, content_hash),
             *map(_name, _names_of(call)),
             *map(_text, _texts_of(call)),
             _document(call.tags) if call.tags else _NO_TAGS,
-            _NULL if call.usage is None else _document(call.usage),
+            NULL if call.usage is None else _document(call.usage),
             _document(call.attempts) if call.attempts else _NO_ATTEMPTS,
             *map(_text, previews),
-            _text(call.input_text),
-            _text(call.output_text),
-            _body(call.request),
-            _body(call.response),
             _moment(call.ended_at),
-            _NULL if call.http_status is None else _integer(4, call.http_status),
-            _NULL if call.ttft_ms is None else _double(8, call.ttft_ms),
-            _NULL if call.latency_ms is None else _double(8, call.latency_ms),
+            NULL if call.http_status is None else _integer(4, call.http_status),
+            NULL if call.ttft_ms is None else _double(8, call.ttft_ms),
+            NULL if call.latency_ms is None else _double(8, call.latency_ms),
         )
     )
+    return Rendered(fields, _text(call.input_text) + _text(call.output_text))
+
+
+def key_of(call: bytes) -> bytes:
+    """The fields `call_id` and `started_at` of a rendered call."""
+    return call[:_KEY_BYTES]
+
+
+def data_field(data: bytes) -> bytes:
+    """A field that holds `data` as it is."""
+    return _size(len(data)) + data
 
 
 @lru_cache(maxsize=16384)
@@ -79,7 +94,7 @@ def _name(value: str | None) -> bytes:
 
 def _text(value: str | None) -> bytes:
     if value is None:
-        return _NULL
+        return NULL
     if "\x00" in value:
         raise UnholdableError
     try:
@@ -99,16 +114,9 @@ def _document(value: Any) -> bytes:
     return _size(len(data) + 1) + b"\x01" + data
 
 
-def _body(value: bytes | None) -> bytes:
-    if value is None:
-        return _NULL
-    data = compress(value)
-    return _size(len(data)) + data
-
-
 def _moment(value: datetime | None) -> bytes:
     if value is None:
-        return _NULL
+        return NULL
     delta = value - EPOCH
     microseconds = (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
     return _bigint(8, microseconds - _POSTGRES_EPOCH)

@@ -6,9 +6,8 @@ import msgspec
 
 from ingest.call import Attempt, Call
 from ingest.landing.columns import BODY_TEXTS, LONGEST_NAME, NAMES, TEXTS
+from ingest.landing.render import Previews
 from ingest.landing.text import REPAIRED_TAG, is_holdable, is_holdable_json, repair, repair_json
-
-Previews = tuple[str | None, str | None]
 
 CLIPPED_TAG = "lqo.clipped"
 
@@ -36,6 +35,8 @@ def repair_call(call: Call, *, previews: Previews) -> tuple[Call, Previews]:
     for name, value in documents.items():
         if not is_holdable_json(value):
             changes[name] = _repaired_document(name, value)
+    if not changes:
+        return call, previews
     tags = {**changes.get("tags", call.tags), REPAIRED_TAG: sorted(changes)}
     before, after = previews
     repaired = (

@@ -1,6 +1,6 @@
 """From rows to tables: COPY into a temporary stage, settle ids, insert, settle what was there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from psycopg import Connection, Cursor
@@ -8,11 +8,10 @@ from psycopg.rows import TupleRow
 
 from ingest.landing import statements
 from ingest.landing.batch_ids import foreign_v7
+from ingest.landing.blocks import body_fields, send, stage_rows
+from ingest.landing.fresh import insert_fresh
 from ingest.landing.prepare import Row
-from ingest.landing.render import HEADER, TRAILER
 from ingest.landing.result import LandingResult, Reject
-
-BLOCK_BYTES = 1 << 18
 
 _OTHER_TIME = "this id has landed with another time"
 _OTHER_EXTERNAL = "this external id has landed with another time or content"
@@ -36,8 +35,13 @@ def insert_rows(connection: Connection[TupleRow], rows: Sequence[Row]) -> Landin
     """
     if not rows:
         return LandingResult()
+    bodies = body_fields(rows)
+    if insert_fresh(connection, rows, bodies=bodies):
+        return LandingResult(landed=len(rows))
     with connection.cursor() as cursor:
-        _fill(cursor, rows)
+        cursor.execute(statements.CREATE)
+        cursor.execute(statements.EMPTY)
+        send(cursor, statements.COPY, stage_rows(rows, bodies))
         ids = _settle_ids(cursor, rows)
         landed = _count(cursor, statements.INSERT)
         known = len(rows) - ids.count - landed
@@ -49,29 +53,10 @@ def insert_rows(connection: Connection[TupleRow], rows: Sequence[Row]) -> Landin
     )
 
 
-def _fill(cursor: Cursor[TupleRow], rows: Sequence[Row]) -> None:
-    cursor.execute(statements.CREATE)
-    cursor.execute(statements.EMPTY)
-    with cursor.copy(statements.COPY) as copy:
-        for block in _blocks(rows):
-            copy.write(block)
-
-
-def _blocks(rows: Sequence[Row]) -> Iterator[bytes]:
-    block, size = [HEADER], 0
-    for row in rows:
-        block.append(row.data)
-        size += len(row.data)
-        if size >= BLOCK_BYTES:
-            yield b"".join(block)
-            block, size = [], 0
-    yield b"".join((*block, TRAILER))
-
-
 def _settle_ids(cursor: Cursor[TupleRow], rows: Sequence[Row]) -> _Settled:
     """Take rows whose id is known otherwise out of the stage; enter the external ids of the others."""
     settled = _drop(cursor, conflicts=_other_times(cursor, rows), detail=_OTHER_TIME, known=[])
-    given = sum(row.external_id is not None for row in rows)
+    given = sum(row.call.external_id is not None for row in rows)
     if not given:
         return settled
     cursor.execute(statements.INSERT_IDS)
@@ -87,7 +72,9 @@ def _settle_ids(cursor: Cursor[TupleRow], rows: Sequence[Row]) -> _Settled:
 def _other_times(cursor: Cursor[TupleRow], rows: Sequence[Row]) -> list[int]:
     """Rows whose id came before with another time: once as `call_id`, once as an external id."""
     foreign = [
-        (row.index, value) for row in rows if (value := foreign_v7(row.external_id, unless=row.call_id))
+        (row.index, value)
+        for row in rows
+        if (value := foreign_v7(row.call.external_id, unless=row.call.call_id))
     ]
     found = cursor.execute(statements.SAME_CALL_OTHER_ID).fetchall()
     if foreign:

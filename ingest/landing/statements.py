@@ -25,6 +25,10 @@ with (toast_tuple_target = 8160) on commit delete rows
 """)
 COPY = _sql(f"copy lqo_stage ({_columns}) from stdin (format binary)")
 
+COPY_CALLS = _sql(f"copy raw.llm_calls ({_call_columns}) from stdin (format binary)")
+COPY_BODIES = _sql(f"copy raw.llm_bodies ({_body_columns}) from stdin (format binary)")
+MARK = "insert into raw.dirty_hours (hour, stage) select hour, 'calls' from unnest(%b::timestamptz[]) as hour"
+
 EMPTY = "truncate lqo_stage"
 DROP = "delete from lqo_stage where ordinal = any (%s)"
 
@@ -100,6 +104,39 @@ from lqo_stage
 where external_id is not null
 order by source, external_id
 on conflict do nothing
+"""
+
+ENTER_IDS = """
+insert into raw.external_ids (source, external_id, call_id, started_at, content_hash)
+select source, external_id, call_id, ingest.uuid7_time(call_id), content_hash
+from unnest(%b::text[], %b::text[], %b::uuid[], %b::bytea[])
+    as given (source, external_id, call_id, content_hash)
+order by source, external_id
+on conflict do nothing
+"""
+
+ANY_CALL = """
+select 1
+from unnest(%b::uuid[]) as given (call_id)
+cross join lateral (
+    select 1
+    from raw.llm_calls as calls
+    where calls.started_at = ingest.uuid7_time(given.call_id) and calls.call_id = given.call_id
+    limit 1
+) as known
+limit 1
+"""
+
+ANY_EXTERNAL = """
+select 1
+from unnest(%b::text[]) as given (external_id)
+cross join lateral (
+    select 1
+    from raw.external_ids as ids
+    where ids.source = 'import' and ids.external_id = given.external_id
+    limit 1
+) as known
+limit 1
 """
 
 KNOWN_IDS = """
