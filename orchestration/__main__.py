@@ -1,0 +1,5 @@
+"""`python -m orchestration` is `lqo`."""
+
+from orchestration.cli import main
+
+main()
