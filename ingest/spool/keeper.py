@@ -94,6 +94,7 @@ class Keeper:
         except sqlite3.Error as error:
             self.seal_failures += 1
             logger.info("cannot seal %s yet: %s", segment.path.name, error)
+            self._unsealed.rotate(-1)
             return False
         self._unsealed.popleft()
         return True

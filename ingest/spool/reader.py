@@ -32,7 +32,13 @@ __all__ = [
 
 T = TypeVar("T")
 _TRIES = 50
-_TRANSIENT = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+_TRANSIENT = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_READONLY,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,12 +282,23 @@ def _broken_seal(connection: sqlite3.Connection, *, segment: Segment) -> str | N
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"file:{quote(str(path.absolute()))}?mode=ro", uri=True, isolation_level=None, timeout=5.0
-    )
+    """Read-only. Without a WAL the file is all there is, and read as such it needs no companions.
+
+    (A live segment whose WAL is still empty holds no records yet, so nothing is missed by it.)
+    """
+    mode = "mode=ro" if _size_of(wal_path(path)) else "mode=ro&immutable=1"
+    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
     connection.execute("pragma query_only = on")
     return connection
 
 
 def _file_size(path: Path) -> int:
-    return sum(p.stat().st_size for p in (path, wal_path(path)) if p.exists())
+    return _size_of(path) + _size_of(wal_path(path))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -1,6 +1,5 @@
 """One spool segment: a numbered SQLite file in WAL mode with exactly one writer."""
 
-import contextlib
 import os
 import sqlite3
 import time
@@ -25,7 +24,6 @@ create table segment(
 """
 COUNTS = "select count(*), coalesce(max(seq), 0) from records"
 _INSERT = "insert into records(seq, kind, call_id, payload) values (?, ?, ?, ?)"
-_PLAIN_TRIES = 20
 _ROW_OVERHEAD = 64
 """Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
 
@@ -139,8 +137,6 @@ def recover_segment(path: Path) -> str | None:
     try:
         (sealed_at,) = connection.execute("select sealed_at from segment").fetchone()
         if sealed_at is not None:
-            if wal_path(path).exists():
-                _make_plain(connection)
             return None
         row_count, last_seq = connection.execute(
             "select count(*), coalesce(max(seq), 0) from records"
@@ -188,26 +184,19 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _seal(connection: sqlite3.Connection, *, row_count: int, last_seq: int, damage: str | None) -> None:
+    # Twice: a WAL that may not grow any more has room for the seal once it is emptied.
+    _checkpoint(connection)
     connection.execute(
         "update segment set sealed_at = ?, row_count = ?, last_seq = ?, damage = ?",
         (time.time_ns(), row_count, last_seq, damage),
     )
+    _checkpoint(connection)
+
+
+def _checkpoint(connection: sqlite3.Connection) -> None:
     busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     if busy:
         raise sqlite3.OperationalError("a reader holds the segment; the checkpoint waits")
-    _make_plain(connection)
-
-
-def _make_plain(connection: sqlite3.Connection) -> None:
-    """One file without companions from here on, also readable on read-only media.
-
-    A convenience that needs a moment without readers: without one the file is complete all the same.
-    """
-    for _ in range(_PLAIN_TRIES):
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.execute("pragma journal_mode = delete")
-            return
-        time.sleep(0.05)
 
 
 def _frames_in_wal(connection: sqlite3.Connection) -> int:

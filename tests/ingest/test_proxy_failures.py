@@ -245,14 +245,13 @@ async def test_a_real_write_error_refuses_calls_and_the_next_segment_takes_them(
     tmp_path: Path, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
     async with killable_proxy(tmp_path, provider.url, before="limit_files(2_000_000)") as (url, _):
-        statuses = []
-        for _ in range(60):
-            async with http.post(url + CHAT, data=body_of("ok", padding="x" * 100_000)) as response:
-                statuses.append(response.status)
-                await response.read()
+        statuses: list[int] = []
+        async with asyncio.timeout(30):
+            while statuses.count(200) < 60:
+                async with http.post(url + CHAT, data=body_of("ok", padding="x" * 100_000)) as response:
+                    statuses.append(response.status)
+                    await response.read()
         assert set(statuses) <= {200, 503}
-        assert statuses.count(200) > 30
-        assert statuses[-1] == 200 or 200 in statuses[statuses.index(503) :]
     completed = [call for call in calls_in(tmp_path / "spool").values() if call.end is not None]
     assert len(completed) >= statuses.count(200)
 
