@@ -37,6 +37,7 @@ class Validator:
 
     schema: object
     compiled: jsonschema_rs.Validator
+    is_backtracking: bool = False
     costs: dict[int, int] = field(default_factory=dict)
 
     def violation(self, value: object) -> str | None:
@@ -48,11 +49,18 @@ class Validator:
         depth, nodes = _extent(value)
         if depth not in self.costs:
             self.costs[depth] = _evaluations(self.schema, depth=depth)
-        if self.costs[depth] * nodes > WORK_LIMIT:
+        if self.costs[depth] * nodes * (100 if self.is_backtracking else 1) > WORK_LIMIT:
             raise SchemaError("the schema multiplies")
         try:
             self.compiled.validate(value)
         except jsonschema_rs.ValidationError as error:
+            # The backtracking engine reports a pattern that it gave up on as one that does not match.
+            if (
+                self.is_backtracking
+                and error.schema_path[-1:] == ["pattern"]
+                and len(str(error.instance)) > 200
+            ):
+                raise SchemaError("a pattern too hard to tell") from None
             return "violates " + "/".join(str(step) for step in error.schema_path)
         return None
 
@@ -60,22 +68,33 @@ class Validator:
 def compile_schema(raw: bytes) -> Validator:
     """Compile the JSON text of a schema; raises SchemaError.
 
-    Patterns run on the linear engine: one that needs to look around or back cannot be judged in bounded time.
+    Patterns run on the linear engine, or, where they look around or back (those of decimals in common
+    libraries do), on the backtracking one with a bound.
     """
     if not raw or len(raw) > SCHEMA_LIMIT_BYTES:
         raise SchemaError(f"{len(raw)} bytes")
     try:
         schema = json.loads(raw)
-        if not isinstance(schema, dict) or _extent(schema)[0] > DEPTH_LIMIT * 2:
-            raise SchemaError("no object, or nested too deep")
-        return Validator(
-            schema=schema,
-            compiled=jsonschema_rs.validator_for(
-                schema, offline=True, validate_formats=False, pattern_options=jsonschema_rs.RegexOptions()
-            ),
-        )
-    except (ValueError, RecursionError, jsonschema_rs.ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise SchemaError(type(error).__name__) from None
+    if not isinstance(schema, dict) or _extent(schema)[0] > DEPTH_LIMIT * 2:
+        raise SchemaError("no object, or nested too deep")
+    try:
+        compiled = _compiled(schema, patterns=jsonschema_rs.RegexOptions())
+        return Validator(schema=schema, compiled=compiled)
+    except jsonschema_rs.ValidationError:
+        pass
+    try:
+        compiled = _compiled(schema, patterns=jsonschema_rs.FancyRegexOptions(backtrack_limit=50_000))
+        return Validator(schema=schema, compiled=compiled, is_backtracking=True)
+    except jsonschema_rs.ValidationError as error:
+        raise SchemaError(error.message[:100]) from None
+
+
+def _compiled(
+    schema: dict[str, object], *, patterns: jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions
+) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(schema, offline=True, validate_formats=False, pattern_options=patterns)
 
 
 def _extent(value: object) -> tuple[int, int]:

@@ -145,7 +145,6 @@ for _ in range(300):
         {"$ref": "#/$defs/nowhere"},
         {"$dynamicRef": "#x"},
         {"type": "string", "pattern": "(a{1000}){1000}"},
-        {"type": "string", "pattern": "^(?=(a|aa)+$).*b$"},
         {"enum": ["x" * 300_000]},
         DOUBLING,
         SELF_DOUBLING,
@@ -180,6 +179,17 @@ def test_a_recursive_schema_is_judged(judge: Callable[..., Any]) -> None:
         judge("json_schema", request=openai_schema(tree), output_text=deep.replace("{}", '{"x": 1}')).failed
         is True
     )
+
+
+def test_a_pattern_that_looks_around_is_judged_within_bounds(judge: Callable[..., Any]) -> None:
+    amount = openai_schema({"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"})
+    assert judge("json_schema", request=amount, output_text='"12.50"').failed is False
+    assert judge("json_schema", request=amount, output_text='"twelve"').failed is True
+    endless = openai_schema({"type": "string", "pattern": "^(?=(a|aa)+$).*b$"})
+    started = time.monotonic()
+    verdict = judge("json_schema", request=endless, output_text='"' + "a" * 100_000 + '"')
+    assert verdict.reason == "not_evaluable"
+    assert time.monotonic() - started < 5
 
 
 def test_a_schema_in_a_circle_ends(judge: Callable[..., Any]) -> None:
