@@ -29,10 +29,11 @@ def reader(built: DatabaseUrl) -> Iterator[psycopg.Connection[TupleRow]]:
 def test_a_second_run_of_the_same_day_changes_nothing(
     built: DatabaseUrl, dbt: Dbt, reader: psycopg.Connection[TupleRow]
 ) -> None:
-    before = snapshot(reader)
+    before, written = snapshot(reader), written_by(reader)
     dbt.build(built, windows=days(MIDDLE_DAY))
     assert snapshot(reader) == before
     assert all(before.values())
+    assert written_by(reader) == written
 
 
 def test_a_day_replaces_its_rows_and_no_others(
@@ -63,6 +64,22 @@ def test_a_day_replaces_its_rows_and_no_others(
     assert 40 <= late <= 50
     assert days_of(reader, "cost_daily") == days_of(reader, "calls")
     dbt.build(built, windows=days(LAST_DAY))
+
+
+def test_one_new_call_writes_one_row(
+    built: DatabaseUrl, dbt: Dbt, reader: psycopg.Connection[TupleRow]
+) -> None:
+    before = written_by(reader)
+    reader.execute(
+        """
+        update raw.llm_calls set finish_reason = 'length'
+        where call_id = (select min(call_id::text)::uuid from marts.calls)
+        """
+    )
+    reader.commit()
+    dbt.build(built, windows=days(FIRST_DAY))
+    new = [row for row in written_by(reader) if row["xmin"] not in {row["xmin"] for row in before}]
+    assert [row["count"] for row in new] == [1]
 
 
 def test_hours_replace_their_rows_and_the_day_follows(
@@ -133,6 +150,11 @@ def test_full_refresh_does_not_drop_history(
     outcome = dbt("run", "--full-refresh", "--select", "calls_hourly", url=built, windows=[])
     assert outcome.success
     assert rows_of(reader, "calls_hourly") == before
+
+
+def written_by(connection: psycopg.Connection[TupleRow]) -> list[dict[str, object]]:
+    """The transactions that wrote the rows of `calls`: a row that is written again changes its own."""
+    return records(connection, "select xmin::text, count(*) from marts.calls group by 1 order by 1")
 
 
 def hourly_counts(connection: psycopg.Connection[TupleRow]) -> dict[int, int]:
