@@ -41,9 +41,15 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*("" if value is None else _text(value) for value in row))
-    console = Console()
+    console = _wide_console()
     console.print(table, markup=False)
     console.print(f"({len(rows)} row{'' if len(rows) == 1 else 's'})", style="dim", highlight=False)
+
+
+def _wide_console() -> Console:
+    """A pipe has no width: folding cells at 80 columns would only break what reads them."""
+    console = Console()
+    return console if console.is_terminal else Console(width=10_000)
 
 
 def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

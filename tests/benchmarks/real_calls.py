@@ -31,7 +31,7 @@ def call_records(data: Path, *, n_rows: int | None = None) -> Iterator[dict[str,
             "external_id": f"mtbench-azure-{number:06d}",
             "started_at": at.isoformat(),
             "endpoint": "/v1/chat/completions",
-            "provider": "mtbench",
+            "provider": _provider(model),
             "requested_model": model,
             "project": "mtbench",
             "prompt_name": category,
@@ -45,6 +45,13 @@ def call_records(data: Path, *, n_rows: int | None = None) -> Iterator[dict[str,
             "input_text": messages[-1]["content"],
             "output_text": answer,
         }
+
+
+def _provider(model: str) -> str:
+    """Who served the models that had a public price; the open ones ran on the benchmark's own machines."""
+    if model.startswith("gpt-"):
+        return "openai"
+    return "anthropic" if model.startswith("claude-") else "mtbench"
 
 
 def _turns(data: Path) -> Iterator[Turn]:
