@@ -4,7 +4,6 @@ import json
 import shutil
 import sqlite3
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import UUID
@@ -19,43 +18,11 @@ from ingest.loader import LoaderError, LoaderResult, run_loader
 from ingest.loading.assembly import moment
 from ingest.settings import Settings
 from ingest.spool.reader import list_segments
-from ingest.spool.records import End, Part, Record, Start
+from ingest.spool.records import Part, Record
 from ingest.spool.writer import Spool
-from ingest.uuid7 import uuid7
+from tests.ingest.spool_calls import ANSWER, end, start, wait_for
 
 Connection = psycopg.Connection[TupleRow]
-
-ANSWER = {
-    "model": "gpt-4o-2024-08-06",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "42"}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 3, "completion_tokens": 1},
-}
-
-
-def start(**changes: object) -> Start:
-    now = time.time_ns()
-    fields: dict[str, object] = {
-        "call_id": uuid7(moment(now)),
-        "started_at_ns": now,
-        "endpoint": "/v1/chat/completions",
-        "provider": "openai",
-        "requested_model": "gpt-4o",
-        "request": b'{"model":"gpt-4o","messages":[{"role":"user","content":"6 times 7?"}]}',
-    }
-    return Start(**{**fields, **changes})  # pyright: ignore[reportArgumentType]
-
-
-def end(call: Start, **changes: object) -> End:
-    fields: dict[str, object] = {
-        "call_id": call.call_id,
-        "ended_at_ns": time.time_ns(),
-        "status": "ok",
-        "http_status": 200,
-        "latency_ms": 12.5,
-        "response": json.dumps(ANSWER).encode(),
-        "attempts": ({"provider": "openai", "model": "gpt-4o", "status": 200},),
-    }
-    return End(**{**fields, **changes})  # pyright: ignore[reportArgumentType]
 
 
 def chunk(text: str) -> bytes:
@@ -418,10 +385,3 @@ def kill_loader(connection: Connection) -> bool:
     killed = connection.execute(f"{query} and datname = current_database()").fetchall()
     connection.rollback()
     return bool(killed)
-
-
-def wait_for(fact: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.02)
