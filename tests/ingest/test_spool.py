@@ -115,7 +115,7 @@ async def test_a_segment_is_listed_once_its_predecessor_is_finished(tmp_path: Pa
     spool = Spool(tmp_path, rotate_bytes=1_000)
     assert list_segments(tmp_path) == ()
     await spool.append(start())
-    await until(lambda: len(list(tmp_path.glob("*.sqlite"))) == 2)
+    await until(lambda: spool._keeper._prepared is not None)
     (only,) = list_segments(tmp_path)
     await spool.append(start(bytes(1_000)))
     assert [s.number for s in list_segments(tmp_path)] == [only.number]
