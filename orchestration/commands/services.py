@@ -62,9 +62,13 @@ def proxy(
     upstream: Upstream = OPENAI,
 ) -> None:
     """Run the ingest proxy alone; it never needs the database."""
-    from ingest.proxy.server import run_proxy
+    from ingest.proxy.server import ProxyError, run_proxy
+    from ingest.spool.owner import SpoolBusyError
 
-    run_proxy(host=host, port=port, settings=settings_or_exit(), upstream_base_url=upstream)
+    try:
+        run_proxy(host=host, port=port, settings=settings_or_exit(), upstream_base_url=upstream)
+    except (ProxyError, SpoolBusyError) as error:
+        raise UserError(str(error)) from error
 
 
 def loader(
