@@ -80,6 +80,7 @@ _SAID_ELSEWHERE = tuple(
     )
 )
 _WORD = re.compile(r"\w+")
+_SENTENCE_END = re.compile(r"[.!?\n。]+")
 _OPEN = re.compile(
     r"\b(?:translat\w+|language|bilingual|traduc\w+|tradui\w+|übersetz\w+|idioma|langue|sprache)\b"
     r"|번역|언어|翻訳|言語|翻译|翻譯|语言"
@@ -99,12 +100,18 @@ def asked_language(prompt: str) -> str | None:
     null where none is mentioned, so that the prompt's own language is expected.
     """
     prompt = prompt.lower()
-    patterns: list[re.Pattern[str]] = []
-    if not _CODES.keys().isdisjoint(_WORD.findall(prompt)):
-        patterns.extend(_SAID_IN_LATIN)
-    if any(name in prompt for name in OTHER_NAMES):
-        patterns.extend(_SAID_ELSEWHERE)
-    said = {_CODES[found.group("name")] for pattern in patterns for found in pattern.finditer(prompt)}
+    said: set[str] = set()
+    is_named = False
+    for sentence in _SENTENCE_END.split(prompt):
+        patterns = _patterns_for(sentence)
+        is_named = is_named or bool(patterns)
+        said |= {_CODES[found.group("name")] for pattern in patterns for found in pattern.finditer(sentence)}
     if len(said) == 1:
         return said.pop()
-    return OPEN if patterns or _OPEN.search(prompt) else None
+    return OPEN if is_named or _OPEN.search(prompt) else None
+
+
+def _patterns_for(sentence: str) -> tuple[re.Pattern[str], ...]:
+    in_latin = not _CODES.keys().isdisjoint(_WORD.findall(sentence))
+    elsewhere = not sentence.isascii() and any(name in sentence for name in OTHER_NAMES)
+    return (_SAID_IN_LATIN if in_latin else ()) + (_SAID_ELSEWHERE if elsewhere else ())

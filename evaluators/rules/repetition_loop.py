@@ -23,8 +23,9 @@ def repetition_loop(*, duplicate_ratio: float = 0.5, least_grams: int = 40) -> R
         )
 
     def judge(answer: str) -> str | None:
-        # A text this long has enough n-grams, whichever they are.
-        if len(answer) > 16 * (least_grams + 3) and not may_repeat(answer):
+        # A text this long, or with so many blanks, has enough n-grams, whichever they are.
+        is_long = len(answer) > 16 * (least_grams + 3) or answer.count(" ") > least_grams + 3
+        if is_long and not may_repeat(answer):
             return None
         found = tokens(answer)
         if found.count < least_grams:
