@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -38,7 +39,7 @@ def main(workspace: str) -> None:
             controller.check_daemon_threads()
 
 
-def _daemons(instance: dg.DagsterInstance) -> Iterator[DagsterDaemon]:
+def _daemons(instance: dg.DagsterInstance) -> Iterator[DagsterDaemon[Any]]:
     yield BackfillDaemon(settings=instance.get_backfill_settings())
     yield QueuedRunCoordinatorDaemon(interval_seconds=INTERVAL_SECONDS)
     yield MonitoringDaemon(interval_seconds=MONITORING_SECONDS)

@@ -17,6 +17,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+from psycopg.sql import SQL
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
@@ -123,7 +124,7 @@ def ensure_views(settings: Settings, url: DatabaseUrl) -> bool:
         with _own_target(settings, "deploy") as target:
             arguments = ["run", "--selector", "deploy", "--vars", window_vars([])]
             _call(arguments, settings=settings, url=url, target=target)
-        connection.execute(psycopg.sql.SQL("comment on schema staging is {}").format(wanted))
+        connection.execute(SQL("comment on schema staging is {}").format(wanted))
     return True
 
 

@@ -1,10 +1,13 @@
 """The jobs: a full day, its close with the drift report, the light refresh, and the tidying up."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from orchestration.partitions import POOL
 from orchestration.resources import Warehouse
 from orchestration.tidy import KEEP_DAYS, tidy_files, tidy_runs
+from orchestration.windows import Window
 
 # The run queue starts the highest first: what is fresh before what is whole before what is old.
 LIGHT_PRIORITY = {"dagster/priority": "10"}
@@ -35,7 +38,11 @@ def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) ->
 
     settings = warehouse.settings()
     with warehouse.url() as url, warehouse.connect() as connection:
-        result = light_refresh(connection, run_dbt=lambda windows: run_dbt(settings, url, windows))
+
+        def model(windows: Sequence[Window]) -> None:
+            context.log.info("%s", run_dbt(settings, url, windows))
+
+        result = light_refresh(connection, run_dbt=model, start=settings.start)
     context.log.info("%s", result)
     context.add_output_metadata({"result": str(result)})
 

@@ -21,7 +21,7 @@ def resolve_assets(names: Sequence[str], *, specs: Sequence[dg.AssetSpec]) -> li
     for name in names:
         keys = _named(name.removesuffix("+"), own)
         found |= _with_downstream(keys, own) if name.endswith("+") else keys
-    return sorted(found, key=lambda key: key.path)
+    return sorted(found, key=lambda key: key.to_user_string())
 
 
 def _named(name: str, own: dict[dg.AssetKey, dg.AssetSpec]) -> set[dg.AssetKey]:

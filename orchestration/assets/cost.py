@@ -1,5 +1,7 @@
 """`cost/charges`: every provider attempt priced at its own time."""
 
+from typing import Any
+
 import dagster as dg
 from psycopg.sql import Identifier
 
@@ -29,7 +31,7 @@ class ChargesConfig(dg.Config):
 )
 def charges(
     context: dg.AssetExecutionContext, config: ChargesConfig, warehouse: Warehouse
-) -> dg.MaterializeResult[None]:
+) -> dg.MaterializeResult[Any]:
     """One row per provider attempt, its current charge; adds what is missing or has become priceable."""
     # polars, half a second, is not for the code location's load.
     from orchestration.charging import charge_window

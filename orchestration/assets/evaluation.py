@@ -1,5 +1,7 @@
 """`evaluation/rule_scores`: the rule checks over the landed calls."""
 
+from typing import Any
+
 import dagster as dg
 from psycopg.sql import Identifier
 
@@ -21,7 +23,7 @@ RELATION = Identifier("evaluation", "rule_results")
     kinds={"postgres", "polars"},
     freshness_policy=DAILY_FRESHNESS,
 )
-def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """One row per call and rule-set version; adds what the window's calls lack and replaces nothing."""
     # polars, half a second, is not for the code location's load.
     from orchestration.scoring import score_window

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -26,7 +27,7 @@ DAILY_FRESHNESS = dg.FreshnessPolicy.time_window(
     kinds={"postgres"},
     freshness_policy=DAILY_FRESHNESS,
 )
-def llm_calls(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def llm_calls(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """One row per call, landed by loader and importer; counts each day and closes it once it is complete."""
     with warehouse.connect() as connection:
         closes = [close_day(connection, day) for day in days_of([asset_window(context)])]

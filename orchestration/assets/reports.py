@@ -1,6 +1,7 @@
 """`reports/drift`: what a person opens to see whether a day was unlike the week before it."""
 
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
@@ -18,7 +19,7 @@ from orchestration.windows import days_of
     group_name="reports",
     kinds={"evidently"},
 )
-def drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[None]:
+def drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """One HTML file per day with enough calls: the day against the trailing week; replaces the day's file."""
     # Evidently takes 8 s to import, which every load of the code location would pay.
     from reports.drift import build_drift_report

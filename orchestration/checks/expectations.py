@@ -1,5 +1,6 @@
 """Great Expectations over one landed day. Import it inside a check: it takes 8 s."""
 
+# pyright: reportPrivateImportUsage=false
 import os
 import warnings
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """`evaluation.day_checks`: what each check said of each day, and which days go on downstream."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -40,7 +40,7 @@ class DayCheck:
     n: int
     severity: Literal["error", "warn"]
     call_ids: tuple[str, ...] = ()
-    details: dict[str, float | int | str] = field(default_factory=dict[str, float | int | str])
+    details: Mapping[str, float | int | str] = field(default_factory=dict[str, float | int | str])
 
 
 def record(connection: psycopg.Connection, checks: Iterable[DayCheck]) -> None:

@@ -24,8 +24,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # Backfill policies are beta in Dagster; the code location silences this where it is loaded first,
     # but pytest starts every test with fresh filters.
     config.addinivalue_line("filterwarnings", "ignore::dagster.BetaWarning")
-    # dagster-dbt's own use of dagster.
+    # What dagster and dagster-dbt use of dagster themselves.
     config.addinivalue_line("filterwarnings", "ignore:AssetExecutionContext.op is deprecated")
+    config.addinivalue_line("filterwarnings", "ignore:Function `AssetSelection.sources` is deprecated")
 
 
 @dataclass(frozen=True, slots=True)
