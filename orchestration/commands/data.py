@@ -2,12 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_database, settings_or_exit
+
+if TYPE_CHECKING:
+    from ingest.importers.summary import ImportSummary
 
 
 class Format(StrEnum):
@@ -29,18 +32,19 @@ def import_(
         if not path.is_file():
             raise UserError(f"there is no file {path}", code=2)
     from ingest.importers.files import import_files
+    from ingest.importers.summary import ImportFailedError
     from orchestration.commands.progress import import_progress
 
     settings = settings_or_exit()
     with open_database(settings) as url, import_progress(files) as progress:
-        summary = import_files(files, settings=settings, url=url, format=format_, progress=progress)
-    rate = (summary.landed + summary.already_there) / max(summary.seconds, 1e-9)
-    typer.echo(
-        f"landed {summary.landed:,}  already there {summary.already_there:,}  rejected {summary.rejected:,}"
-        f"  in {summary.seconds:.1f} s ({rate:,.0f} calls/s)"
-    )
-    if summary.rejects_file is not None:
-        typer.echo(f"rejects and their reasons: {summary.rejects_file}")
+        try:
+            summary = import_files(files, settings=settings, url=url, format=format_, progress=progress)
+        except ImportFailedError as error:
+            _print_import(error.summary)
+            raise UserError(str(error)) from error
+        except ValueError as error:
+            raise UserError(str(error), code=2) from error
+    _print_import(summary)
 
 
 def migrate() -> None:
@@ -81,3 +85,13 @@ def doctor() -> None:
     from orchestration.commands.health import run_doctor
 
     raise typer.Exit(run_doctor(settings_or_exit()))
+
+
+def _print_import(summary: "ImportSummary") -> None:
+    rate = (summary.landed + summary.already_there) / max(summary.seconds, 1e-9)
+    typer.echo(
+        f"landed {summary.landed:,}  already there {summary.already_there:,}  rejected {summary.rejected:,}"
+        f"  in {summary.seconds:.1f} s ({rate:,.0f} calls/s)"
+    )
+    if summary.rejects_file is not None:
+        typer.echo(f"rejects and their reasons: {summary.rejects_file}")

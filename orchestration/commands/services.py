@@ -77,7 +77,7 @@ def loader(
     once: Annotated[bool, typer.Option("--once", help="Stop when the spool is drained.")] = False,
 ) -> None:
     """Load the proxy's spool into the warehouse; waits for a database that is down."""
-    from ingest.loader import run_loader
+    from ingest.loader import LoaderError, run_loader
 
     if adopt is not None and not adopt.is_dir():
         raise UserError(f"there is no folder {adopt}", code=2)
@@ -85,9 +85,12 @@ def loader(
     stop = threading.Event()
     _stop_on_signal(stop)
     with open_database(settings) as url:
-        result = run_loader(
-            settings, url, once=once or adopt is not None, replay=replay, adopt=adopt, stop=stop
-        )
+        try:
+            result = run_loader(
+                settings, url, once=once or adopt is not None, replay=replay, adopt=adopt, stop=stop
+            )
+        except LoaderError as error:
+            raise UserError(str(error)) from error
     typer.echo(f"loader stopped: {result}", err=True)
 
 
