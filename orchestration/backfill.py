@@ -15,6 +15,7 @@ from dagster._core.execution.backfill import (
 )
 from dagster._core.utils import make_new_backfill_id
 
+from ingest.database.sibling import dagster_database
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.dbt import ensure_manifest, ensure_views
@@ -77,7 +78,7 @@ def backfill(
     _refuse_days(settings, from_day=from_day, to_day=to_day)
     ensure_manifest(settings)
     ensure_views(settings, url)
-    environment = prepare_instance(settings, dagster_url or url.with_database("dagster"))
+    environment = prepare_instance(settings, dagster_url or dagster_database(settings, url))
     with open_instance(settings) as instance:
         request = _request(instance, assets, from_day=from_day, to_day=to_day)
         instance.add_backfill(request)

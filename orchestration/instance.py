@@ -6,10 +6,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
-from psycopg.errors import DuplicateDatabase, InsufficientPrivilege, UniqueViolation
-from psycopg.sql import SQL, Identifier
 
-from ingest.database.connect import DatabaseUnavailable, connect
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.partitions import POOL
@@ -27,7 +24,6 @@ def prepare_instance(settings: Settings, dagster_url: DatabaseUrl) -> dict[str, 
     """
     home = settings.dagster
     home.mkdir(parents=True, exist_ok=True)
-    _ensure_database(dagster_url)
     _write(home / "dagster.yaml", instance_config(settings))
     _write(home / "workspace.yaml", workspace_config())
     environment = instance_environment(settings, dagster_url)
@@ -95,27 +91,6 @@ def instance_config(settings: Settings) -> dict[str, Any]:
 def workspace_config() -> dict[str, Any]:
     """The content of `workspace.yaml`: one code location, this package's."""
     return {"load_from": [{"python_module": {"module_name": MODULE, "location_name": LOCATION}}]}
-
-
-def _ensure_database(url: DatabaseUrl) -> None:
-    """Make Dagster's database where the server lacks it and the login may."""
-    try:
-        connect(url).close()
-    except DatabaseUnavailable as error:
-        if f'database "{url.dbname}" does not exist' not in str(error):
-            raise
-    else:
-        return
-    with connect(url.with_database("postgres"), autocommit=True) as connection:
-        try:
-            connection.execute(SQL("create database {}").format(Identifier(url.dbname)))
-        except (DuplicateDatabase, UniqueViolation):
-            return
-        except InsufficientPrivilege:
-            raise DatabaseUnavailable(
-                f"Dagster needs a database {url.dbname!r} on this server, and this login may not create it",
-                is_transient=False,
-            ) from None
 
 
 def _configurable(module: str, name: str, **config: str) -> dict[str, Any]:
