@@ -5,6 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 LQO := .venv/bin/lqo
 JOBS ?= 2
 export DO_NOT_TRACK := 1
+export DAGSTER_DISABLE_TELEMETRY := yes
 export UV_LINK_MODE ?= copy
 
 .PHONY: help install demo up test lint bench clean
@@ -19,6 +20,8 @@ install: .venv/.installed  ## make .venv from the lock and build dbt's manifest
 		$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "$(UV_VERSION)"; }
 	@echo "installing the locked environment into .venv"
 	@$(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
+	@echo "parsing the dbt project"
+	@.venv/bin/python -c 'from ingest.settings import load_settings; from orchestration.dbt import ensure_manifest; ensure_manifest(load_settings())'
 	@touch $@
 
 demo: install  ## the whole job once, headless: traffic, landing, checks, prices, marts, an alert, a summary
@@ -30,11 +33,12 @@ up: install  ## the whole local stack in the foreground
 test: install  ## every test against real parts, with coverage
 	@.venv/bin/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=80
 
-lint: install  ## ruff, layers, types
+lint: install  ## ruff, layers, types, the Dagster definitions
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 	@.venv/bin/lint-imports
 	@.venv/bin/basedpyright
+	@.venv/bin/dg check defs
 
 bench: install  ## the benchmarks: each prints ratios taken in one run
 	@for f in tests/benchmarks/bench_*.py; do echo "== $$f"; .venv/bin/python $$f || exit 1; done
