@@ -1,4 +1,7 @@
-"""One demo, run twice in a home of its own; every test of this folder reads what it left."""
+"""One demo, run twice in a home of its own; every test of this folder reads what it left.
+
+Each module is of the xdist group `demo`, so that one worker runs it and the demo runs once.
+"""
 
 import json
 import os
@@ -27,14 +30,6 @@ class Demo:
     first: dict[str, Any]
     second: dict[str, Any]
     page: str
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests here share one demo, so one worker runs them."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("demo"))
 
 
 @pytest.fixture(scope="session")

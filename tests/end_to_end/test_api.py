@@ -11,6 +11,8 @@ from ingest.database.embedded import reader_url
 from orchestration.demo.models import REGRESSED_MODEL
 from reports.api.app import build_app
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 @pytest.fixture
 def client(demo: Any) -> Iterator[TestClient[Litestar]]:

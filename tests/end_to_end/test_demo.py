@@ -3,8 +3,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ingest.database.connect import connect
 from orchestration.demo.models import MODELS, REGRESSED_MODEL
+
+pytestmark = pytest.mark.xdist_group("demo")
 
 
 def test_every_landed_call_reaches_the_marts(demo: Any) -> None:
