@@ -56,6 +56,31 @@ set n_calls = %(n_calls)s, reopened_at = clock_timestamp()
 where day = %(day)s
 """
 
+# A probe of the primary key a day. Days that a spool still holds open are left out, so that they take no
+# place; ORDER BY keeps the planner from reading a whole month for a day without calls.
+UNCLOSED: LiteralString = """
+select days.day
+from generate_series(%(start)s::date, %(before)s::date - 1, interval '1 day') as series (moment)
+cross join lateral (
+    select moment::date as day,
+        moment::date::timestamp at time zone 'UTC' as starts_at,
+        (moment::date + 1)::timestamp at time zone 'UTC' as ends_at
+) as days
+cross join lateral (
+    select from raw.llm_calls as calls
+    where calls.started_at >= days.starts_at and calls.started_at < days.ends_at
+    order by calls.started_at
+    limit 1
+) as any_call
+where not exists (select from evaluation.day_closes where day_closes.day = days.day)
+    and not exists (
+        select from ingest.spools
+        where retired_at is null and (low_watermark is null or low_watermark < days.ends_at)
+    )
+order by days.day desc
+limit %(limit)s
+"""
+
 RESTATE: LiteralString = """
 insert into evaluation.restatements (day, stage, n_calls_before, n_calls_after, reason)
 values (%(day)s, %(stage)s, %(before)s, %(n_calls)s, %(reason)s)
@@ -129,6 +154,16 @@ def reopened_days(connection: Connection[TupleRow]) -> list[date]:
         rows = connection.execute(
             "select day from evaluation.day_closes where reopened_at >= closed_at order by day"
         ).fetchall()
+    return [day for (day,) in rows]
+
+
+def unclosed_days(connection: Connection[TupleRow], *, start: date, before: date, limit: int) -> list[date]:
+    """The newest days from `start` to before `before` that hold calls, were never closed and could be now.
+
+    A spool was late when their night came, nothing ran that night, or their calls were imported since.
+    """
+    with connection.transaction():
+        rows = connection.execute(UNCLOSED, {"start": start, "before": before, "limit": limit}).fetchall()
     return [day for (day,) in rows]
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from orchestration.closing import reopened_days
+from orchestration.closing import reopened_days, unclosed_days
 from orchestration.jobs import close_day_job, day_job, tidy
 from orchestration.resources import Warehouse
 
@@ -19,8 +19,9 @@ NOT_ENDED = [
 ]
 RUNNING = dg.DefaultScheduleStatus.RUNNING
 BUSY = dg.SkipReason("the last run of this schedule is still queued or running")
-# A correction of a whole year's prices must not keep a night's close waiting.
+# A correction of a whole year's prices, or an import of one, must not keep a night's close waiting.
 MOST_REOPENED = 7
+MOST_UNCLOSED = 7
 
 
 @dg.schedule(job=day_job, cron_schedule="5 * * * *", execution_timezone="UTC", default_status=RUNNING)
@@ -36,16 +37,21 @@ def hourly_today(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
 def daily_close(
     context: dg.ScheduleEvaluationContext, warehouse: Warehouse
 ) -> Sequence[dg.RunRequest] | dg.SkipReason:
-    """Yesterday in full with its drift report, and the oldest days that changed after their close.
+    """Yesterday in full with its drift report, and other days that are to be closed.
 
-    02:00, so that streams begun before midnight have ended.
+    These are the oldest that changed after their close and the newest that were never closed. 02:00, so that
+    streams begun before midnight have ended. A day before LQO_START has no partition: asking for it would
+    fail the whole tick.
     """
     if _is_busy(context, "daily_close"):
         return BUSY
-    today = _tick(context).date()
+    today, start = _tick(context).date(), warehouse.settings().start
     with warehouse.connect() as connection:
-        reopened = [day for day in reopened_days(connection) if day < today][:MOST_REOPENED]
-    days = sorted({today - timedelta(days=1), *reopened})
+        reopened = [day for day in reopened_days(connection) if start <= day < today][:MOST_REOPENED]
+        unclosed = unclosed_days(connection, start=start, before=today, limit=MOST_UNCLOSED)
+    days = sorted({*reopened, *unclosed, max(start, today - timedelta(days=1))} - {today})
+    if not days:
+        return dg.SkipReason("no day from LQO_START on is over")
     return [_request(day, key=f"daily_close-{today}-{day}") for day in days]
 
 

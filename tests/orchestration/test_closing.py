@@ -1,6 +1,6 @@
 """Closed days: only when every spool is past them, reopened by what comes later."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -8,9 +8,9 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.closing import close_day, reopen_changed, reopened_days
+from orchestration.closing import UNCLOSED, close_day, reopen_changed, reopened_days, unclosed_days
 from orchestration.dirty import Stage, mark_hours, snapshot
-from tests.orchestration.seeding import DAY, DAY_START, add_calls, rows
+from tests.orchestration.seeding import DAY, DAY_START, add_calls, plan_nodes, rows
 
 Connection = psycopg.Connection[TupleRow]
 TODAY = DAY_START.date()
@@ -126,3 +126,45 @@ def test_changes_of_days_never_closed_restate_nothing(connection: Connection) ->
     seed(connection, 3)
 
     assert reopen_changed(connection, snapshot(connection, limit_hours=9, now=datetime.now(UTC))) == []
+
+
+def unclosed(connection: Connection, *, limit: int = 9) -> list[date]:
+    return unclosed_days(connection, start=TODAY - timedelta(days=400), before=AFTER.date(), limit=limit)
+
+
+def test_a_day_whose_spool_was_late_is_asked_for_until_it_is_closed(connection: Connection) -> None:
+    seed(connection, 2)
+    add_spool(connection, DAY_START, host="late")
+    assert close_day(connection, TODAY, now=AFTER).state == "open"
+    assert unclosed(connection) == [], "it could not be closed yet, and takes no place"
+
+    with connection.transaction():
+        connection.execute("update ingest.spools set low_watermark = %s", (AFTER,))
+
+    assert unclosed(connection) == [TODAY]
+    close_day(connection, TODAY, now=AFTER)
+    assert unclosed(connection) == []
+
+
+def test_imported_days_are_unclosed_newest_first_and_days_without_calls_are_not(
+    connection: Connection,
+) -> None:
+    days = [TODAY - timedelta(days=n) for n in (0, 3, 40, 300)]
+    with connection.transaction():
+        for day in days:
+            add_calls(connection, 2, start=DAY_START - (TODAY - day))
+
+    assert unclosed(connection) == days
+    assert unclosed(connection, limit=2) == days[:2]
+
+
+def test_looking_for_unclosed_days_reads_one_row_a_day(connection: Connection) -> None:
+    seed(connection, 2_000)
+    with connection.transaction():
+        connection.execute("analyze raw.llm_calls")
+
+    nodes = plan_nodes(connection, UNCLOSED, {"start": TODAY, "before": AFTER.date(), "limit": 9})
+
+    of_calls = [node for node in nodes if node.get("Relation Name", "").startswith("llm_calls")]
+    assert of_calls
+    assert all("Index" in node["Node Type"] for node in of_calls)

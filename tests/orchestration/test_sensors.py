@@ -39,6 +39,16 @@ def refresh_run(instance: dg.DagsterInstance, status: dg.DagsterRunStatus) -> dg
     return create_run_for_test(instance, job_name="light_refresh", status=status)
 
 
+def close_tick(instance: dg.DagsterInstance) -> Any:
+    """What the schedule of the night asks for."""
+    from orchestration.schedules import daily_close
+
+    with dg.build_schedule_context(
+        instance=instance, scheduled_execution_time=NIGHT, resources={"warehouse": Warehouse()}
+    ) as context:
+        return daily_close(context)
+
+
 def test_dirty_hours_ask_for_one_refresh(
     stack: Stack, instance: dg.DagsterInstance, ask: Callable[[], Any]
 ) -> None:
@@ -96,19 +106,30 @@ def test_today_is_asked_for_hourly_unless_the_last_run_has_not_ended(
 def test_the_night_closes_yesterday_and_what_was_opened_again(
     stack: Stack, instance: dg.DagsterInstance
 ) -> None:
-    from orchestration.schedules import daily_close
-
     with connect(stack.url) as connection:
         connection.execute(
             "insert into evaluation.day_closes (day, n_calls, closed_at, reopened_at) values"
             " ('2026-09-30', 1, '2026-10-01', '2026-10-02'), ('2026-10-01', 1, '2026-10-02', null)"
         )
-    with dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=NIGHT, resources={"warehouse": Warehouse()}
-    ) as context:
-        asked: Any = daily_close(context)
-    assert [request.partition_key for request in asked] == ["2026-09-30", "2026-10-14"]
-    assert len({request.run_key for request in asked}) == 2
+        add_calls(connection, 1, start=datetime(2026, 9, 1, tzinfo=UTC))
+    asked = close_tick(instance)
+    assert [request.partition_key for request in asked] == ["2026-09-01", "2026-09-30", "2026-10-14"]
+    assert len({request.run_key for request in asked}) == 3
+
+
+def test_the_night_asks_for_no_day_before_the_first(
+    stack: Stack, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(stack.url) as connection:
+        connection.execute(
+            "insert into evaluation.day_closes (day, n_calls, closed_at, reopened_at) values"
+            " ('2026-09-30', 1, '2026-10-01', '2026-10-02')"
+        )
+        add_calls(connection, 1, start=datetime(2026, 9, 1, tzinfo=UTC))
+    monkeypatch.setenv("LQO_START", "2026-10-14")
+    assert [request.partition_key for request in close_tick(instance)] == ["2026-10-14"]
+    monkeypatch.setenv("LQO_START", "2026-10-15")
+    assert isinstance(close_tick(instance), dg.SkipReason)
 
 
 def test_old_runs_go_and_the_partitions_they_made_stay(stack: Stack, instance: dg.DagsterInstance) -> None:
