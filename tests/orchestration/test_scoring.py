@@ -117,6 +117,28 @@ def test_only_the_changed_rule_runs_and_the_other_verdicts_carry_over(connection
     }
 
 
+def test_a_verdict_that_several_rule_sets_hold_is_one_score(connection: Connection) -> None:
+    steady, old, new = Steered(fails=pl.lit(value=True)), Steered(), Steered(fails=pl.lit(value=True))
+    seed(connection, 2, status="interrupted")
+    score_window(connection, [DAY], rules=[rule("steady", steady), rule("changing", old)])
+    changed = [rule("steady", steady), rule("changing", new, version="2.0.0")]
+    score_window(connection, [DAY], rules=changed)
+    with connection.transaction():
+        connection.execute("update raw.llm_calls set status = 'ok'")
+    steady.fails = pl.lit(value=False)
+    score_window(connection, [DAY], rules=changed)
+
+    scores = rows(
+        connection,
+        "select evaluator, left(evaluator_version, 5), value::int, count(*) from evaluation.scores"
+        " group by 1, 2, 3 order by 1, 2, 3",
+    )
+
+    assert count(connection, "evaluation.rule_results") == 4
+    # The shared verdict is the one that was made last; both versions of the other rule keep theirs.
+    assert scores == [("changing", "1.0.0", 1, 2), ("changing", "2.0.0", 0, 2), ("steady", "1.0.0", 1, 2)]
+
+
 def test_a_rule_taken_out_runs_nothing_and_its_verdicts_do_not_carry(connection: Connection) -> None:
     kept, dropped = Steered(fails=pl.lit(value=True)), Steered(fails=pl.lit(value=True))
     seed(connection, 4)
@@ -334,6 +356,28 @@ def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
         "rule_results_y2026m10",
     }, json.dumps(nodes)
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+
+
+def test_the_scores_of_an_hour_read_no_other_month(
+    connection: Connection, month_of_calls: Callable[[str], list[dict[str, object]]]
+) -> None:
+    hour = hour_window(DAY_START)
+    explain = (
+        "explain (analyze, costs off, timing off, format json) select count(*) from evaluation.scores"
+        f" where started_at >= '{hour.start}' and started_at < '{hour.end}'"
+    )
+    with connection.transaction():
+        row = connection.execute(explain.encode()).fetchone()
+    assert row
+    waiting, read = [row[0][0]["Plan"]], {}
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", [])
+        if node["Actual Loops"] and "Relation Name" in node:
+            read[node["Relation Name"]] = node["Node Type"]
+    of_results = {name: kind for name, kind in read.items() if name.startswith("rule_results")}
+    assert of_results.keys() == {"rule_results_y2026m10"}
+    assert "Seq Scan" not in of_results.values()
 
 
 def test_a_day_is_scored_as_its_hours_are(connection: Connection) -> None:
