@@ -26,6 +26,14 @@ from orchestration.windows import Window, dbt_windows
 
 PROJECT_DIR = Path(__file__).resolve().parents[1] / "dbt_project"
 PARTIAL_PARSE = "partial_parse.msgpack"
+# dbt's profile has an sslmode; the rest libpq itself takes from the environment.
+TLS_VARIABLES = {
+    "sslmode": "LQO_DBT_SSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+    "channel_binding": "PGCHANNELBINDING",
+}
 # Parsing reads the profile and connects to nothing.
 NOWHERE = DatabaseUrl(user="nobody", host="127.0.0.1", dbname="nothing")
 
@@ -58,14 +66,17 @@ def dbt_launcher(settings: Settings) -> Path:
 
 
 def dbt_environment(url: DatabaseUrl) -> dict[str, str]:
-    """What dbt's profile reads, and telemetry off."""
+    """What dbt's profile reads, what libpq reads of the URL's TLS options, and telemetry off."""
     parts = url.parts()
+    options = dict(url.options)
+    tls = {variable: options[name] for name, variable in TLS_VARIABLES.items() if name in options}
     return {
+        **tls,
         "LQO_DBT_HOST": parts["host"],
         "LQO_DBT_PORT": str(parts["port"]),
         "LQO_DBT_USER": parts["user"],
         "LQO_DBT_PASSWORD": parts["password"],
-        "LQO_DBT_DBNAME": parts["dbname"],
+        "LQO_DBT_DBNAME": parts["dbname"] or parts["user"],
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }
