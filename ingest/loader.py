@@ -55,6 +55,11 @@ def run_loader(
     return loader.result
 
 
+def pause_after(failures: int) -> float:
+    """Seconds to wait after failures in a row: 0.4, 0.8 … up to 5, however long an outage lasts."""
+    return min(0.2 * 2 ** min(failures, 10), _LONGEST_PAUSE)
+
+
 class _Loader:
     def __init__(
         self, settings: Settings, url: DatabaseUrl, *, directory: Path, stop: threading.Event
@@ -81,7 +86,7 @@ class _Loader:
                 if once and failures == _ONCE_ATTEMPTS:
                     raise LoaderError(f"the database cannot be reached: {_line(error)}") from error
                 logger.warning("the spool waits for the database: %s", _line(error))
-                self._stop.wait(min(0.2 * 2**failures, _LONGEST_PAUSE))
+                self._stop.wait(pause_after(failures))
 
     def _session(self, *, once: bool, keep: bool) -> None:
         """Load over one connection until the work is done or the connection breaks."""

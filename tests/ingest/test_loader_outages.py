@@ -13,7 +13,7 @@ from ingest.database.connect import connect
 from ingest.database.embedded import start_embedded
 from ingest.database.migrate import migrate
 from ingest.database.url import DatabaseUrl
-from ingest.loader import run_loader
+from ingest.loader import pause_after, run_loader
 from ingest.loading.result import LoaderResult
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
@@ -83,3 +83,7 @@ def test_a_loader_waits_for_a_server_that_is_down(tmp_path: Path, caplog: pytest
         thread.join(30)
         server.stop()
     assert [result.landed for result in results] == [1000]
+
+
+def test_the_pause_stays_at_five_seconds_for_as_long_as_an_outage_lasts() -> None:
+    assert [pause_after(n) for n in (1, 2, 5, 1_000, 1_000_000)] == [0.4, 0.8, 5.0, 5.0, 5.0]
