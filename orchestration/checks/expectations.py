@@ -1,6 +1,7 @@
 """Great Expectations over one landed day. Import it inside a check: it takes 8 s."""
 
 # pyright: reportPrivateImportUsage=false
+import logging
 import os
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,9 @@ with warnings.catch_warnings():
 
 from ingest.database.url import DatabaseUrl
 from orchestration.checks.quarantine import FACETS
+
+# It tells of every share that it writes into a result as a float; the shares are ours and small.
+logging.getLogger("great_expectations.util").setLevel(logging.ERROR)
 
 MOST_LISTED = 20
 # An outage or a new model must show, not stop the day: these only warn.
