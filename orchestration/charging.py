@@ -101,7 +101,7 @@ def _charge_chunks(
                 "limit": calls,
             }
             if query is queries.UNSETTLED_CALLS:
-                params |= _priceable(connection, window=window, book=books.current(connection))
+                params |= _priceable(connection, window=window, books=books)
             attempts = read_chunk(
                 connection, query, params=params, schema=queries.ATTEMPT_SCHEMA, max_bytes=None
             )
@@ -128,9 +128,12 @@ def charge_attempts(attempts: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
     )
 
 
-def _priceable(connection: Connection[TupleRow], *, window: Window, book: PriceBook) -> dict[str, object]:
-    """The unpriced models of the window about which the book has learned something since."""
-    given = {"start": window.start, "end": window.end, "book_version": book.version}
+def _priceable(connection: Connection[TupleRow], *, window: Window, books: _Books) -> dict[str, object]:
+    """The unpriced models of the window about which the book, or the library, has learned something since."""
+    given: dict[str, object] = {"start": window.start, "end": window.end}
+    ensure_snapshots(connection, connection.execute(queries.UNKNOWN_MODELS, given).fetchall())
+    book = books.current(connection)
+    given["book_version"] = book.version
     unpriced = connection.execute(queries.UNPRICED_MODELS, given).fetchall()
     models = newer_models(connection, unpriced) if unpriced else []
     return {

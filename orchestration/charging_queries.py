@@ -133,6 +133,15 @@ where started_at >= %(start)s
 group by provider, model
 """
 
+UNKNOWN_MODELS: LiteralString = """
+select distinct provider, model
+from cost.charges
+where started_at >= %(start)s
+  and started_at < %(end)s
+  and unpriced_reason is not null
+  and unpriced_reason = 'unknown_model'
+"""
+
 MAKE_STAGE: LiteralString = """
 create temp table if not exists charged_attempts (
     started_at timestamptz not null,

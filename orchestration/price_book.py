@@ -68,6 +68,18 @@ order by hour
 """
 
 
+# The partial index on charges holds the unpriced ones, so that this reads no priced history.
+MARK_LEARNT: LiteralString = """
+insert into raw.dirty_hours (hour, stage)
+select distinct date_trunc('hour', charges.started_at, 'UTC') as hour, 'prices'
+from cost.charges
+inner join unnest(%(providers)s::text[], %(models)s::text[]) as learnt (provider, model)
+    using (provider, model)
+where charges.unpriced_reason is not null and charges.unpriced_reason = 'unknown_model'
+order by hour
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class PriceImport:
     """What an import did: rows new to the book, rows it already held, rows it corrected (these are also
@@ -112,6 +124,7 @@ def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[st
 
     A copied row stays when the library later forgets the model. Models that the library does not know, or
     prices in ways that tokens alone do not tell, add nothing: their calls stay unpriced, with the reason.
+    Where a newer library knows a model that an older one did not, its unpriced charges' hours are marked.
     """
     with connection.transaction():
         unseen = set(models) - _snapshotted(connection)
@@ -119,12 +132,13 @@ def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[st
             return 0
         connection.execute(LOCK, (PRICES,))
         at = datetime.now(UTC)
-        rows: list[PriceRow] = []
-        for provider, model in sorted(unseen - _snapshotted(connection)):
-            found = snapshot_rows(provider, model, at=at)
-            rows += [] if isinstance(found, Refused) else found
+        found = {key: snapshot_rows(*key, at=at) for key in sorted(unseen - _snapshotted(connection))}
+        known = {key: rows for key, rows in found.items() if not isinstance(rows, Refused)}
+        rows = [row for of_model in known.values() for row in of_model]
         if rows:
             _add(connection, rows)
+            providers, models = zip(*known, strict=True)
+            connection.execute(MARK_LEARNT, {"providers": list(providers), "models": list(models)})
         return len(rows)
 
 

@@ -164,6 +164,43 @@ def test_what_a_newer_book_can_price_is_priced_by_a_plain_run(connection: Connec
     assert rows(connection, "select distinct reason from cost.charge_history") == [("priced_later",)]
 
 
+def forget_price(connection: Connection) -> None:
+    """Charges and book as a library left them that did not know the model yet."""
+    with connection.transaction():
+        connection.execute(
+            "update cost.charges"
+            " set amount_usd = null, unpriced_reason = 'unknown_model', price_row_ids = '{}'"
+        )
+        connection.execute("delete from cost.prices")
+        connection.execute("delete from raw.dirty_hours")
+
+
+def test_what_a_newer_library_can_price_is_priced_by_a_plain_run(connection: Connection) -> None:
+    seed(connection, 3)
+    charge_window(connection, [DAY])
+    forget_price(connection)
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.n_restated) == (3, 3)
+    assert rows(connection, "select distinct reason from cost.charge_history") == [("priced_later",)]
+    assert charge_window(connection, [DAY]).n_priced == 0
+
+
+def test_new_calls_of_a_model_that_has_become_known_mark_its_unpriced_hours(connection: Connection) -> None:
+    seed(connection, 2, spacing=timedelta(hours=5))
+    seed(connection, 1, seed="b", start=DAY_START + timedelta(hours=2), model="nobody-knows-this-model")
+    charge_window(connection, [DAY])
+    forget_price(connection)
+    later = DAY_START + timedelta(days=40)
+    seed(connection, 1, seed="c", start=later)
+
+    charge_window(connection, [hour_window(later)])
+
+    marked = rows(connection, "select hour from raw.dirty_hours where stage = 'prices' order by 1")
+    assert [hour for (hour,) in marked] == [DAY_START, DAY_START + timedelta(hours=5)]
+
+
 def test_what_a_newer_book_still_cannot_price_is_asked_once(connection: Connection) -> None:
     seed(connection, 3, model="house-model")
     charge_window(connection, [DAY])
@@ -254,6 +291,7 @@ QUERIES = (
     charging_queries.NEW_CALLS,
     charging_queries.UNSETTLED_CALLS,
     charging_queries.UNPRICED_MODELS,
+    charging_queries.UNKNOWN_MODELS,
     charging_queries.ALL_CALLS,
 )
 
