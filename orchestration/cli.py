@@ -47,6 +47,8 @@ def main() -> None:
         _fail(str(error), code=error.code)
     except TyperException as error:
         _fail(str(error), code=2)
+    except ModuleNotFoundError as error:
+        _fail(f"this needs the package {error.name}: pip install 'llm-quality-observer[all]'", code=1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
