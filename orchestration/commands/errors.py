@@ -9,7 +9,11 @@ class UserError(Exception):
         self.code = code
 
 
+OURS = ("evaluators", "ingest", "orchestration", "reports")
+
+
 def one_line(error: BaseException) -> str:
-    """The error as one line; set LQO_DEBUG=1 for the traceback."""
+    """The error as one line; one that is not ours says how to see its traceback."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return f"{text} (LQO_DEBUG=1 shows the traceback)"
+    is_ours = type(error).__module__.partition(".")[0] in OURS
+    return text if is_ours else f"{text} (LQO_DEBUG=1 shows the traceback)"
