@@ -43,24 +43,38 @@ FACETS = (
     ),
 )
 
-PUT_IN = """
-insert into evaluation.quarantine (started_at, call_id, check_name, reason)
-select calls.started_at, calls.call_id, {name}, {problem}
-from raw.llm_calls as calls
-where calls.started_at >= {start} and calls.started_at < {end} and {problem} is not null
-on conflict (started_at, call_id, check_name) do update set reason = excluded.reason
-where quarantine.reason <> excluded.reason
+# The marts must follow, also where this run is killed before dbt or its day is blocked. `scores`, because no
+# call has changed: such a mark reopens no day, and the run's own dbt clears it.
+MARK = """
+insert into raw.dirty_hours (hour, stage)
+select distinct date_trunc('hour', started_at, 'UTC') as hour, 'scores' from changed order by hour
 """
 
-LET_OUT = """
-delete from evaluation.quarantine
-using raw.llm_calls as calls
-where quarantine.started_at >= {start} and quarantine.started_at < {end}
-    and quarantine.check_name = {name}
-    and calls.started_at = quarantine.started_at and calls.call_id = quarantine.call_id
-    and {problem} is null
+PUT_IN = f"""
+with changed as (
+    insert into evaluation.quarantine (started_at, call_id, check_name, reason)
+    select calls.started_at, calls.call_id, {{name}}, {{problem}}
+    from raw.llm_calls as calls
+    where calls.started_at >= {{start}} and calls.started_at < {{end}} and {{problem}} is not null
+    on conflict (started_at, call_id, check_name) do update set reason = excluded.reason
+    where quarantine.reason <> excluded.reason
+    returning quarantine.started_at
+)
+{MARK}
 """
 
+LET_OUT = f"""
+with changed as (
+    delete from evaluation.quarantine
+    using raw.llm_calls as calls
+    where quarantine.started_at >= {{start}} and quarantine.started_at < {{end}}
+        and quarantine.check_name = {{name}}
+        and calls.started_at = quarantine.started_at and calls.call_id = quarantine.call_id
+        and {{problem}} is null
+    returning quarantine.started_at
+)
+{MARK}
+"""
 
 LISTED = """
 select count(distinct call_id) from evaluation.quarantine
@@ -69,7 +83,10 @@ where started_at >= %s and started_at < %s and check_name like 'structure/%%'
 
 
 def quarantine_day(connection: psycopg.Connection, day: date) -> int:
-    """List the day's broken calls and let out those that are sound by now; returns how many are listed."""
+    """List the day's broken calls and let out those that are sound by now; returns how many are listed.
+
+    The hours of both are marked, so that the marts follow.
+    """
     with connection.transaction():
         for facet in FACETS:
             connection.execute(_filled(PUT_IN, facet, day))

@@ -78,6 +78,23 @@ def test_quarantine_takes_the_broken_rows_and_no_other_and_lets_them_out_again(
     assert quarantined(landed) == []
 
 
+def test_the_marts_are_told_of_every_row_that_goes_into_quarantine_or_leaves_it(
+    landed: Connection, warehouse: DatabaseUrl
+) -> None:
+    marks = "delete from raw.dirty_hours returning hour, stage"
+    landed.execute(marks)  # type: ignore[arg-type]
+    hour = START.replace(minute=0)
+
+    broken(landed, "latency_ms = -5", 3)
+    told = []
+    for statement in ("select", "select", "update raw.llm_calls set latency_ms = 5", "select"):
+        landed.execute(statement)  # type: ignore[arg-type]
+        check_days(landed, warehouse, [DAY])
+        told.append(rows(landed, marks))  # type: ignore[arg-type]
+
+    assert told == [[(hour, "scores")], [], [(hour, "scores")], []]
+
+
 @pytest.mark.parametrize(
     "statement",
     [
