@@ -50,9 +50,11 @@ cross join lateral (
 order by calls.started_at, calls.call_id, attempts.attempt
 """
 
+# Attempts that are no list are for the quarantine; one such row must not stop the charges of all others.
 _CALL_COLUMNS: LiteralString = """
     calls.call_id, calls.started_at, calls.provider, calls.served_model, calls.requested_model,
-    calls.endpoint, calls.usage, calls.tags, calls.attempts, calls.status
+    calls.endpoint, calls.usage, calls.tags, calls.status,
+    case when jsonb_typeof(calls.attempts) = 'array' then calls.attempts else '[]' end as attempts
 """
 
 NEW_CALLS: LiteralString = f"""

@@ -107,6 +107,20 @@ def test_every_attempt_has_its_own_charge(connection: Connection) -> None:
     assert charges == [(0, "gpt-4o", None), (1, "gpt-4o", 10), (2, "gpt-4o-mini", 50)]
 
 
+def test_a_row_for_the_quarantine_does_not_stop_the_charges_of_others(connection: Connection) -> None:
+    seed(connection, 3)
+    with connection.transaction():
+        connection.execute(
+            """update raw.llm_calls set attempts = '{}', tags = '[]', provider = '', requested_model = ''"""
+            " where started_at = %s",
+            (DAY_START,),
+        )
+
+    result = charge_window(connection, [DAY])
+
+    assert (result.n_priced, result.by_reason) == (2, {"unknown_model": 1})
+
+
 def test_judges_are_paid_for_too(connection: Connection) -> None:
     seed(connection, 2, purpose="judge")
 
