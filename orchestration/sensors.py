@@ -35,7 +35,9 @@ def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg
         return dg.SkipReason("no hour is dirty")
     n_failures = count_failures(recent)
     if n_failures and _seconds_since(recent[0]) < pause_after(n_failures):
-        return dg.SkipReason(f"the last {n_failures} light refreshes failed; waiting before the next")
+        return dg.SkipReason(
+            f"the last {n_failures} light refreshes did not succeed; waiting before the next"
+        )
     # A run key is asked for once ever, so the marks alone would not bring a failed refresh back.
     after = f"-after-{recent[0].dagster_run.run_id[:8]}" if n_failures else ""
     return dg.RunRequest(run_key=f"marks-{newest}-{n_marks}{after}")
@@ -59,10 +61,10 @@ def alerts(warehouse: Warehouse) -> dg.SkipReason:
 
 
 def count_failures(recent: Sequence[dg.RunRecord]) -> int:
-    """How many of the newest runs failed in a row."""
+    """How many of the newest runs failed or were canceled, in a row: their marks are still there."""
     n_failures = 0
     for record in recent:
-        if record.dagster_run.status != dg.DagsterRunStatus.FAILURE:
+        if record.dagster_run.status == dg.DagsterRunStatus.SUCCESS:
             break
         n_failures += 1
     return n_failures

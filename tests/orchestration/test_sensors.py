@@ -63,14 +63,19 @@ def test_dirty_hours_ask_for_one_refresh(
     assert isinstance(ask(), dg.SkipReason)
 
 
-def test_a_refresh_that_failed_is_asked_for_again_after_a_pause(
-    stack: Stack, instance: dg.DagsterInstance, ask: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_a_refresh_that_did_not_succeed_is_asked_for_again_after_a_pause(
+    stack: Stack,
+    instance: dg.DagsterInstance,
+    ask: Callable[[], Any],
+    monkeypatch: pytest.MonkeyPatch,
+    status: dg.DagsterRunStatus,
 ) -> None:
     from orchestration import sensors
 
     dirty(stack.url, "a")
     first = ask()
-    refresh_run(instance, dg.DagsterRunStatus.FAILURE)
+    refresh_run(instance, status)
     assert isinstance(ask(), dg.SkipReason)
     monkeypatch.setattr(sensors, "LONGEST_PAUSE_SECONDS", 0)
     again = ask()
