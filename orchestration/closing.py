@@ -136,8 +136,9 @@ def close_day(connection: Connection[TupleRow], day: date, *, now: datetime | No
 def reopen_changed(connection: Connection[TupleRow], marks: Iterable[DirtyMark]) -> list[date]:
     """Reopen the closed days that the marks say changed since, each with a restatement row.
 
-    A day counts as changed if a mark is younger than its close, or if its calls number something else: a
-    transaction that began before the close and committed after it has an old mark, but its rows count.
+    A day counts as changed if a mark of calls is younger than its close, or if its calls number something
+    else: a transaction that began before the close and committed after it has an old mark, but its rows
+    count. A correction counts however old its mark is: what it corrects is only worked on now.
     """
     by_day: dict[date, list[DirtyMark]] = {}
     for mark in marks:
@@ -180,12 +181,16 @@ def _reopen_if_changed(connection: Connection[TupleRow], day: date, marks: list[
         if held is None:
             return False
         n_calls = _count_calls(connection, day_window(day))
-        later = {mark.stage for mark in marks if mark.changed_at > held.closed_at and not held.is_open}
+        later = {mark.stage for mark in marks if not held.is_open and _is_later(mark, held)}
         if n_calls != held.n_calls:
             later.add("calls")
         for stage in sorted(later):
             _reopen(connection, day, stage=stage, before=held.n_calls, n_calls=n_calls)
         return bool(later)
+
+
+def _is_later(mark: DirtyMark, held: _Held) -> bool:
+    return mark.stage != "calls" or mark.changed_at > held.closed_at
 
 
 def _held(connection: Connection[TupleRow], day: date) -> _Held | None:

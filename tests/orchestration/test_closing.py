@@ -122,6 +122,18 @@ def test_corrected_prices_reopen_and_the_days_own_scores_do_not(connection: Conn
     assert rows(connection, RESTATEMENTS) == [(TODAY, "prices", 3, 3)]
 
 
+def test_prices_corrected_just_before_the_close_and_applied_after_it_are_restated(
+    connection: Connection,
+) -> None:
+    seed(connection, 3)
+    with connection.transaction():
+        mark_hours(connection, [DAY_START], stage="prices")
+    close_day(connection, TODAY, now=AFTER)
+
+    assert reopen_changed(connection, snapshot(connection, limit_hours=9, now=AFTER)) == [TODAY]
+    assert rows(connection, RESTATEMENTS) == [(TODAY, "prices", 3, 3)]
+
+
 def test_changes_of_days_never_closed_restate_nothing(connection: Connection) -> None:
     seed(connection, 3)
 
