@@ -33,9 +33,15 @@ final as (
         sum(output_text)::bigint as output_text,
         sum(reasoning)::bigint as reasoning,
         sum(output_audio)::bigint as output_audio,
-        -- A refused attempt (429, 5xx) has no usage and no price; it must not hide what the answer cost.
-        case when bool_and(amount_usd is not null) filter (where is_last) then sum(amount_usd) end as amount_usd,
-        max(unpriced_reason) filter (where is_last) as unpriced_reason,
+        -- A refused attempt (429, 5xx) has no usage and no price; it must not hide what the answer cost. One that
+        -- used tokens nobody can price is not free: then the whole is unknown.
+        case
+            when bool_and(amount_usd is not null or (unpriced_reason = 'no_usage' and not is_last)) then sum(amount_usd)
+        end as amount_usd,
+        coalesce(
+            max(unpriced_reason) filter (where is_last),
+            max(unpriced_reason) filter (where unpriced_reason <> 'no_usage')
+        ) as unpriced_reason,
         coalesce(sum(amount_usd) filter (where not is_last), 0) as earlier_attempts_usd,
         sum(reported_usd) as reported_usd
     from ordered

@@ -60,8 +60,10 @@ final as (
         charges.output_audio,
         charges.amount_usd,
         case when charges.call_id is null then 'not_charged' else charges.unpriced_reason end as unpriced_reason,
-        case when calls.status = 'error' then charges.amount_usd else charges.earlier_attempts_usd end
-            as failed_attempts_usd,
+        case
+            when calls.status = 'error' then charges.amount_usd
+            when charges.amount_usd is not null then charges.earlier_attempts_usd
+        end as failed_attempts_usd,
         charges.reported_usd
     from calls
     left join results using (started_at, call_id)
