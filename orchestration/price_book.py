@@ -147,8 +147,8 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
 
     A row is the same price as another if provider, model, match, bucket, tier, service tier, currency and
     `valid_from` agree; it is unchanged if price and `valid_to` agree too. Later rows of one import win.
-    `source` names the file for rows that name no source. Waits for running charges, so that each of them is
-    either seen by the marks set here or made with the new book.
+    `source` names the file for rows that name no source; it never makes them copies of genai-prices. Waits
+    for running charges, so that each of them is either seen by the marks set here or made with the new book.
     """
     given = {_key(row): row for row in rows}
     with writing(connection, relation=CHARGES):
@@ -160,7 +160,8 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
         corrected = [held[key] for key in changed if key in held]
         _supersede(connection, corrected)
         if changed:
-            _add(connection, list(changed.values()), default_source=source)
+            own = f"file {source}" if source.startswith(GENAI_SOURCE) else source
+            _add(connection, list(changed.values()), default_source=own)
         n_marked = _mark_affected(connection, [*corrected, *changed.values()])
         version = book_version(connection)
     return PriceImport(len(changed), len(given) - len(changed), len(corrected), version, n_marked)

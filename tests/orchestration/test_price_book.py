@@ -132,6 +132,18 @@ def test_a_users_price_wins_over_the_snapshot_and_does_not_supersede_it(connecti
     assert charge.amount_usd == 7
 
 
+def test_a_users_file_may_have_the_name_of_the_library(connection: Connection) -> None:
+    ensure_snapshots(connection, {("openai", "gpt-4o")})
+    given = [row("7", model="gpt-4o", provider="openai", source="")]
+
+    imports = [import_prices(connection, given, source="genai-prices-corrected.csv") for _ in range(2)]
+
+    assert [done.n_added for done in imports] == [1, 0]
+    charge = price(USAGE, provider="openai", model="gpt-4o", at=DAY_START, book=load_book(connection))
+    assert isinstance(charge, Charge)
+    assert charge.amount_usd == 7
+
+
 def test_a_real_price_history_imports_twice_as_once(connection: Connection, shared_data: Path) -> None:
     file = read_price_file(shared_data / "price_history.csv", recorded_at=datetime.now(UTC))
 
