@@ -44,7 +44,10 @@ def drain(
             connection, spool, segment, _NEW if replay else checkpoint, stop=stop
         )
         result += loaded
-        is_complete = is_complete and is_settled
+        if not is_settled:
+            # Not past it: an END of the next segment would come before its START of this one.
+            is_complete = False
+            break
     if is_complete:
         # Asked again, because a proxy that started meanwhile has calls open that are not gone.
         alive = {epoch for epoch in (owner, current_owner(spool.directory)) if epoch is not None}

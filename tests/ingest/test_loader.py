@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from psycopg.rows import TupleRow
 from ingest.database.url import DatabaseUrl
 from ingest.landing.content import decompress
 from ingest.loader import LoaderError, LoaderResult, run_loader
+from ingest.loading import drain
 from ingest.loading.assembly import moment
+from ingest.loading.salvage import read_batch
 from ingest.settings import Settings
-from ingest.spool.reader import list_segments
+from ingest.spool.reader import Batch, Segment, list_segments
 from ingest.spool.records import Part, Record
 from ingest.spool.writer import Spool
 from tests.ingest.spool_calls import ANSWER, end, start, wait_for
@@ -232,6 +235,33 @@ async def test_the_watermark_follows_the_spool_and_waits_for_open_calls(
     ((third, is_live),) = connection.execute(query).fetchall()
     assert third > moment(call.started_at_ns)
     assert not is_live
+
+
+async def test_a_segment_that_cannot_be_read_now_holds_back_those_behind_it(
+    spool: Spool,
+    load: Callable[..., LoaderResult],
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    call = start()
+    await write(spool, call)
+    spool.close()
+    following = Spool(spool.directory)
+    await write(following, end(call))
+    following.close()
+    locked = [list_segments(spool.directory)[0].uuid]
+
+    def read(segment: Segment, *, after_seq: int) -> Batch:
+        if segment.uuid in locked:
+            locked.remove(segment.uuid)
+            return Batch(replace(segment, fault="unreadable: database is locked"), (), is_end=True)
+        return read_batch(segment, after_seq=after_seq)
+
+    monkeypatch.setattr(drain, "read_batch", read)
+
+    assert load() == LoaderResult(landed=1)
+    assert rows(connection) == [(call.call_id, "ok")]
+    assert count(connection, "raw.dead_letters") == 0
 
 
 async def test_sealed_segments_go_once_they_are_loaded(
