@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -27,6 +27,11 @@ where hour >= %s and hour < %s
 group by model
 """
 STATES = "select group_key, state, since, evaluated_at from alerting.states where rule = %s"
+IS_BEHIND = """
+select exists (select from raw.dirty_hours where hour >= %s and hour < %s and changed_at < %s)
+"""
+# A refresh takes a minute or two and an import some more; marks older than that say that refreshes fail.
+LONGEST_REFRESH = timedelta(minutes=30)
 HAS_MART = "select to_regclass('marts.calls_hourly') is not null"
 PUT_STATE = """
 insert into alerting.states (rule, group_key, state, since, value, n, evaluated_at)
@@ -98,7 +103,8 @@ def evaluate_rules(
 ) -> list[Transition]:
     """Evaluate every rule on the marts as of `now` (aware); write states, events and outbox at once.
 
-    A moment at or before the last evaluation of a rule and model changes nothing, so replays are safe.
+    A moment at or before the last evaluation of a rule and model changes nothing, so replays are safe. While
+    the marts are behind, a model without calls there is no news: what fires goes on.
     """
     with connection.transaction():
         connection.execute(LOCK)
@@ -129,9 +135,10 @@ def _evaluate(connection: psycopg.Connection, rule: ShareRule, *, now: datetime)
         group: Reading(group, n, n_failed)
         for group, n, n_failed in connection.execute(SHARES, (now - rule.window, now))
     }
+    behind = connection.execute(IS_BEHIND, (now - rule.window, now, now - LONGEST_REFRESH)).fetchone()
     for group in sorted(states.keys() | readings.keys()):
         reading, current = readings.get(group, Reading(group, 0, 0)), states.get(group)
-        if current is not None and now <= current.evaluated_at:
+        if current is not None and (now <= current.evaluated_at or (reading.n == 0 and behind == (True,))):
             continue
         state = next_state(rule, reading, current=current, now=now)
         if state is None:

@@ -98,6 +98,20 @@ def test_a_bad_day_fires_once_and_a_good_one_resolves(mart: Connection) -> None:
     assert evaluate(mart, NOON + DAY + timedelta(minutes=1)) == []
 
 
+def test_an_alert_does_not_resolve_for_want_of_calls_while_refreshes_fail(mart: Connection) -> None:
+    add_hour(mart, NOON - timedelta(hours=2), n=100, failed=60)
+    later = NOON + DAY
+    assert evaluate(mart, NOON) == [("m", "firing")]
+    mart.execute(
+        "insert into raw.dirty_hours (hour, stage, changed_at) values (%s, 'calls', %s)",
+        (later - timedelta(hours=2), later - timedelta(hours=1)),
+    )
+
+    assert evaluate(mart, later) == []
+    mart.execute("delete from raw.dirty_hours")
+    assert evaluate(mart, later + timedelta(minutes=1)) == [("m", "resolved")]
+
+
 def test_a_replay_of_the_same_moments_changes_nothing(mart: Connection) -> None:
     add_hour(mart, NOON - timedelta(hours=2), n=100, failed=60)
     moments = [NOON, NOON + DAY]
