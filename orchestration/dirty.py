@@ -43,13 +43,20 @@ where hour = any(%(hours)s::timestamptz[]) and stage in ('scores', 'charges')
 order by hour desc, version
 """
 
+# What another reader is deleting now is left to it: two that wait for each other's rows would be a deadlock.
 CLEAR = """
+with free as materialized (
+    select dirty.hour, dirty.stage, dirty.version
+    from raw.dirty_hours as dirty
+    inner join unnest(%(hours)s::timestamptz[], %(stages)s::text[], %(versions)s::bigint[])
+        as seen (hour, stage, version) using (hour, stage, version)
+    for update of dirty skip locked
+)
 delete from raw.dirty_hours
-using unnest(%(hours)s::timestamptz[], %(stages)s::text[], %(versions)s::bigint[])
-    as seen (hour, stage, version)
-where dirty_hours.hour = seen.hour
-  and dirty_hours.stage = seen.stage
-  and dirty_hours.version = seen.version
+using free
+where dirty_hours.hour = free.hour
+  and dirty_hours.stage = free.stage
+  and dirty_hours.version = free.version
 """
 
 

@@ -51,6 +51,22 @@ def test_only_the_versions_that_were_seen_are_cleared(connection: Connection) ->
     assert len(left(connection)) == 1
 
 
+def test_two_readers_that_clear_the_same_marks_do_not_wait_for_each_other(
+    connection: Connection, warehouse: DatabaseUrl
+) -> None:
+    mark(connection, 1, 2)
+    seen = snapshot(connection, limit_hours=10, now=NOW)
+    with connect(warehouse) as other:
+        other.execute("delete from raw.dirty_hours where version = %s", (seen[0].version,))
+        connection.execute("set lock_timeout = '5s'")
+        connection.commit()
+
+        assert clear(connection, seen) == 1
+        other.commit()
+
+    assert left(connection) == []
+
+
 def test_a_mark_that_commits_after_the_snapshot_with_an_older_version_stays(
     connection: Connection, warehouse: DatabaseUrl
 ) -> None:
