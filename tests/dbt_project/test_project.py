@@ -193,6 +193,21 @@ def test_an_hour_is_read_by_its_key_in_one_partition(
     assert all("Index" in node["Node Type"] or "Bitmap" in node["Node Type"] for node in large)
 
 
+def test_failing_calls_of_an_hour_read_no_other_month(owner: psycopg.Connection[TupleRow]) -> None:
+    (first, last) = hours(MIDDLE_DAY, 3, 4)[0]
+    # What the planner does once there are many failing calls: it joins by hash, unless it cannot.
+    owner.execute("set local enable_nestloop = off")
+    query = f"select * from marts.failing_calls where started_at >= '{first}' and started_at < '{last}'"
+    (plan,) = owner.execute(f"explain (analyze, format json) {query}".encode()).fetchone() or ([],)
+    owner.rollback()
+    read = {
+        node["Relation Name"]
+        for node in walk(plan[0]["Plan"])
+        if node["Actual Loops"] and node.get("Relation Name", "").startswith("llm_calls")
+    }
+    assert read == {"llm_calls_y2026m11"}
+
+
 def is_model(node: dict[str, Any]) -> bool:
     return node["resource_type"] == "model"
 

@@ -30,10 +30,17 @@ final as (
         calls.latency_ms,
         calls.failed_rules,
         calls.rule_set_version,
-        raw_calls.input_preview,
-        raw_calls.output_preview
+        previews.input_preview,
+        previews.output_preview
     from calls
-    left join raw_calls using (started_at, call_id)
+    -- One probe a call: joined plainly, a range asked of `calls` prunes no month of the raw calls.
+    left join lateral (
+        select raw_calls.input_preview, raw_calls.output_preview
+        from raw_calls
+        where raw_calls.started_at = calls.started_at
+            and raw_calls.call_id = calls.call_id
+        limit 1
+    ) as previews on true
 
 )
 
