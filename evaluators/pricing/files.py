@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluators.pricing.history import read_price_history
-from evaluators.pricing.rejects import PriceFile, Reject, parse_price, parse_time
+from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
 from evaluators.pricing.rows import GENAI_SOURCE, STANDARD, Match, PriceRow
 from evaluators.usage_fields import MAX_TOKENS
 
@@ -15,6 +15,9 @@ REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"}
 OPTIONAL: Final = frozenset(
     {"provider", "match", "valid_to", "source", "min_input_tokens", "service_tier", "currency"}
 )
+
+
+_SURPLUS: Final = "more cells than columns"
 
 
 class PriceFileError(Exception):
@@ -31,7 +34,7 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
     lines = _lines(path)
     if not lines:
         raise PriceFileError(f"{path}: no rows")
-    columns = set(lines[0][1])
+    columns = lines[0][1].keys() - {_SURPLUS}
     if {"observed_from", "input_cost_per_token"} <= columns:
         return read_price_history(lines, source=path.name, recorded_at=recorded_at)
     if missing := REQUIRED - columns:
@@ -44,7 +47,7 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
         try:
             rows.append(_row(cells, default_source=path.name, recorded_at=recorded_at))
         except ValueError as error:
-            rejects.append(Reject(number, _text(cells, "model") or "", str(error)))
+            rejects.append(Reject(number, (_text(cells, "model") or "")[:LONGEST_NAME], str(error)))
     return PriceFile(rows, rejects)
 
 
@@ -54,7 +57,7 @@ def _lines(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
         if path.suffix in (".yaml", ".yml"):
             return list(_yaml_items(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            reader = csv.DictReader(file, strict=True, restkey=_SURPLUS)
             return [(reader.line_num, cells) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PriceFileError(f"{path}: {error}") from None
@@ -68,6 +71,8 @@ def _yaml_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
         # Every scalar stays text: a YAML float would lose the digits of a price.
         items = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except RecursionError:
+        raise PriceFileError(f"{path}: nested too deeply") from None
     except yaml.YAMLError as error:
         raise PriceFileError(f"{path}: {' '.join(str(error).split())}") from None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -77,13 +82,15 @@ def _yaml_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 def _row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime) -> PriceRow:
     """One row; ValueError says what is wrong with it."""
-    source = _text(cells, "source") or default_source
+    if _SURPLUS in cells:
+        raise ValueError(_SURPLUS)
+    source = parse_name(_text(cells, "source") or default_source, what="source")
     if source.startswith(GENAI_SOURCE):
         raise ValueError(f"source {source!r} is reserved for copied prices")
-    valid_to = _text(cells, "valid_to")
+    provider, valid_to = _text(cells, "provider"), _text(cells, "valid_to")
     return PriceRow(
-        provider=_text(cells, "provider"),
-        model=_text(cells, "model") or "",
+        provider=None if provider is None else parse_name(provider, what="provider"),
+        model=parse_name(_text(cells, "model") or "", what="model"),
         match=_match(_text(cells, "match") or "exact"),
         bucket=_text(cells, "bucket") or "",
         usd_per_million=parse_price(_text(cells, "usd_per_million")),

@@ -13,7 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from evaluators.pricing.rejects import PriceFile, Reject, parse_price, parse_time
+from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
 from evaluators.pricing.rows import STANDARD, PriceRow, price_problem
 
 MILLION: Final = Decimal(10**6)
@@ -77,9 +77,12 @@ def read_price_history(
     for line, cells in lines:
         model = str(cells.get("model") or "").strip()
         try:
+            if not model.rpartition("/")[2]:
+                raise ValueError("no model")
+            parse_name(model, what="model")
             day = parse_time(cells.get("observed_from"))
         except ValueError as error:
-            rejects.append(Reject(line, model, str(error)))
+            rejects.append(Reject(line, model[:LONGEST_NAME], str(error)))
             continue
         for column in COLUMNS:
             seen, reason = _seen(line, day, cells.get(column))
@@ -133,6 +136,8 @@ def _seen(line: int, day: datetime, text: str | None) -> tuple[_Seen | None, str
         usd = parse_price(text) * MILLION
     except ValueError as error:
         return None, str(error)
+    except ArithmeticError:
+        return None, "price is beyond all numbers"
     problem = "price is 0" if usd == 0 else price_problem(usd)
     return (None, problem) if problem else (_Seen(line, day, usd), "")
 

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from evaluators.pricing.rows import PriceRow
+
+LONGEST_NAME: Final = 300
+"""Characters; Postgres indexes no row beyond some kilobytes, and no provider comes near."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,14 @@ class PriceFile:
 
     rows: list[PriceRow]
     rejects: list[Reject]
+
+
+def parse_name(text: str, *, what: str) -> str:
+    """The name of a model, provider or source; ValueError for one that Postgres could not store or index."""
+    if text.isprintable() and len(text) <= LONGEST_NAME:
+        return text
+    shown = text[:20].encode("unicode_escape").decode()
+    raise ValueError(f"{what} '{shown}' is no name: unprintable, or over {LONGEST_NAME} characters")
 
 
 def parse_price(text: str | None) -> Decimal:
@@ -43,4 +55,7 @@ def parse_time(text: str | None) -> datetime:
         raise ValueError(f"{text!r} is not a day or time such as 2026-01-31") from None
     if time.tzinfo is None:
         raise ValueError(f"{text!r} is a naive time")
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is no year from 1 to 9999 in UTC") from None

@@ -80,6 +80,21 @@ def test_yaml_keeps_the_digits_of_a_price(tmp_path: Path) -> None:
             "source 'genai-prices 9' is reserved for copied prices",
         ),
         ("m,output_text,1,2026-01-02,,,,a b", "service tier 'a b' is malformed"),
+        ("m,output_text,1e400,2026-01-01,", "price is above $10,000 per million tokens"),
+        (
+            "m,output_text,1,0001-01-01T00:00:00+09:00,",
+            "'0001-01-01T00:00:00+09:00' is no year from 1 to 9999 in UTC",
+        ),
+        (
+            "m,output_text,1,2026-01-01,9999-12-31T23:00:00-09:00",
+            "'9999-12-31T23:00:00-09:00' is no year from 1 to 9999 in UTC",
+        ),
+        ("a\0b,output_text,1,2026-01-01,", "model 'a\\x00b' is no name: unprintable, or over 300 characters"),
+        (
+            f"{'x' * 9000},output_text,1,2026-01-01,",
+            f"model '{'x' * 20}' is no name: unprintable, or over 300 characters",
+        ),
+        ("m,output_text,1,000,2026-01-01,,,,,", "more cells than columns"),
     ],
 )
 def test_a_line_no_price_can_be_is_rejected_with_its_reason(tmp_path: Path, cells: str, reason: str) -> None:
@@ -101,6 +116,7 @@ def test_a_line_no_price_can_be_is_rejected_with_its_reason(tmp_path: Path, cell
         ),
         ("p.yaml", "a: [", "p.yaml"),
         ("p.yaml", "a: 1", "not a list of mappings"),
+        ("p.yaml", "- " * 5000 + "a", "nested too deeply"),
     ],
 )
 def test_what_is_no_price_file_fails_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -165,6 +181,25 @@ def test_the_public_price_history_is_read_with_every_reject_counted(shared_data:
         "jump_reverts": 7,
         "price is above $10,000 per million tokens": 2,
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ",2026-01-01,0.1",
+        "openai/,2026-01-01,0.1",
+        "a\0b,2026-01-01,0.1",
+        f"{'x' * 9000},2026-01-01,0.1",
+        "m,0001-01-01T00:00:00+09:00,0.1",
+        "m,2026-01-01,1e999995",
+        "m,2026-01-01,sNaN",
+        "m,2026-01-01,-1",
+    ],
+)
+def test_an_absurd_observation_is_a_reject_and_the_others_count(tmp_path: Path, line: str) -> None:
+    file = read(tmp_path, f"model,observed_from,input_cost_per_token\n{line}\nfine,2026-01-01,0.000001\n")
+    assert [reject.line for reject in file.rejects] == [2]
+    assert [row.model for row in file.rows] == ["fine"]
 
 
 def test_a_price_of_2024_prices_a_call_of_2024(shared_data: Path) -> None:
