@@ -7,6 +7,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.landing.result import LandingResult
+from ingest.landing.text import repair
 
 
 def open_load(
@@ -16,7 +17,7 @@ def open_load(
     with connection.transaction():
         connection.execute(
             "insert into raw.loads (load_id, kind, origin) values (%s, %s, %s) on conflict do nothing",
-            (load_id, kind, origin),
+            (load_id, kind, repair(origin)),
         )
 
 

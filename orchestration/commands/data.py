@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.commands.errors import UserError
+from orchestration.commands.paths import file_or_exit
 from orchestration.commands.warehouse import open_database, settings_or_exit
 
 if TYPE_CHECKING:
@@ -22,15 +23,15 @@ class Format(StrEnum):
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(help="Call records: JSONL, plain or gzip, xz, zstd.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Call records: JSONL, plain or gzip, xz, zstd; - is standard input.")
+    ],
     format_: Annotated[
         str | None, typer.Option("--format", help="The form of the records; found out when not given.")
     ] = None,
 ) -> None:
     """Import logged calls from files; safe to run again: what is already there stays as it is."""
-    for path in files:
-        if not path.is_file():
-            raise UserError(f"there is no file {path}", code=2)
+    files = [file_or_exit(path) for path in files]
     from ingest.importers.files import import_files
     from ingest.importers.summary import ImportFailedError
     from orchestration.commands.progress import import_progress

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from orchestration.commands.errors import UserError
+from orchestration.commands.paths import file_or_exit
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="The dated price book.")
@@ -19,14 +20,13 @@ def _prices() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV or YAML of prices; docs/prices.md has the columns.")],
+    file: Annotated[Path, typer.Argument(help="A CSV or YAML of prices (docs/prices.md); - reads a CSV.")],
     source: Annotated[
         str | None, typer.Option(help="Where the prices come from; default the file's name.")
     ] = None,
 ) -> None:
     """Add prices; a corrected price supersedes the old one, which stays on record."""
-    if not file.is_file():
-        raise UserError(f"there is no file {file}", code=2)
+    file = file_or_exit(file)
     from evaluators.pricing.files import PriceFileError, read_price_file
     from orchestration.price_book import import_prices
 

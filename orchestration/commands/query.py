@@ -25,14 +25,24 @@ def print_query(query: str, *, settings: Settings, url: DatabaseUrl, form: str) 
     try:
         with connect(reader, application_name="lqo sql") as connection:
             connection.read_only = True
-            cursor = connection.execute(query.encode())
-            if cursor.description is None:
-                raise UserError("the statement returns no rows; `lqo sql` only reads", code=2)
-            names = [column.name for column in cursor.description]
-            rows = cursor.fetchall()
+            names, rows = _read(connection, query)
     except psycopg.Error as error:
         raise UserError(error.diag.message_primary or str(error)) from error
     {"table": _table, "csv": _csv, "json": _json}[form](names, rows)
+
+
+def _read(connection: psycopg.Connection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names and rows of one statement; text that this process's locale could not read arrives as it was."""
+    try:
+        # Prepared, Postgres refuses a second statement; otherwise only the first one's rows would show.
+        cursor = connection.execute(query.encode("utf-8", "surrogateescape"), prepare=True)
+        if cursor.description is None:
+            raise UserError("the statement returns no rows; `lqo sql` only reads", code=2)
+        return [column.name for column in cursor.description], cursor.fetchall()
+    except psycopg.Error:
+        # After a refused COPY a rollback would fail and say so in a line of its own.
+        connection.close()
+        raise
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
