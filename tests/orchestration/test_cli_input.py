@@ -90,7 +90,14 @@ def test_absurd_prices_are_counted_rejects_and_the_others_count(
     assert first.stderr.count(b"\n") == 10
 
 
-@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}])
+# Under LC_ALL=C Python 3.11 reads no path of an editable install that is not ASCII.
+LOCALES: list[dict[str, str]] = [
+    {},
+    *([{"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}] if __file__.isascii() else []),
+]
+
+
+@pytest.mark.parametrize("locale", LOCALES)
 def test_a_query_may_be_in_any_script_under_any_locale(
     warehouse: DatabaseUrl, tmp_path: Path, locale: dict[str, str]
 ) -> None:
