@@ -24,7 +24,7 @@ async def make_calls(
     *,
     n_calls: int,
     model: str | None = None,
-    api_key: str = "sk-demo",
+    api_key: str,
 ) -> LiveCalls:
     """Send `n_calls` through the proxy at `base_url` (with `/v1`), eight at a time, every third streamed.
 

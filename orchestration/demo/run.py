@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -45,7 +45,7 @@ class Steps:
     def step(self, name: str, telling: str) -> Iterator[None]:
         """Show `telling` while the block runs, then a line with its time."""
         started = time.monotonic()
-        with self.console.status(telling) if self.console.is_terminal else _plain(telling):
+        with self.console.status(telling) if self.console.is_terminal else nullcontext():
             yield
         self.seconds[name] = time.monotonic() - started
         self.console.print(f"  [green]done[/green]  {telling}  [dim]{self.seconds[name]:.1f} s[/dim]")
@@ -132,13 +132,13 @@ def _call_live(settings: Settings, url: DatabaseUrl, *, model: str | None) -> No
 async def _send_live(settings: Settings, *, model: str | None) -> None:
     from orchestration.demo.live import make_calls
 
-    if model is not None:
-        with _running_proxy(settings, upstream=OPENAI) as base_url:
-            await make_calls(base_url, n_calls=LIVE_CALLS, model=model, api_key=os.environ["OPENAI_API_KEY"])
-        return
-    async with serve(Provider()) as upstream:
-        with _running_proxy(settings, upstream=upstream) as base_url:
-            await make_calls(base_url, n_calls=LIVE_CALLS)
+    async with AsyncExitStack() as stack:
+        upstream = OPENAI if model else await stack.enter_async_context(serve(Provider()))
+        base_url = stack.enter_context(_running_proxy(settings, upstream=upstream))
+        api_key = os.environ["OPENAI_API_KEY"] if model else "sk-demo"
+        calls = await make_calls(base_url, n_calls=LIVE_CALLS, model=model, api_key=api_key)
+    if not calls.n_ok:
+        raise RuntimeError(f"none of {LIVE_CALLS} live calls was answered: is the key right?")
 
 
 @contextmanager
@@ -202,8 +202,3 @@ def _demo_folder(settings: Settings) -> Path:
     folder = settings.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@contextmanager
-def _plain(_telling: str) -> Iterator[None]:
-    yield
