@@ -5,13 +5,24 @@ from dataclasses import dataclass
 
 import msgspec
 import polars as pl
+import zstandard
 
 from evaluators.rules.base import EVIDENCE_LIMIT, Rule
+from evaluators.rules.prepare import INPUT_SCHEMA
 from evaluators.rules.score import score_frame
 
 ERROR = "error"
 # One bad call among 20,000 is found in 15 halvings; a rule that always fails is given up after 64.
 MAX_FAILURES = 64
+# A body larger than this when unpacked is not parsed; the rules that need it say `not_evaluable`.
+MAX_REQUEST_BYTES = 32 * 2**20
+_PLAIN_COLUMNS = {*INPUT_SCHEMA} - {"request"} | {
+    "answer",
+    "is_failed_call",
+    "is_cut_off",
+    "is_tool_call",
+    "text_gap",
+}
 _RAISED = (Exception, pl.exceptions.PanicException)
 
 RESULT_SCHEMA: dict[str, pl.DataType] = {
@@ -42,6 +53,11 @@ class Outcome:
         )
 
 
+def judge(calls: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
+    """`run_rules` over calls as they are stored: INPUT_SCHEMA with the request packed with zstd."""
+    return run_rules(_with_requests(calls, rules=rules), rules=rules)
+
+
 def run_rules(frame: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
     """The columns of RESULT_SCHEMA in frame order; a rule that raises leaves its calls unscored, `error`."""
     if not rules:
@@ -68,6 +84,25 @@ def to_columns(outcomes: Iterable[Outcome]) -> pl.DataFrame:
     """Values as rows of RESULT_SCHEMA."""
     rows = [(each.failed, _encode(each.unscored), _encode(each.evidence)) for each in outcomes]
     return pl.DataFrame(rows, schema=RESULT_SCHEMA, orient="row")
+
+
+def _with_requests(part: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
+    """Unpack the request bodies, unless none of the rules reads anything that comes from them."""
+    frame = part.select(*INPUT_SCHEMA)
+    if all(set(rule.requires) <= _PLAIN_COLUMNS for rule in rules):
+        return frame.with_columns(request=pl.lit(None, dtype=pl.Binary))
+    unpacker = zstandard.ZstdDecompressor()
+    requests = [None if body is None else _unpack(unpacker, body) for body in frame["request"]]
+    return frame.with_columns(pl.Series("request", requests, dtype=pl.Binary))
+
+
+def _unpack(unpacker: zstandard.ZstdDecompressor, body: bytes) -> bytes | None:
+    try:
+        if zstandard.frame_content_size(body) > MAX_REQUEST_BYTES:
+            return None
+        return unpacker.decompress(body, max_output_size=MAX_REQUEST_BYTES)
+    except zstandard.ZstdError:
+        return None
 
 
 def _run_alone(frame: pl.DataFrame, rule: Rule) -> list[Outcome]:

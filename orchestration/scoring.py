@@ -7,7 +7,6 @@ from typing import LiteralString
 from uuid import UUID
 
 import polars as pl
-import zstandard
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
@@ -17,25 +16,17 @@ from evaluators.rules.prepare import INPUT_SCHEMA
 from orchestration import scoring_queries as queries
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
-from orchestration.rule_runs import run_rules, to_columns, to_outcomes
+from orchestration.rule_runs import to_columns, to_outcomes
 from orchestration.rule_sets import RuleSet, register_rule_set
+from orchestration.rule_workers import RuleWorkers
 from orchestration.transactions import writing
 from orchestration.windows import Window, merge
 
 RELATION = "evaluation.rule_results"
 CHUNK_ROWS = 20_000
 MAX_ATTEMPTS = 3
-# A body larger than this when unpacked is not parsed; the rules that need it say `not_evaluable`.
-MAX_REQUEST_BYTES = 32 * 2**20
 NO_CALL = UUID(int=0)
 RETRIABLE = r':\s*"(error|parse_error|skipped_budget)"'
-_PLAIN_COLUMNS = {*INPUT_SCHEMA} - {"request"} | {
-    "answer",
-    "is_failed_call",
-    "is_cut_off",
-    "is_tool_call",
-    "text_gap",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +61,27 @@ def score_window(
     rule_set = register_rule_set(connection, rules)
     n_scored = n_carried = 0
     hours: set[datetime] = set()
-    for window in merge(windows):
-        # What failed before comes first, else a call that fails now would be tried twice in one run.
-        for query in (queries.UNSETTLED_CALLS, queries.NEW_CALLS):
-            for chunk in _score_chunks(connection, query, window=window, rule_set=rule_set, rows=chunk_rows):
-                n_scored += chunk.n_scored
-                n_carried += chunk.n_carried
-                hours |= chunk.hours
+    with RuleWorkers() as workers:
+        for window in merge(windows):
+            # What failed before comes first, else a call that fails now would be tried twice in one run.
+            for query in (queries.UNSETTLED_CALLS, queries.NEW_CALLS):
+                for chunk in _score_chunks(
+                    connection, query, window=window, rule_set=rule_set, rows=chunk_rows, workers=workers
+                ):
+                    n_scored += chunk.n_scored
+                    n_carried += chunk.n_carried
+                    hours |= chunk.hours
     return ScoreResult(rule_set.version, n_scored, n_carried, frozenset(hours))
 
 
 def _score_chunks(
-    connection: Connection[TupleRow], query: LiteralString, *, window: Window, rule_set: RuleSet, rows: int
+    connection: Connection[TupleRow],
+    query: LiteralString,
+    *,
+    window: Window,
+    rule_set: RuleSet,
+    rows: int,
+    workers: RuleWorkers,
 ) -> Iterator[ScoreResult]:
     position = (window.start, NO_CALL)
     while True:
@@ -100,20 +100,20 @@ def _score_chunks(
             calls = calls.with_columns(
                 started_at=pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
             )
-            results = score_calls(calls, rule_set=rule_set)
+            results = score_calls(calls, rule_set=rule_set, workers=workers)
             hours = _write(connection, results, rule_set=rule_set)
         n_carried = int(results["is_carried"].sum())
         yield ScoreResult(rule_set.version, calls.height - n_carried, n_carried, frozenset(hours))
         position = _last_key(calls)
 
 
-def score_calls(calls: pl.DataFrame, *, rule_set: RuleSet) -> pl.DataFrame:
+def score_calls(calls: pl.DataFrame, *, rule_set: RuleSet, workers: RuleWorkers) -> pl.DataFrame:
     """Results of the calls (CALL_SCHEMA and started_at) with the columns of the stage, plus `is_carried`."""
     parts: list[pl.DataFrame] = []
     for part in calls.partition_by("previous_version"):
         previous: int | None = part["previous_version"][0]
         rules = rule_set.changed_since(previous)
-        verdicts = run_rules(_with_requests(part, rules=rules), rules=rules)
+        verdicts = workers.judge(part.select(*INPUT_SCHEMA), rules=rules)
         is_carried = len(rules) < len(rule_set.rules)
         if is_carried:
             kept = frozenset(rule.name for rule in rule_set.rules.values()) - {rule.name for rule in rules}
@@ -143,25 +143,6 @@ def _carry(part: pl.DataFrame, verdicts: pl.DataFrame, *, kept: frozenset[str]) 
     for outcome, earlier in zip(outcomes, to_outcomes(previous), strict=True):
         outcome.add(earlier.only(kept))
     return to_columns(outcomes)
-
-
-def _with_requests(part: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Unpack the request bodies, unless none of the rules reads anything that comes from them."""
-    frame = part.select(*INPUT_SCHEMA)
-    if all(set(rule.requires) <= _PLAIN_COLUMNS for rule in rules):
-        return frame.with_columns(request=pl.lit(None, dtype=pl.Binary))
-    unpacker = zstandard.ZstdDecompressor()
-    requests = [None if body is None else _unpack(unpacker, body) for body in frame["request"]]
-    return frame.with_columns(pl.Series("request", requests, dtype=pl.Binary))
-
-
-def _unpack(unpacker: zstandard.ZstdDecompressor, body: bytes) -> bytes | None:
-    try:
-        if zstandard.frame_content_size(body) > MAX_REQUEST_BYTES:
-            return None
-        return unpacker.decompress(body, max_output_size=MAX_REQUEST_BYTES)
-    except zstandard.ZstdError:
-        return None
 
 
 def _storable(name: str) -> pl.Expr:
