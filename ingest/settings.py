@@ -1,12 +1,17 @@
 """What the environment says, read once at the edge."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 DEFAULT_START = date(2023, 1, 1)
+DEFAULT_KEEP_HOURS = 24.0
+_HOURS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*h?", re.ASCII)
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]i?b)", re.ASCII | re.IGNORECASE)
 
 
 class SettingsError(ValueError):
@@ -19,12 +24,14 @@ class Settings:
 
     `home` is `LQO_HOME` (default `.lqo` in the working directory), absolute. `database_url` is
     `DATABASE_URL`, or None for the embedded server. `start` is the first UTC day that may land.
+    Loaded segments of the spool stay for `spool_keep_hours`, but not past `spool_keep_bytes` (None: no cap).
     """
 
     home: Path
     database_url: str | None = None
     start: date = DEFAULT_START
-    spool_keep_hours: float = 24.0
+    spool_keep_hours: float = DEFAULT_KEEP_HOURS
+    spool_keep_bytes: int | None = None
 
     @property
     def spool(self) -> Path:
@@ -52,16 +59,18 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START` and `LQO_SPOOL_KEEP` (hours, or `24h`).
+    """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START` and `LQO_SPOOL_KEEP` (`24h`, `10GB` or `24h,10GB`).
 
     Raises SettingsError with a one-line message for a value that does not parse.
     """
     env = os.environ if environ is None else environ
+    keep_hours, keep_bytes = _keep(env.get("LQO_SPOOL_KEEP"))
     return Settings(
         home=Path(env.get("LQO_HOME") or ".lqo").expanduser().absolute(),
         database_url=env.get("DATABASE_URL") or None,
         start=_day(env.get("LQO_START"), default=DEFAULT_START),
-        spool_keep_hours=_hours(env.get("LQO_SPOOL_KEEP"), default=24.0),
+        spool_keep_hours=keep_hours,
+        spool_keep_bytes=keep_bytes,
     )
 
 
@@ -80,13 +89,21 @@ def _day(text: str | None, *, default: date) -> date:
         raise SettingsError(f"LQO_START must be a day such as 2023-01-01, not {text!r}") from None
 
 
-def _hours(text: str | None, *, default: float) -> float:
-    if not text:
-        return default
-    try:
-        hours = float(text.removesuffix("h"))
-    except ValueError:
-        raise SettingsError(f"LQO_SPOOL_KEEP must be hours such as 24h, not {text!r}") from None
-    if hours < 0:
-        raise SettingsError(f"LQO_SPOOL_KEEP must not be negative, got {text!r}")
-    return hours
+def _keep(text: str | None) -> tuple[float, int | None]:
+    """Hours and bytes out of a time, a size or both; a bare number is hours."""
+    hours: float | None = None
+    size: int | None = None
+    for part in text.split(",") if text else ():
+        if hours is None and (given := _HOURS.fullmatch(part.strip())):
+            hours = float(given[1])
+        elif size is None and (given := _SIZE.fullmatch(part.strip())):
+            size = _bytes(given[1], unit=given[2].lower())
+        else:
+            raise SettingsError(f"LQO_SPOOL_KEEP must be such as 24h, 10GB or 24h,10GB, not {text!r}")
+    return DEFAULT_KEEP_HOURS if hours is None else hours, size
+
+
+def _bytes(number: str, *, unit: str) -> int:
+    """`10`, `gb` is 10·10⁹ bytes; `10`, `gib` is 10·2³⁰."""
+    base = 1024 if "i" in unit else 1000
+    return int(Decimal(number) * base ** ("kmgt".index(unit[0]) + 1))

@@ -12,7 +12,8 @@ from ingest.loading.checkpoints import Checkpoint, read_checkpoints, see_spool
 from ingest.loading.open_calls import find_gone
 from ingest.loading.result import LoaderResult
 from ingest.loading.salvage import is_passing, read_batch
-from ingest.spool.reader import Segment, current_owner, list_segments, low_watermark, unlink_sealed
+from ingest.spool.reader import Segment, current_owner, list_segments, low_watermark
+from ingest.spool.retention import unlink_sealed
 
 _NEW = Checkpoint()
 
@@ -94,11 +95,16 @@ def _land_gone(connection: Connection[TupleRow], spool: Spool, *, alive: set[str
 
 
 def _unlink(connection: Connection[TupleRow], spool: Spool, segments: tuple[Segment, ...]) -> None:
-    """Delete segments whose every record has been committed for `LQO_SPOOL_KEEP`; damaged ones stay."""
+    """Delete what `LQO_SPOOL_KEEP` lets go of the segments whose every record is committed; damaged stay."""
     checkpoints = read_checkpoints(connection, (segment.uuid for segment in segments))
     loaded: set[UUID] = {
         segment_id
         for segment_id, checkpoint in checkpoints.items()
         if checkpoint.is_finished and checkpoint.problem is None
     }
-    unlink_sealed(spool.directory, loaded=loaded, keep_hours=spool.settings.spool_keep_hours)
+    unlink_sealed(
+        spool.directory,
+        loaded=loaded,
+        keep_hours=spool.settings.spool_keep_hours,
+        max_bytes=spool.settings.spool_keep_bytes,
+    )

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +15,7 @@ import msgspec
 
 from ingest.spool.owner import SPOOL_ID, current_owner
 from ingest.spool.records import Record, decode_record
-from ingest.spool.segment import COUNTS, parse_name, remove_files, segment_paths, wal_path
+from ingest.spool.segment import COUNTS, parse_name, segment_paths, wal_path
 from ingest.spool.writer import WATERMARK
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "low_watermark",
     "read_records",
     "read_spool_id",
-    "unlink_sealed",
 ]
 
 T = TypeVar("T")
@@ -149,29 +148,6 @@ def read_spool_id(directory: Path) -> str | None:
         return None
 
 
-def unlink_sealed(
-    directory: Path, *, loaded: Collection[UUID], keep_hours: float, max_bytes: int | None = None
-) -> tuple[Path, ...]:
-    """Delete sealed segments the loader has committed (`loaded`) and that were sealed `keep_hours` ago.
-
-    Past `max_bytes` of segments the oldest loaded ones go early. A segment that is not loaded, not
-    sealed or at fault is never deleted. Returns what went.
-    """
-    segments = list_segments(directory)
-    excess = sum(_file_size(segment.path) for segment in segments) - (max_bytes or 0) if max_bytes else 0
-    before_ns = time.time_ns() - int(keep_hours * 3600e9)
-    gone: list[Path] = []
-    for segment in segments:
-        if segment.sealed_at_ns is None or segment.fault or segment.uuid not in loaded:
-            continue
-        size = _file_size(segment.path)
-        if segment.sealed_at_ns <= before_ns or excess > 0:
-            remove_files(segment.path)
-            gone.append(segment.path)
-            excess -= size
-    return tuple(gone)
-
-
 def _read(path: Path, *, after_seq: int, limit: int, max_bytes: int) -> Batch:
     with closing(_connect(path)) as connection:
         connection.execute("begin")
@@ -291,10 +267,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
     connection.execute("pragma query_only = on")
     return connection
-
-
-def _file_size(path: Path) -> int:
-    return _size_of(path) + _size_of(wal_path(path))
 
 
 def _size_of(path: Path) -> int:

@@ -15,9 +15,12 @@ import psycopg
 import pytest
 
 from ingest.database.connect import connect
-from ingest.database.url import parse_url
+from ingest.database.embedded import EmbeddedServer
+from ingest.database.url import DatabaseUrl, parse_url
 
+IS_ROOT = os.geteuid() == 0
 REPOSITORY = Path(__file__).parents[2]
+StartServer = Callable[..., EmbeddedServer]
 _PACKAGES = Path(psycopg.__file__).parents[1]
 _USE = """
 import json, sys
@@ -137,3 +140,10 @@ def eventually(fact: Callable[[], bool], *, seconds: float = 30) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+def ask(url: DatabaseUrl, query: str) -> object:
+    """The first column of the first row."""
+    with connect(url, autocommit=True) as connection:
+        row = connection.execute(query).fetchone()
+    return row[0] if row else None

@@ -1,11 +1,15 @@
 """Records of calls as a proxy writes them, for tests of what reads them."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from ingest.loading.assembly import moment
-from ingest.spool.records import End, Start
+from ingest.spool.reader import Entry, list_segments, read_records
+from ingest.spool.records import End, Record, Start
+from ingest.spool.writer import Spool
 from ingest.uuid7 import uuid7
 
 ANSWER = {
@@ -39,6 +43,35 @@ def end(call: Start, **changes: object) -> End:
         "attempts": ({"provider": "openai", "model": "gpt-4o", "status": 200},),
     }
     return End(**{**fields, **changes})  # pyright: ignore[reportArgumentType]
+
+
+def chunk(text: str) -> bytes:
+    """A frame of a streamed answer."""
+    data = {"model": "gpt-4o", "choices": [{"index": 0, "delta": {"content": text}}]}
+    return f"data: {json.dumps(data)}\n\n".encode()
+
+
+async def write(spool: Spool, *records: Record) -> None:
+    for done in [spool.append(record) for record in records]:
+        await done
+
+
+def entries_in(directory: Path) -> list[Entry]:
+    """All that stands in a spool, in order; fails on any fault."""
+    found: list[Entry] = []
+    for segment in list_segments(directory):
+        batch = read_records(segment, limit=10**6)
+        assert batch.segment.fault is None
+        found += batch.entries
+    return found
+
+
+async def until(fact: Callable[[], bool], *, seconds: float = 10.0) -> None:
+    """Let the writer's loop go on until the fact holds."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "waited too long"
+        await asyncio.sleep(0.01)
 
 
 def wait_for(fact: Callable[[], bool], *, seconds: float = 30.0) -> None:
