@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from ingest.call import Attempt, Call
+from ingest.call import Attempt
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.landing.content import compress_all, content_hash, decompress
@@ -17,25 +17,10 @@ from ingest.landing.dead_letters import call_record
 from ingest.landing.months import ensure_months
 from ingest.landing.text import restore
 from ingest.uuid7 import uuid7
+from tests.ingest.landed_rows import counts
 from tests.ingest.landing_calls import NOON, land, make_call, value
 
 Connection = psycopg.Connection[TupleRow]
-
-COUNTS = """
-select
-    (select count(*) from raw.llm_calls) as n_calls,
-    (select count(*) from raw.llm_bodies) as n_bodies,
-    (select count(*) from raw.external_ids) as n_ids,
-    (select count(*) from raw.dirty_hours) as n_hours,
-    (select count(*) from raw.dead_letters) as n_dead
-"""
-
-
-def counts(connection: Connection) -> tuple[int, ...]:
-    row = connection.execute(COUNTS).fetchone()
-    connection.rollback()
-    assert row is not None
-    return tuple(row)
 
 
 def test_a_call_lands_with_every_field(connection: Connection) -> None:
@@ -65,15 +50,6 @@ def test_a_call_lands_with_every_field(connection: Connection) -> None:
         '"started_at":"2026-11-19T12:00:00Z","usage":{"n":"1"}}')]  # fmt: skip
     assert (row["input_preview"], row["output_preview"]) == ("가" * 120, "😀" * 120)
     assert row["content_hash"] == content_hash(call)
-
-
-def test_a_second_landing_changes_nothing(connection: Connection) -> None:
-    calls = [make_call(n, external_id=f"id {n}" if n % 2 else None) for n in range(50)]
-    assert land(connection, *calls).landed == 50
-    before = counts(connection)
-    again = land(connection, *reversed(calls))
-    assert (again.landed, again.already_there, again.rejected) == (0, 50, ())
-    assert counts(connection) == before == (50, 50, 25, 1, 0)
 
 
 def test_only_touched_hours_are_marked(connection: Connection) -> None:
@@ -176,12 +152,6 @@ def test_a_name_too_long_for_an_index_is_clipped_and_kept_whole_in_the_tags(conn
     assert row == ("u" * 500, "한" * 500, {"lqo.clipped": whole})
 
 
-def test_a_repaired_call_that_lands_again_is_already_there(connection: Connection) -> None:
-    call = make_call(output_text="\x00\ud800", request=None, response=None)
-    assert land(connection, call).landed == 1
-    assert land(connection, call).already_there == 1
-
-
 def test_a_row_that_postgres_refuses_is_found_and_the_others_land(connection: Connection) -> None:
     connection.execute("alter table raw.llm_calls add constraint no_bad check (project <> 'bad')")
     connection.commit()
@@ -202,65 +172,6 @@ def test_a_fault_of_the_server_is_raised_and_nothing_lands(connection: Connectio
     with pytest.raises(psycopg.errors.UndefinedTable):
         land(connection, make_call())
     assert value(connection, "select count(*) from raw.llm_calls") == 0
-
-
-def test_an_end_replaces_an_interrupted_row_and_nothing_replaces_an_end(connection: Connection) -> None:
-    torn = make_call(status="interrupted", response=b"half", output_text="ha", ended_at=None)
-    whole = make_call()
-    assert land(connection, torn).landed == 1
-    assert land(connection, whole).landed == 1
-    assert land(connection, torn).already_there == 1
-    assert land(connection, whole).already_there == 1
-    query = "select status, output_text from raw.llm_calls inner join raw.llm_bodies using (call_id)"
-    assert connection.execute(query).fetchall() == [("ok", "answer 0")]
-    assert counts(connection) == (1, 1, 0, 2, 0)
-
-
-def test_an_end_wins_over_its_interrupted_twin_of_the_same_batch(connection: Connection) -> None:
-    torn = make_call(status="interrupted", output_text="half", response=None)
-    result = land(connection, torn, make_call(), torn)
-    assert (result.landed, result.already_there, result.rejected) == (1, 2, ())
-    assert value(connection, "select status from raw.llm_calls") == "ok"
-
-
-@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in two landings"])
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        (make_call(), make_call(response=b"other")),
-        (make_call(external_id="x"), make_call(1, external_id="x")),
-        (make_call(external_id="x"), make_call(key="other", external_id="x", response=b"other")),
-        (make_call(), make_call(1, external_id=str(make_call().call_id))),
-        (make_call(1, external_id=str(make_call().call_id), source="import"), make_call(source="import")),
-    ],
-    ids=["content", "time of an external id", "content of an external id", "time of a call id", "id first"],
-)
-def test_an_id_with_another_time_or_content_is_a_counted_reject(
-    connection: Connection, first: Call, second: Call, together: bool
-) -> None:
-    if together:
-        result = land(connection, first, second)
-        assert result.landed == 1
-    else:
-        assert land(connection, first).landed == 1
-        result = land(connection, second)
-    assert [reject.reason for reject in result.rejected] == ["conflicting_duplicate"]
-    again = land(connection, first, second)
-    assert (again.landed, again.already_there, len(again.rejected)) == (0, 1, 1)
-    query = "select content_hash from raw.llm_calls"
-    assert value(connection, query) == content_hash(first)
-    assert value(connection, "select count(*) from raw.dead_letters") == 1
-
-
-def test_the_same_external_id_may_come_from_two_sources(connection: Connection) -> None:
-    calls = make_call(external_id="x"), make_call(1, external_id="x", source="import")
-    assert land(connection, *calls).landed == 2
-
-
-def test_a_known_external_id_with_the_same_content_is_already_there(connection: Connection) -> None:
-    assert land(connection, make_call(external_id="x")).landed == 1
-    assert land(connection, make_call(key="another id", external_id="x")).already_there == 1
-    assert counts(connection)[:3] == (1, 1, 1)
 
 
 def test_late_rows_get_the_month_they_need(connection: Connection) -> None:
