@@ -58,7 +58,14 @@ def migrate() -> None:
 
 def sql(
     query: Annotated[str, typer.Argument(help="One SQL statement.")],
-    format_: Annotated[Format, typer.Option("--format", help="How to print the rows.")] = Format.TABLE,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="How to print the rows. In JSON, numeric, NaN and Infinity are strings, and a second column"
+            " `a` is `a_2`.",
+        ),
+    ] = Format.TABLE,
 ) -> None:
     """Run one read-only query as the reader role (bodies of calls are not readable by it)."""
     from orchestration.commands.query import print_query

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -69,17 +70,41 @@ def _csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def _json(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    json.dump(
-        [dict(zip(names, row, strict=True)) for row in rows], sys.stdout, default=_plain, ensure_ascii=False
-    )
+    keys = _distinct(names)
+    objects = [{key: _finite(value) for key, value in zip(keys, row, strict=True)} for row in rows]
+    json.dump(objects, sys.stdout, default=_plain, ensure_ascii=False, allow_nan=False)
     sys.stdout.write("\n")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names with `_2`, `_3` … after those that come again, never one that another column has."""
+    taken, keys = set(names), list[str]()
+    for name in names:
+        key, number = name, 2
+        if name in keys:
+            while (key := f"{name}_{number}") in taken:
+                number += 1
+        taken.add(key)
+        keys.append(key)
+    return keys
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no word for NaN and Infinity: as text, as Postgres writes them, and apart from null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return value
 
 
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
     if isinstance(value, dict | list):
-        return json.dumps(value, default=_plain, ensure_ascii=False)
+        return json.dumps(_finite(value), default=_plain, ensure_ascii=False, allow_nan=False)
     return str(value)
 
 

@@ -49,3 +49,42 @@ def test_writing_is_refused_in_one_line(statement: str, warehouse: DatabaseUrl, 
     done = sql(warehouse, tmp_path, statement)
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
+
+
+def no_word(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def test_json_says_nan_and_infinity_as_text_wherever_they_stand(
+    warehouse: DatabaseUrl, tmp_path: Path
+) -> None:
+    query = """
+        select 'NaN'::float8 as a, '-Infinity'::real as b, array['Infinity'::float8, 1.5, null] as c,
+            '{"deep": [1e999]}'::json as d, 'NaN'::numeric as e, 'Infinity'::numeric as f, null::float8 as g,
+            row('NaN'::float8, 1) as h
+    """
+    done = sql(warehouse, tmp_path, query, "--format", "json")
+    assert json.loads(done.stdout, parse_constant=no_word) == [
+        {
+            "a": "NaN",
+            "b": "-Infinity",
+            "c": ["Infinity", 1.5, None],
+            "d": {"deep": ["Infinity"]},
+            "e": "NaN",
+            "f": "Infinity",
+            "g": None,
+            "h": ["NaN", "1"],
+        }
+    ]
+
+
+def test_json_keeps_every_column_of_the_same_name(warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    query = 'select 1 as a, 2 as "a_2", 3 as a, 4 as a, 5, 6'
+    done = sql(warehouse, tmp_path, query, "--format", "json")
+    assert json.loads(done.stdout) == [{"a": 1, "a_2": 2, "a_3": 3, "a_4": 4, "?column?": 5, "?column?_2": 6}]
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_an_array_in_a_cell_is_json_without_nan(form: str, warehouse: DatabaseUrl, tmp_path: Path) -> None:
+    done = sql(warehouse, tmp_path, "select array['NaN'::float8, 1] as cell", "--format", form)
+    assert '"NaN", 1.0' in done.stdout.replace('""', '"')
