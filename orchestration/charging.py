@@ -16,7 +16,8 @@ from evaluators.pricing.frame import price_frame
 from orchestration import charging_queries as queries
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
-from orchestration.price_book import CHARGES, book_version, ensure_snapshots, load_book, newer_models
+from orchestration.price_book import CHARGES, book_state, ensure_snapshots, load_book, newer_models
+from orchestration.price_renewal import renew_snapshots
 from orchestration.transactions import writing
 from orchestration.windows import Window, merge
 
@@ -41,12 +42,12 @@ class _Books:
     """The book in memory, read again when the warehouse has a newer one."""
 
     book: PriceBook | None = None
-    version: int = -1
+    state: tuple[int, int] = (-1, 0)
 
     def current(self, connection: Connection[TupleRow]) -> PriceBook:
-        version = book_version(connection)
-        if self.book is None or version != self.version:
-            self.book, self.version = load_book(connection), version
+        state = book_state(connection)
+        if self.book is None or state != self.state:
+            self.book, self.state = load_book(connection), state
         return self.book
 
 
@@ -68,9 +69,12 @@ def charge_window(
     Charged again are calls whose charge was made from an interrupted row that has its END now, and unpriced
     ones whose model has newer prices. `reprice` prices the whole window: a charge that comes out differently
     moves to `cost.charge_history` in the same transaction, an equal one is not touched. Each chunk is one
-    transaction; the connection must be outside one.
+    transaction; the connection must be outside one. What a newer genai-prices has learned of the copied
+    models is copied first; the hours that this concerns are left marked for the next refresh.
     """
     chunks: list[_Chunk] = []
+    if windows:
+        renew_snapshots(connection)
     books = _Books()
     for window in merge(windows):
         if reprice:

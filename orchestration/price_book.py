@@ -15,18 +15,10 @@ from psycopg.rows import TupleRow, class_row
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.genai import Refused, snapshot_rows
 from evaluators.pricing.rows import GENAI_SOURCE, PriceRow
+from orchestration.price_rows import PRICES, add_rows, current_rows, mark_charges, supersede_rows
 from orchestration.transactions import LOCK, writing
 
-PRICES = "cost.prices"
 CHARGES = "cost.charges"
-
-CURRENT: LiteralString = """
-select
-    id, provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
-    valid_to, recorded_at, superseded_at, source, price_version
-from cost.prices
-where superseded_at is null
-"""
 
 AS_KNOWN_AT: LiteralString = """
 select
@@ -36,37 +28,10 @@ from cost.prices
 where recorded_at <= %(known_at)s and (superseded_at is null or superseded_at > %(known_at)s)
 """
 
-ADD: LiteralString = """
-insert into cost.prices (
-    provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
-    valid_to, recorded_at, source, price_version
-) values (
-    %(provider)s, %(model)s, %(match)s, %(bucket)s, %(usd_per_million)s, %(min_input_tokens)s,
-    %(service_tier)s, %(currency)s, %(valid_from)s, %(valid_to)s, statement_timestamp(), %(source)s,
-    %(price_version)s
-)
-"""
-
 CHARGED_MODELS: LiteralString = """
 select distinct provider, model from cost.charges
 where started_at >= %(from)s and (%(to)s::timestamptz is null or started_at < %(to)s)
 """
-
-MARK_AFFECTED: LiteralString = """
-insert into raw.dirty_hours (hour, stage)
-select distinct date_trunc('hour', charges.started_at, 'UTC') as hour, 'prices'
-from cost.charges
-inner join unnest(
-    %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[]
-) as changed (provider, model, valid_from, valid_to)
-    on charges.provider = changed.provider
-    and charges.model = changed.model
-    and charges.started_at >= changed.valid_from
-    and (changed.valid_to is null or charges.started_at < changed.valid_to)
-where charges.started_at >= %(from)s and (%(to)s::timestamptz is null or charges.started_at < %(to)s)
-order by hour
-"""
-
 
 # The partial index on charges holds the unpriced ones, so that this reads no priced history.
 MARK_LEARNT: LiteralString = """
@@ -94,24 +59,32 @@ class PriceImport:
 
 def load_book(connection: Connection[TupleRow], *, known_at: datetime | None = None) -> PriceBook:
     """The book as it is, or as it was known at an aware time."""
-    with connection.transaction(), connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+    with connection.transaction():
         if known_at is None:
-            rows = cursor.execute(CURRENT).fetchall()
-        else:
+            return PriceBook(current_rows(connection))
+        with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
             rows = cursor.execute(AS_KNOWN_AT, {"known_at": known_at}).fetchall()
     return PriceBook(rows, known_at=known_at)
 
 
-def book_version(connection: Connection[TupleRow]) -> int:
-    """The version of the newest row, 0 for an empty book: what tells a copy in memory that it is stale."""
+def book_state(connection: Connection[TupleRow]) -> tuple[int, int]:
+    """The version of the book and how many of its rows are superseded: what tells a copy in memory that it
+    is stale, also where a price was only ended."""
     with connection.transaction():
-        row = connection.execute("select coalesce(max(price_version), 0) from cost.prices").fetchone()
-    return row[0] if row else 0
+        row = connection.execute(
+            "select coalesce(max(price_version), 0), count(superseded_at) from cost.prices"
+        ).fetchone()
+    return (row[0], row[1]) if row else (0, 0)
+
+
+def book_version(connection: Connection[TupleRow]) -> int:
+    """The version of the newest row, 0 for an empty book."""
+    return book_state(connection)[0]
 
 
 def newer_models(connection: Connection[TupleRow], asked: Sequence[TupleRow]) -> list[tuple[str, str]]:
     """Of (provider, model, version of the book that was asked), those with a row of a later version."""
-    rows = _current_rows(connection)
+    rows = current_rows(connection)
     books: dict[int, PriceBook] = {}
     for _, _, version in asked:
         if version not in books:
@@ -122,7 +95,8 @@ def newer_models(connection: Connection[TupleRow], asked: Sequence[TupleRow]) ->
 def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[str, str]]) -> int:
     """Copy what genai-prices knows of each (provider, model) not copied before; returns the rows added.
 
-    A copied row stays when the library later forgets the model. Models that the library does not know, or
+    A copied row stays when the library later forgets the model; what it learns of one, `renew_snapshots`
+    copies. Models that the library does not know, or
     prices in ways that tokens alone do not tell, add nothing: their calls stay unpriced, with the reason.
     Where a newer library knows a model that an older one did not, its unpriced charges' hours are marked.
     """
@@ -136,7 +110,7 @@ def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[st
         known = {key: rows for key, rows in found.items() if not isinstance(rows, Refused)}
         rows = [row for of_model in known.values() for row in of_model]
         if rows:
-            _add(connection, rows)
+            add_rows(connection, rows)
             providers, models = zip(*known, strict=True)
             connection.execute(MARK_LEARNT, {"providers": list(providers), "models": list(models)})
         return len(rows)
@@ -153,15 +127,15 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
     given = {_key(row): row for row in rows}
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (PRICES,))
-        held = {_key(row): row for row in _current_rows(connection)}
+        held = {_key(row): row for row in current_rows(connection)}
         changed = {
             key: row for key, row in given.items() if key not in held or _value(held[key]) != _value(row)
         }
         corrected = [held[key] for key in changed if key in held]
-        _supersede(connection, corrected)
+        supersede_rows(connection, corrected)
         if changed:
             own = f"file {source}" if source.startswith(GENAI_SOURCE) else source
-            _add(connection, list(changed.values()), default_source=own)
+            add_rows(connection, list(changed.values()), default_source=own)
         n_marked = _mark_affected(connection, [*corrected, *changed.values()])
         version = book_version(connection)
     return PriceImport(len(changed), len(given) - len(changed), len(corrected), version, n_marked)
@@ -185,38 +159,11 @@ def _value(row: PriceRow) -> tuple[object, ...]:
     return (row.usd_per_million, row.valid_to)
 
 
-def _current_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
-    with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
-        return cursor.execute(CURRENT).fetchall()
-
-
 def _snapshotted(connection: Connection[TupleRow]) -> set[tuple[str, str]]:
     rows = connection.execute(
         "select distinct provider, model from cost.prices where starts_with(source, %s)", (GENAI_SOURCE,)
     ).fetchall()
     return {(provider, model) for provider, model in rows}
-
-
-def _supersede(connection: Connection[TupleRow], rows: Sequence[PriceRow]) -> None:
-    connection.execute(
-        "update cost.prices set superseded_at = statement_timestamp() where id = any(%s)",
-        ([row.id for row in rows],),
-    )
-
-
-def _add(connection: Connection[TupleRow], rows: Sequence[PriceRow], *, default_source: str = "") -> None:
-    version = connection.execute("select nextval('cost.price_versions')").fetchone()
-    names = ("provider", "model", "match", "bucket", "usd_per_million", "min_input_tokens", "service_tier")
-    names += ("currency", "valid_from", "valid_to")
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            ADD,
-            [
-                {name: getattr(row, name) for name in names}
-                | {"source": row.source or default_source, "price_version": version[0] if version else 0}
-                for row in rows
-            ],
-        )
 
 
 def _mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]) -> int:
@@ -238,6 +185,4 @@ def _mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]
         for book, row in books
         if book.knows(provider, model)
     }
-    providers, models, froms, tos = zip(*affected, strict=True) if affected else ((), (), (), ())
-    given = {"providers": list(providers), "models": list(models), "froms": list(froms), "tos": list(tos)}
-    return connection.execute(MARK_AFFECTED, {**given, **span}).rowcount
+    return mark_charges(connection, affected)

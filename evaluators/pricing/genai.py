@@ -1,7 +1,8 @@
 """The dated prices of a model from the `genai-prices` library, as rows for our own book.
 
-The library forgets: it drops retired models and old prices. A row copied once stays. Nothing here touches
-the network: only the data bundled with the installed version is read.
+The library forgets: it drops retired models and old prices. A copied row stays until a later version of the
+library says another price for its time (`evaluators.pricing.renewal`). Nothing here touches the network:
+only the data bundled with the installed version is read.
 """
 
 from collections.abc import Iterator
@@ -44,6 +45,12 @@ class Refused:
     reason: str
 
 
+@cache
+def library_version() -> str:
+    """The installed library's version, as the second word of a copied row's `source` holds it."""
+    return version("genai-prices")
+
+
 def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] | Refused:
     """Rows (id 0, price_version 0) of one model as the installed library knows it, recorded at `at` (aware).
 
@@ -58,6 +65,7 @@ def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] 
     offers = [(period, tier, prices) for period in _periods(info) for tier, prices in _tiers(info, period)]
     if problem := next(filter(None, (_problem(prices) for _, _, prices in offers)), None):
         return Refused(problem)
+    source = f"{GENAI_SOURCE} {library_version()}"
     rows = [
         PriceRow(
             provider=provider,
@@ -69,7 +77,7 @@ def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] 
             valid_from=period.start,
             valid_to=period.end,
             recorded_at=at,
-            source=f"{_source()} {key}",
+            source=f"{source} {key}",
         )
         for period, tier, prices in offers
         for bucket, key, floor, usd in _prices(prices)
@@ -185,8 +193,3 @@ def _merged(rows: list[PriceRow]) -> list[PriceRow]:
             done.append(last)
             latest[key] = row
     return [*done, *latest.values()]
-
-
-@cache
-def _source() -> str:
-    return f"{GENAI_SOURCE} {version('genai-prices')}"
