@@ -1,12 +1,12 @@
 """Price files of users: CSV or YAML rows in, rows for the book and counted rejects out."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from evaluators.pricing.history import read_price_history
+from evaluators.pricing.history import COLUMNS, read_price_history
 from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
 from evaluators.pricing.rows import GENAI_SOURCE, STANDARD, Match, PriceRow
 from evaluators.usage_fields import MAX_TOKENS
@@ -15,8 +15,10 @@ REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"}
 OPTIONAL: Final = frozenset(
     {"provider", "match", "valid_to", "source", "min_input_tokens", "service_tier", "currency"}
 )
+OBSERVED: Final = frozenset({"observed_from", "input_cost_per_token"})
+"""What tells a table of observed prices; public ones have columns of all kinds, those known are read."""
 
-
+YAML: Final = frozenset({".yaml", ".yml"})
 _SURPLUS: Final = "more cells than columns"
 
 
@@ -29,18 +31,22 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
 
     CSV (`.csv`) or YAML (`.yaml`, `.yml`: a list of mappings) with the columns of docs/prices.md, or a CSV of
     observed prices per token (`evaluators.pricing.history`). Rows have id 0 and price_version 0. Raises
-    PriceFileError for a file that cannot be read, has no rows, or lacks a required column.
+    PriceFileError for a file that cannot be read, has no rows, lacks a required column, or has one of another
+    name, in whichever of its YAML items: a misspelt column would otherwise be a price with a default.
     """
     lines = _lines(path)
     if not lines:
         raise PriceFileError(f"{path}: no rows")
     columns = lines[0][1].keys() - {_SURPLUS}
-    if {"observed_from", "input_cost_per_token"} <= columns:
+    is_yaml = path.suffix in YAML
+    if OBSERVED.issubset(columns):
+        if is_yaml and (problem := _unknown(lines, known={"model", *OBSERVED, *COLUMNS}, is_yaml=True)):
+            raise PriceFileError(f"{path}: {problem}")
         return read_price_history(lines, source=path.name, recorded_at=recorded_at)
     if missing := REQUIRED - columns:
         raise PriceFileError(f"{path}: no column {', '.join(sorted(missing))}")
-    if unknown := columns - REQUIRED - OPTIONAL:
-        raise PriceFileError(f"{path}: unknown column {', '.join(sorted(map(str, unknown)))}")
+    if problem := _unknown(lines, known=REQUIRED | OPTIONAL, is_yaml=is_yaml):
+        raise PriceFileError(f"{path}: {problem}")
     rows: list[PriceRow] = []
     rejects: list[Reject] = []
     for number, cells in lines:
@@ -54,7 +60,7 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
 def _lines(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     """(line or item number, cells) of each row."""
     try:
-        if path.suffix in (".yaml", ".yml"):
+        if path.suffix in YAML:
             return list(_yaml_items(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True, restkey=_SURPLUS)
@@ -78,6 +84,16 @@ def _yaml_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise PriceFileError(f"{path}: not a list of mappings")
     yield from enumerate(items, start=1)
+
+
+def _unknown(lines: Iterable[tuple[int, Mapping[str, Any]]], *, known: Set[str], is_yaml: bool) -> str | None:
+    """The first name that no column has; each item of YAML has keys of its own, a CSV has one header."""
+    for number, cells in lines:
+        if names := sorted(map(str, cells.keys() - known - {_SURPLUS})):
+            name = names[0][:LONGEST_NAME]
+            shown = name if name.isprintable() else repr(name)
+            return f"item {number}: unknown key {shown}" if is_yaml else f"unknown column {shown}"
+    return None
 
 
 def _row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime) -> PriceRow:

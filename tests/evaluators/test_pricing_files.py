@@ -125,6 +125,32 @@ def test_what_is_no_price_file_fails_in_one_line(tmp_path: Path, name: str, text
     assert "\n" not in str(failed.value)
 
 
+GOOD_ITEM = "- {model: m, bucket: output_text, usd_per_million: 1, valid_from: 2026-01-01"
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("output_price_typo", "output_price_typo"), ("단가", "단가"), ('"a\\nb"', r"'a\nb'")],
+)
+def test_a_misspelt_key_of_a_later_item_is_refused_with_item_and_key(
+    tmp_path: Path, key: str, shown: str
+) -> None:
+    text = f"{GOOD_ITEM}}}\n{GOOD_ITEM}, valid_to: 2026-02-01}}\n{GOOD_ITEM}, {key}: 3}}\n"
+    with pytest.raises(PriceFileError) as failed:
+        read(tmp_path, text, "prices.yml")
+    assert str(failed.value) == f"{tmp_path / 'prices.yml'}: item 3: unknown key {shown}"
+
+
+def test_a_misspelt_key_of_an_observed_price_is_refused_in_yaml_and_passed_over_in_public_tables(
+    tmp_path: Path,
+) -> None:
+    item = "- {model: m, observed_from: 2026-01-01, input_cost_per_token: 0.000001"
+    with pytest.raises(PriceFileError, match="item 2: unknown key output_cost_per_tokn"):
+        read(tmp_path, f"{item}}}\n{item}, output_cost_per_tokn: 1}}\n", "prices.yaml")
+    table = "model,observed_from,input_cost_per_token,max_tokens\nm,2026-01-01,0.000001,4096\n"
+    assert len(read(tmp_path, table).rows) == 1
+
+
 def test_bytes_that_are_no_text_and_a_missing_file_fail_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_bytes(b"\xff\xfe\x00")
     for name in ("p.csv", "absent.csv"):
