@@ -20,9 +20,16 @@ REASONS = {
     "prices": "prices were corrected after the close",
 }
 
-COUNT_CALLS: LiteralString = (
-    "select count(*) from raw.llm_calls where started_at >= %(start)s and started_at < %(end)s"
-)
+# One statement, one snapshot: a call that is counted is one whose mark was there to be seen, if any was.
+SEE_CALLS: LiteralString = """
+select
+    (select count(*) from raw.llm_calls where started_at >= %(start)s and started_at < %(end)s),
+    array(
+        select version from raw.dirty_hours
+        where hour >= %(start)s and hour < %(end)s and stage = 'calls'
+        order by version
+    )
+"""
 
 # A spool that has never reported a watermark may hold calls of any day.
 LATE_SPOOLS: LiteralString = """
@@ -38,16 +45,19 @@ where retired_at is null
 """
 
 HELD: LiteralString = """
-select n_calls, closed_at, reopened_at is not null and reopened_at >= closed_at
+select n_calls, closed_at, reopened_at is not null and reopened_at >= closed_at, seen_marks
 from evaluation.day_closes
 where day = %(day)s
 """
 
 CLOSE: LiteralString = """
-insert into evaluation.day_closes (day, n_calls, low_watermark, closed_at)
-values (%(day)s, %(n_calls)s, %(low_watermark)s, clock_timestamp())
+insert into evaluation.day_closes (day, n_calls, low_watermark, seen_marks, closed_at)
+values (%(day)s, %(n_calls)s, %(low_watermark)s, %(seen_marks)s, clock_timestamp())
 on conflict (day) do update
-set n_calls = excluded.n_calls, low_watermark = excluded.low_watermark, closed_at = excluded.closed_at
+set n_calls = excluded.n_calls,
+    low_watermark = excluded.low_watermark,
+    seen_marks = excluded.seen_marks,
+    closed_at = excluded.closed_at
 """
 
 REOPEN: LiteralString = """
@@ -115,13 +125,14 @@ def close_day(connection: Connection[TupleRow], day: date, *, now: datetime | No
     is_over = (now or datetime.now(UTC)) >= window.end
     with writing(connection, relation=RELATION):
         low_watermark, late_spools = _watermark(connection, window)
-        n_calls = _count_calls(connection, window)
+        n_calls, seen_marks = _see_calls(connection, window)
         held = _held(connection, day)
         if held is not None and held.n_calls != n_calls:
             _reopen(connection, day, stage="calls", before=held.n_calls, n_calls=n_calls)
         is_closed = held is not None and not held.is_open and held.n_calls == n_calls
         if not is_closed and is_over and not late_spools:
-            connection.execute(CLOSE, {"day": day, "n_calls": n_calls, "low_watermark": low_watermark})
+            given = {"day": day, "n_calls": n_calls, "low_watermark": low_watermark, "seen_marks": seen_marks}
+            connection.execute(CLOSE, given)
             is_closed = True
     return DayClose(
         day=day,
@@ -136,9 +147,9 @@ def close_day(connection: Connection[TupleRow], day: date, *, now: datetime | No
 def reopen_changed(connection: Connection[TupleRow], marks: Iterable[DirtyMark]) -> list[date]:
     """Reopen the closed days that the marks say changed since, each with a restatement row.
 
-    A day counts as changed if a mark of calls is younger than its close, or if its calls number something
-    else: a transaction that began before the close and committed after it has an old mark, but its rows
-    count. A correction counts however old its mark is: what it corrects is only worked on now.
+    A day counts as changed if there is a mark of calls that its close did not see, or if its calls number
+    something else. A mark's time does not tell: a transaction that began before the close and committed after
+    it has an old one. A correction counts however old its mark is: what it corrects is only worked on now.
     """
     by_day: dict[date, list[DirtyMark]] = {}
     for mark in marks:
@@ -173,6 +184,7 @@ class _Held:
     n_calls: int
     closed_at: datetime
     is_open: bool
+    seen_marks: frozenset[int] | None
 
 
 def _reopen_if_changed(connection: Connection[TupleRow], day: date, marks: list[DirtyMark]) -> bool:
@@ -180,7 +192,7 @@ def _reopen_if_changed(connection: Connection[TupleRow], day: date, marks: list[
         held = _held(connection, day)
         if held is None:
             return False
-        n_calls = _count_calls(connection, day_window(day))
+        n_calls, _ = _see_calls(connection, day_window(day))
         later = {mark.stage for mark in marks if not held.is_open and _is_later(mark, held)}
         if n_calls != held.n_calls:
             later.add("calls")
@@ -190,17 +202,24 @@ def _reopen_if_changed(connection: Connection[TupleRow], day: date, marks: list[
 
 
 def _is_later(mark: DirtyMark, held: _Held) -> bool:
-    return mark.stage != "calls" or mark.changed_at > held.closed_at
+    if mark.stage != "calls":
+        return True
+    if held.seen_marks is None:
+        return mark.changed_at > held.closed_at
+    return mark.version not in held.seen_marks
 
 
 def _held(connection: Connection[TupleRow], day: date) -> _Held | None:
     row = connection.execute(HELD, {"day": day}).fetchone()
-    return None if row is None else _Held(*row)
+    if row is None:
+        return None
+    n_calls, closed_at, is_open, seen_marks = row
+    return _Held(n_calls, closed_at, is_open, None if seen_marks is None else frozenset(seen_marks))
 
 
-def _count_calls(connection: Connection[TupleRow], window: Window) -> int:
-    row = connection.execute(COUNT_CALLS, {"start": window.start, "end": window.end}).fetchone()
-    return row[0] if row else 0
+def _see_calls(connection: Connection[TupleRow], window: Window) -> tuple[int, list[int]]:
+    row = connection.execute(SEE_CALLS, {"start": window.start, "end": window.end}).fetchone()
+    return (row[0], row[1]) if row else (0, [])
 
 
 def _watermark(connection: Connection[TupleRow], window: Window) -> tuple[datetime | None, tuple[str, ...]]:

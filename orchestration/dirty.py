@@ -27,7 +27,7 @@ order by hour
 NEWEST = """
 with hours as (
     select distinct hour from raw.dirty_hours
-    where hour >= %(start)s and hour < %(end)s
+    where hour >= %(start)s and hour < %(end)s and hour <> all (%(without)s::timestamptz[])
     order by hour desc
     limit %(limit)s
 )
@@ -86,16 +86,18 @@ def snapshot(
     limit_hours: int,
     start: date = DEFAULT_START,
     now: datetime | None = None,
+    without: Sequence[datetime] = (),
 ) -> list[DirtyMark]:
     """All marks of the newest `limit_hours` dirty hours, so that a long backfill never starves today.
 
     Only hours that may hold calls count: from the day `start` to the end of tomorrow (UTC). A mark further
     in the future waits until its day comes near and takes no place before; one before `start` is for
-    `clear_before`.
+    `clear_before`. Hours in `without` are passed over and take no place either.
     """
     first, last = landing_range(start, now=now or datetime.now(UTC))
+    given = {"start": first, "end": last, "limit": limit_hours, "without": list(without)}
     with connection.transaction():
-        rows = connection.execute(NEWEST, {"start": first, "end": last, "limit": limit_hours}).fetchall()
+        rows = connection.execute(NEWEST, given).fetchall()
     return [DirtyMark(*row) for row in rows]
 
 

@@ -44,6 +44,9 @@ def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) ->
 
         result = light_refresh(connection, run_dbt=model, start=settings.start)
     context.log.info("%s", result)
+    if result.held:
+        hours = ", ".join(hour.isoformat() for hour in result.held)
+        context.log.error("dbt fails on these hours, which wait (see `lqo status`): %s", hours)
     context.add_output_metadata({"result": str(result)})
 
 

@@ -13,7 +13,11 @@ from orchestration.jobs import light_refresh
 from orchestration.resources import Warehouse
 from orchestration.schedules import NOT_ENDED
 
-MARKS = "select count(*), max(version) from raw.dirty_hours where hour < now() + interval '1 day'"
+MARKS = """
+select count(*), max(version) from raw.dirty_hours
+where hour < now() + interval '1 day'
+    and hour not in (select hour from evaluation.held_hours where retry_at > now())
+"""
 RECENT_RUNS = 6
 LONGEST_PAUSE_SECONDS = 900
 
@@ -32,14 +36,14 @@ def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg
     with warehouse.connect() as connection:
         n_marks, newest = connection.execute(MARKS).fetchone() or (0, None)
     if not n_marks:
-        return dg.SkipReason("no hour is dirty")
+        return dg.SkipReason("no hour is dirty, or dbt fails on each that is")
     n_failures = count_failures(recent)
     if n_failures and _seconds_since(recent[0]) < pause_after(n_failures):
         return dg.SkipReason(
             f"the last {n_failures} light refreshes did not succeed; waiting before the next"
         )
-    # A run key is asked for once ever, so the marks alone would not bring a failed refresh back.
-    after = f"-after-{recent[0].dagster_run.run_id[:8]}" if n_failures else ""
+    # A run key is asked for once ever, so the marks alone would not bring a refresh back that left them.
+    after = f"-after-{recent[0].dagster_run.run_id[:8]}" if recent else ""
     return dg.RunRequest(run_key=f"marks-{newest}-{n_marks}{after}")
 
 

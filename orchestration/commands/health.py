@@ -29,6 +29,10 @@ from raw.dead_letters
 union all
 select 'dirty hours waiting', count(distinct hour)::text from raw.dirty_hours
 union all
+select 'hours dbt fails on', concat(count(*), ' (newest ' || max(hour)::text || ': '
+    || left((array_agg(error order by hour desc))[1], 300) || ')')
+from evaluation.held_hours
+union all
 select 'spools', concat(count(*), ' (oldest watermark ' || min(low_watermark)::text || ')') from ingest.spools
 union all
 select 'closed days', concat(count(*), ' (last ' || max(day)::text || ')') from evaluation.day_closes

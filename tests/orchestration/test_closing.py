@@ -10,6 +10,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.closing import UNCLOSED, close_day, reopen_changed, reopened_days, unclosed_days
 from orchestration.dirty import Stage, mark_hours, snapshot
+from tests.ingest.landing_calls import NOON, land, make_call
 from tests.orchestration.seeding import DAY, DAY_START, add_calls, plan_nodes, rows
 
 Connection = psycopg.Connection[TupleRow]
@@ -23,6 +24,15 @@ RESTATEMENTS = (
 def seed(connection: Connection, n: int, *, seed: str = "a") -> None:
     with connection.transaction():
         add_calls(connection, n, seed=seed)
+
+
+def closed_at(connection: Connection, day: date) -> datetime:
+    with connection.transaction():
+        row = connection.execute(
+            "select closed_at from evaluation.day_closes where day = %s", (day,)
+        ).fetchone()
+    assert row
+    return row[0]
 
 
 def add_spool(connection: Connection, watermark: datetime | None, *, host: str = "a") -> None:
@@ -105,6 +115,42 @@ def test_a_transaction_begun_before_the_close_and_committed_after_it_reopens(
         close_day(connection, TODAY, now=AFTER)
         late.commit()
 
+    assert reopen_changed(connection, snapshot(connection, limit_hours=9, now=AFTER)) == [TODAY]
+
+
+def test_an_end_committed_after_the_close_by_a_transaction_begun_before_it_is_restated(
+    connection: Connection, warehouse: DatabaseUrl
+) -> None:
+    torn = make_call(status="interrupted", output_text="ha", response=None, ended_at=None)
+    land(connection, torn)
+    day = NOON.date()
+    with connect(warehouse) as late, late.transaction():
+        land(late, make_call())
+        assert close_day(connection, day, now=NOON + timedelta(days=1)).state == "closed"
+
+    marks = snapshot(connection, limit_hours=9)
+    assert all(mark.changed_at < closed_at(connection, day) for mark in marks), "no time tells them apart"
+    assert [reopen_changed(connection, marks), reopen_changed(connection, marks)] == [[day], []]
+    assert rows(connection, RESTATEMENTS) == [(day, "calls", 1, 1)]
+
+
+def test_calls_whose_marks_waited_at_the_close_are_no_change(connection: Connection) -> None:
+    seed(connection, 3)
+    close_day(connection, TODAY, now=AFTER)
+
+    assert reopen_changed(connection, snapshot(connection, limit_hours=9, now=AFTER)) == []
+
+
+def test_a_day_closed_before_marks_were_kept_goes_by_their_time(connection: Connection) -> None:
+    seed(connection, 3)
+    close_day(connection, TODAY, now=AFTER)
+    with connection.transaction():
+        connection.execute("update evaluation.day_closes set seen_marks = null")
+    before = reopen_changed(connection, snapshot(connection, limit_hours=9, now=AFTER))
+    with connection.transaction():
+        mark_hours(connection, [DAY_START], stage="calls")
+
+    assert before == []
     assert reopen_changed(connection, snapshot(connection, limit_hours=9, now=AFTER)) == [TODAY]
 
 

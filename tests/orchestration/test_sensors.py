@@ -10,6 +10,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
+from orchestration.held import hold
 from orchestration.resources import Warehouse
 from orchestration.tidy import KEEP_DAYS, tidy_files, tidy_runs
 from tests.orchestration.conftest import Stack
@@ -81,6 +82,23 @@ def test_a_refresh_that_did_not_succeed_is_asked_for_again_after_a_pause(
     again = ask()
     assert isinstance(again, dg.RunRequest)
     assert again.run_key != first.run_key
+
+
+def test_a_held_hour_is_asked_for_when_it_is_due_and_not_before(
+    stack: Stack, instance: dg.DagsterInstance, ask: Callable[[], Any]
+) -> None:
+    dirty(stack.url, "a")
+    first = ask()
+    with connect(stack.url) as connection:
+        hold(connection, datetime(2026, 10, 14, 3, tzinfo=UTC), error="dbt run failed")
+    refresh_run(instance, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(ask(), dg.SkipReason)
+
+    with connect(stack.url) as connection:
+        connection.execute("update evaluation.held_hours set retry_at = now()")
+    again = ask()
+    assert isinstance(again, dg.RunRequest)
+    assert again.run_key != first.run_key, "the marks are the same, and a run key is asked for once ever"
 
 
 def test_the_pause_doubles_up_to_a_quarter_of_an_hour() -> None:
