@@ -54,5 +54,5 @@ class QuietDbt(DbtCliResource):
     def _cli_version(self) -> Version:
         return Version(installed_version("dbt-core"))
 
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:  # noqa: ARG002
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:
         return None

@@ -1,19 +1,37 @@
 """What the proxy and the loader ask of a provider module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+Wire = Literal["openai", "anthropic", "gemini"]
+"""The protocol on the line: a call may only fall back to a target that speaks the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request as it goes upstream. `body` differs from the client's only where the provider module
-    had to ask for usage; then `strips_usage` says that the answer to that must not reach the client."""
+    """A request as it goes upstream: `path` (with its query) below the target's base URL, and `body`, which
+    differs from the client's only where the provider module had to ask for usage; then `strips_usage` says
+    that the answer to that must not reach the client. `output_limit` is the most tokens the client wants.
+    """
 
     body: bytes
+    path: str = ""
     requested_model: str = ""
     is_streamed: bool = False
     strips_usage: bool = False
+    output_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer says of itself, read at its end on the event loop: for limits, prices and metrics."""
+
+    served_model: str | None = None
+    usage: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,21 +76,44 @@ class ReadExchange(Protocol):
     ) -> Exchange: ...
 
 
+class Prepare(Protocol):
+    def __call__(self, body: bytes, *, path: str, query: str) -> Prepared: ...
+
+
+class WithModel(Protocol):
+    def __call__(self, prepared: Prepared, *, model: str) -> Prepared: ...
+
+
+class ReadUsage(Protocol):
+    def __call__(self, *, head: bytes, tail: bytes) -> Reading: ...
+
+
+class ErrorBody(Protocol):
+    def __call__(self, message: str, *, kind: str, status: int) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider's HTTP dialect.
+    """One provider's HTTP dialect. All functions are pure.
 
-    `endpoints` are the paths whose calls are recorded, `passed_through` those that are only forwarded.
-    `upstream_path` turns our path into the one below `base_url`. `is_terminal` tells from the end of a
-    stream whether the client will take it for finished. All functions are pure.
+    `endpoint_of` gives the bounded name of a recorded path (a model in it replaced by `{model}`), None for
+    any other; `is_passed_through` tells what is only forwarded. `prepare` reads the request and says where
+    below a base URL it goes; `with_model` asks the same of another model. `secret_header` carries a key as
+    this provider takes it. `is_terminal` tells from the end of a stream whether the client will take it for
+    finished. `read_usage` gets the first and last kilobytes of an answer (all of a short one, in `tail`).
     """
 
     name: str
+    wire: Wire
     base_url: str
-    endpoints: frozenset[str]
-    passed_through: frozenset[str]
+    endpoint_of: Callable[[str], str | None]
+    is_passed_through: Callable[[str, Headers], bool]
     upstream_path: Callable[[str], str]
-    prepare: Callable[[bytes], Prepared]
+    prepare: Prepare
+    with_model: WithModel
+    secret_header: Callable[[str], tuple[str, str]]
     usage_filter: Callable[[], StreamFilter]
     is_terminal: Callable[[bytes], bool]
+    read_usage: ReadUsage
     read_exchange: ReadExchange
+    error_body: ErrorBody

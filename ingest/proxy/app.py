@@ -2,9 +2,12 @@
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 import aiohttp
+import msgspec
 
 from ingest.providers.base import Prepared, Provider
 from ingest.proxy.http import (
@@ -21,9 +24,9 @@ from ingest.proxy.http import (
     send_bytes,
     send_json,
 )
-from ingest.proxy.keys import client_key, key_id
 from ingest.proxy.metrics import Metrics
 from ingest.proxy.observer import read_observer, read_purpose
+from ingest.proxy.ports import Caller, Ports, Refusal
 from ingest.proxy.recorder import Outcome, Recorder
 from ingest.proxy.relay import Limits, Relay, Sending, call_id_header
 from ingest.proxy.upstream import Upstream
@@ -33,19 +36,33 @@ from ingest.uuid7 import uuid7
 logger = logging.getLogger(__name__)
 
 
+Page = Callable[[Scope, Receive, Send, Caller], Awaitable[int]]
+"""One of our own endpoints that takes something in; gives the status it answered with."""
+
+
 def build_app(
     *,
     upstream: Upstream,
     spool: Spool,
     providers: Sequence[Provider],
-    pepper: bytes,
+    ports: Ports,
     limits: Limits | None = None,
+    pages: Mapping[str, Page] | None = None,
+    metrics: Metrics | None = None,
 ) -> App:
     """The ASGI app. Its lifespan opens `upstream` and starts the spool's beat, and closes both at the end.
 
-    Every endpoint belongs to exactly one provider; ValueError otherwise.
+    A path belongs to the first provider that knows it, after `pages`, our own endpoints by path.
     """
-    return _Proxy(upstream, spool=spool, providers=providers, pepper=pepper, limits=limits or Limits())
+    return _Proxy(
+        upstream,
+        spool=spool,
+        providers=providers,
+        ports=ports,
+        limits=limits or Limits(),
+        pages=pages or {},
+        metrics=metrics or Metrics(),
+    )
 
 
 class _Proxy:
@@ -55,16 +72,19 @@ class _Proxy:
         *,
         spool: Spool,
         providers: Sequence[Provider],
-        pepper: bytes,
+        ports: Ports,
         limits: Limits,
+        pages: Mapping[str, Page],
+        metrics: Metrics,
     ) -> None:
         self._upstream = upstream
         self._spool = spool
-        self._pepper = pepper
+        self._providers = providers
+        self._ports = ports
         self._limits = limits
-        self._calls = _routes((provider.endpoints, provider) for provider in providers)
-        self._passed = _routes((provider.passed_through, provider) for provider in providers)
-        self._metrics = Metrics()
+        self._pages = pages
+        self._metrics = metrics
+        self._known: dict[str, tuple[Provider, str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -73,12 +93,29 @@ class _Proxy:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        if (provider := self._calls.get(path)) is not None:
-            await self._call(scope, receive, send, provider=provider)
-        elif (provider := _passing(self._passed, path)) is not None:
+        if (route := self._known.get(path) or self._route(path)) is not None:
+            await self._call(scope, receive, send, route=_Route(*route))
+        elif (page := self._pages.get(path)) is not None:
+            await self._page(scope, receive, send, page=page)
+        elif (provider := self._passing(scope)) is not None:
             await self._pass(scope, send, provider=provider)
         else:
             await self._own_page(path, send)
+
+    def _route(self, path: str) -> tuple[Provider, str] | None:
+        for provider in self._providers:
+            endpoint = provider.endpoint_of(path)
+            if endpoint is None:
+                continue
+            if endpoint == path:
+                # Only fixed paths are remembered: paths with a model in them are the client's to invent.
+                self._known[path] = (provider, endpoint)
+            return provider, endpoint
+        return None
+
+    def _passing(self, scope: Scope) -> Provider | None:
+        path, headers = scope["path"], scope["headers"]
+        return next((each for each in self._providers if each.is_passed_through(path, headers)), None)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -90,82 +127,137 @@ class _Proxy:
         self._spool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _call(self, scope: Scope, receive: Receive, send: Send, *, provider: Provider) -> None:
+    async def _call(self, scope: Scope, receive: Receive, send: Send, *, route: "_Route") -> None:
         began = time.perf_counter()
         self._metrics.in_flight += 1
         status, outcome = 500, "error"
         try:
-            status, outcome = await self._recorded(scope, receive, send, provider=provider)
+            status, outcome = await self._recorded(scope, receive, send, route=route)
         finally:
             self._metrics.in_flight -= 1
-            endpoint = scope["path"]
-            self._metrics.answered(endpoint, status=status, seconds=time.perf_counter() - began)
-            self._metrics.ended(endpoint, outcome=outcome)
+            self._metrics.answered(route.endpoint, status=status, seconds=time.perf_counter() - began)
+            self._metrics.ended(route.endpoint, outcome=outcome)
 
     async def _recorded(
-        self, scope: Scope, receive: Receive, send: Send, *, provider: Provider
+        self, scope: Scope, receive: Receive, send: Send, *, route: "_Route"
     ) -> tuple[int, str]:
         """Run one call; the status the client got and how it ended."""
+        provider = route.provider
         if scope["method"] != "POST":
-            await _refuse(send, 405, "this endpoint takes POST", kind="method_not_allowed")
-            return 405, "error"
+            refusal = Refusal(405, "method_not_allowed", "this endpoint takes POST")
+            return await _refuse(send, refusal, provider=provider), "error"
+        caller = self._ports.doors.identify(scope, provider=provider)
+        if isinstance(caller, Refusal):
+            return await _refuse(send, caller, provider=provider), "refused"
         try:
-            body, refusal = await self._body(scope, receive)
-            prepared = provider.prepare(body)
-            key = client_key(scope["headers"])
-            recorder = self._recorder(key, prepared=prepared)
-            call_id = await recorder.start(
-                endpoint=scope["path"],
-                provider=provider.name,
-                requested_model=prepared.requested_model,
-                is_streamed=prepared.is_streamed,
-                request=body,
-                observer=read_observer(scope["headers"]),
-                purpose=read_purpose(scope["headers"]),
-                key_id=key_id(key, pepper=self._pepper),
+            body, status = await self._body(scope, receive)
+            query = scope["query_string"].decode("latin-1")
+            prepared = provider.prepare(body, path=_raw_path(scope), query=query)
+            sending = await self._sending(
+                scope, route=route, caller=caller, prepared=prepared, refused=status
             )
-            if refusal is not None:
-                await self._refuse_body(send, recorder, status=refusal, call_id=call_id)
-                return refusal, "error"
+            recorder = self._recorder(caller, prepared=prepared)
+            call_id = await self._started(
+                scope, recorder, route=route, caller=caller, body=body, sending=sending, prepared=prepared
+            )
         except ClientGoneError:
             return 499, "client_gone"
         except SpoolRefusedError as error:
             message = f"the call was not sent, as it could not be logged: {error}"
-            await _refuse(send, 503, message, kind="spool_refused")
-            return 503, "refused"
-        return await self._relay(
-            scope,
-            receive,
-            send,
-            provider=provider,
-            prepared=prepared,
-            recorder=recorder,
-            call_header=call_id_header(call_id),
+            return await _refuse(send, Refusal(503, "spool_refused", message), provider=provider), "refused"
+        header = call_id_header(call_id)
+        if isinstance(sending, Refusal):
+            await recorder.end(_outcome_of(sending))
+            return await _refuse(send, sending, provider=provider, mark=header), "refused"
+        return await self._relayed(
+            receive, send, route=route, sending=sending, recorder=recorder, mark=header
         )
 
-    async def _relay(
+    async def _sending(
+        self, scope: Scope, *, route: "_Route", caller: Caller, prepared: Prepared, refused: int | None
+    ) -> Sending | Refusal:
+        """Where the call goes and under which leave, or why it goes nowhere."""
+        if refused is not None:
+            return _body_refusal(refused, limits=self._limits)
+        plan = self._ports.router.plan(caller=caller, provider=route.provider, prepared=prepared)
+        if isinstance(plan, Refusal):
+            return plan
+        user_id = read_observer(scope["headers"]).get("user_id")
+        grant = await self._ports.admission.admit(
+            caller=caller, plan=plan, prepared=prepared, user_id=user_id
+        )
+        if isinstance(grant, Refusal):
+            return grant
+        headers = forwarded_request_headers(scope["headers"])
+        return Sending(route.endpoint, headers, prepared, plan, grant)
+
+    async def _started(
         self,
         scope: Scope,
+        recorder: Recorder,
+        *,
+        route: "_Route",
+        caller: Caller,
+        body: bytes,
+        sending: Sending | Refusal,
+        prepared: Prepared,
+    ) -> UUID:
+        observer = read_observer(scope["headers"])
+        said = {"project": caller.project, "environment": caller.environment}
+        observer |= {name: value for name, value in said.items() if value is not None}
+        try:
+            return await recorder.start(
+                endpoint=route.endpoint,
+                provider=route.provider.name
+                if isinstance(sending, Refusal)
+                else sending.plan.first().provider,
+                requested_model=prepared.requested_model,
+                is_streamed=prepared.is_streamed,
+                request=body,
+                observer=observer,
+                purpose=read_purpose(scope["headers"]),
+                key_id=caller.key_id,
+                reserved={} if isinstance(sending, Refusal) else sending.grant.reserved,
+            )
+        except SpoolRefusedError:
+            if isinstance(sending, Sending):
+                sending.grant.release()
+            raise
+
+    async def _relayed(
+        self,
         receive: Receive,
         send: Send,
         *,
-        provider: Provider,
-        prepared: Prepared,
+        route: "_Route",
+        sending: Sending,
         recorder: Recorder,
-        call_header: tuple[bytes, bytes],
+        mark: tuple[bytes, bytes],
     ) -> tuple[int, str]:
         relay = Relay(
-            provider=provider,
+            provider=route.provider,
+            sending=sending,
             recorder=recorder,
+            pricer=self._ports.pricer,
             limits=self._limits,
             receive=receive,
             send=send,
-            call_header=call_header,
+            call_header=mark,
         )
-        headers = forwarded_request_headers(scope["headers"])
-        url = _upstream_url(provider, scope)
-        await relay.run(self._upstream, Sending(method="POST", url=url, headers=headers, prepared=prepared))
+        await relay.run(self._upstream)
         return relay.http_status, relay.outcome.status
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send, *, page: Page) -> None:
+        began = time.perf_counter()
+        status = 500
+        try:
+            caller = self._ports.doors.identify(scope, provider=None)
+            if isinstance(caller, Refusal):
+                status = await _refuse(send, caller)
+            else:
+                status = await page(scope, receive, send, caller)
+        finally:
+            self._metrics.answered(scope["path"], status=status, seconds=time.perf_counter() - began)
 
     async def _body(self, scope: Scope, receive: Receive) -> tuple[bytes, int | None]:
         """The body, or none of it and the status to refuse it with."""
@@ -183,26 +275,14 @@ class _Proxy:
             return b"", 408
         return body, None
 
-    def _recorder(self, key: bytes | None, *, prepared: Prepared) -> Recorder:
+    def _recorder(self, caller: Caller, *, prepared: Prepared) -> Recorder:
         limits = self._limits
         return Recorder(
             self._spool,
-            key=key,
+            key=caller.secret,
             part_seconds=limits.part_seconds,
             part_bytes=limits.part_bytes if prepared.is_streamed else limits.plain_part_bytes,
         )
-
-    async def _refuse_body(self, send: Send, recorder: Recorder, *, status: int, call_id: object) -> None:
-        """A body we do not take is a call all the same: it gets its row."""
-        kind, message = {
-            413: ("request_too_large", f"the request is larger than {self._limits.body_bytes} bytes"),
-            408: ("request_timeout", "the request body stopped coming"),
-        }[status]
-        await recorder.end(
-            Outcome(status="error", http_status=status, error_type=kind, error_message=message)
-        )
-        headers = (call_id_header(call_id), (b"connection", b"close"))
-        await send_json(send, error_body(message, kind=kind), status=status, headers=headers)
 
     async def _pass(self, scope: Scope, send: Send, *, provider: Provider) -> None:
         """Forward without a record: lists of models and the like."""
@@ -223,7 +303,8 @@ class _Proxy:
             await send({"type": "http.response.body", "body": body})
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             status = 504 if isinstance(error, TimeoutError) else 502
-            await _refuse(send, status, f"the provider could not be reached: {error}", kind="upstream_error")
+            message = f"the provider could not be reached: {error}"
+            await _refuse(send, Refusal(status, "upstream_error", message), provider=provider)
         finally:
             self._metrics.answered("models", status=status, seconds=time.perf_counter() - began)
 
@@ -239,31 +320,56 @@ class _Proxy:
             page = self._metrics.render(self._spool)
             await send_bytes(send, page, status=200, content_type=b"text/plain; version=0.0.4", headers=mark)
         else:
-            await _refuse(send, 404, f"there is no {path} here", kind="not_found")
+            await _refuse(send, Refusal(404, "not_found", f"there is no {path} here"))
             self._metrics.answered("other", status=404, seconds=0.0)
 
 
-def _routes(claims: Iterable[tuple[frozenset[str], Provider]]) -> dict[str, Provider]:
-    routes: dict[str, Provider] = {}
-    for paths, provider in claims:
-        for path in paths:
-            if routes.setdefault(path, provider) is not provider:
-                raise ValueError(f"{path} belongs to {routes[path].name} and to {provider.name}")
-    return routes
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Whose dialect a recorded path speaks, and the path's bounded name."""
+
+    provider: Provider
+    endpoint: str
 
 
-def _passing(routes: dict[str, Provider], path: str) -> Provider | None:
-    """The provider of `/v1/models` also answers for `/v1/models/<id>`."""
-    return routes.get(path) or next((p for root, p in routes.items() if path.startswith(f"{root}/")), None)
+def _raw_path(scope: Scope) -> str:
+    return (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
 
 
 def _upstream_url(provider: Provider, scope: Scope) -> str:
-    raw_path = (scope.get("raw_path") or scope["path"].encode()).decode("ascii")
-    query = scope["query_string"].decode("ascii")
-    url = provider.base_url + provider.upstream_path(raw_path)
+    query = scope["query_string"].decode("latin-1")
+    url = provider.base_url + provider.upstream_path(_raw_path(scope))
     return f"{url}?{query}" if query else url
 
 
-async def _refuse(send: Send, status: int, message: str, *, kind: str) -> None:
-    mark = (call_id_header(uuid7()),)
-    await send_json(send, error_body(message, kind=kind), status=status, headers=mark)
+def _body_refusal(status: int, *, limits: Limits) -> Refusal:
+    close = ((b"connection", b"close"),)
+    if status == 413:
+        message = f"the request is larger than {limits.body_bytes} bytes"
+        return Refusal(413, "request_too_large", message, close)
+    return Refusal(408, "request_timeout", "the request body stopped coming", close)
+
+
+def _outcome_of(refusal: Refusal) -> Outcome:
+    """A call we do not take is a call all the same: it gets its row."""
+    return Outcome(
+        status="error", http_status=refusal.status, error_type=refusal.kind, error_message=refusal.message
+    )
+
+
+async def _refuse(
+    send: Send,
+    refusal: Refusal,
+    *,
+    provider: Provider | None = None,
+    mark: tuple[bytes, bytes] | None = None,
+) -> int:
+    """Say no in the shape the client's library reads; the status said."""
+    body = (
+        msgspec.json.encode(error_body(refusal.message, kind=refusal.kind))
+        if provider is None
+        else provider.error_body(refusal.message, kind=refusal.kind, status=refusal.status)
+    )
+    headers = (mark or call_id_header(uuid7()), *refusal.headers)
+    await send_bytes(send, body, status=refusal.status, content_type=b"application/json", headers=headers)
+    return refusal.status

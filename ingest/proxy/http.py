@@ -32,6 +32,7 @@ _HOP_BY_HOP = frozenset(
 # Identity is asked for, as usage can be neither asked back out of nor read from a packed stream.
 _OURS_TO_SET = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
 _NOT_FORWARDED = _HOP_BY_HOP | _OURS_TO_SET
+_SECRETS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 _NOT_RETURNED = _HOP_BY_HOP | {CALL_ID}
 
 
@@ -54,6 +55,11 @@ def forwarded_request_headers(headers: Headers) -> list[tuple[str, str]]:
         if name not in dropped and not name.startswith(OBSERVER_PREFIX)
     ]
     return [*kept, ("accept-encoding", "identity")]
+
+
+def without_secrets(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Request headers without the client's key, in whichever header it came."""
+    return [(name, value) for name, value in headers if name not in _SECRETS]
 
 
 def forwarded_response_headers(headers: Headers, *, keeps_length: bool) -> list[tuple[bytes, bytes]]:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +12,8 @@ from ingest.spool.records import End, Part, Start
 from ingest.spool.writer import Spool, SpoolRefusedError
 from ingest.uuid7 import uuid7
 
+HEAD_BYTES = 8 << 10
+TAIL_BYTES = 16 << 10
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"x-request-id", b"openai-processing-ms", b"retry-after"}
 )
@@ -26,7 +27,10 @@ class Outcome:
     http_status: int | None = None
     error_type: str | None = None
     error_message: str | None = None
-    response_headers: dict[str, str] = field(default_factory=dict)
+    response_headers: dict[str, str] = field(default_factory=dict[str, str])
+    attempts: tuple[dict[str, Any], ...] = ()
+    spent: dict[str, str] = field(default_factory=dict[str, str])
+    cost_usd: str | None = None
 
 
 class Recorder:
@@ -48,6 +52,8 @@ class Recorder:
         self._ttft_ms: float | None = None
         self._began = time.perf_counter()
         self._start: Start | None = None
+        self.head = b""
+        self.tail = b""
         self.is_ended = False
 
     async def start(
@@ -61,6 +67,7 @@ class Recorder:
         observer: dict[str, str],
         purpose: str,
         key_id: str | None,
+        reserved: dict[str, str],
     ) -> UUID:
         """Commit START and return the call's id. Raises SpoolRefusedError."""
         # The time is taken here and not on arrival: between it and `append` nothing may await, or the
@@ -82,9 +89,15 @@ class Recorder:
             observer=observer,
             purpose=purpose,
             request=without_key(request, self._key),
+            reserved=reserved,
         )
         await self._spool.append(self._start)
         return self._start.call_id
+
+    @property
+    def started_at_ns(self) -> int:
+        """Unix nanoseconds; 0 before START."""
+        return self._start.started_at_ns if self._start else 0
 
     def add(self, data: bytes) -> None:
         """Bytes that came from upstream, before the client gets them."""
@@ -92,6 +105,7 @@ class Recorder:
             return
         if self._ttft_ms is None:
             self._ttft_ms = self._elapsed_ms()
+        self._remember(data)
         self._buffer += data
         if len(self._buffer) >= self._part_bytes:
             self._flush()
@@ -114,15 +128,6 @@ class Recorder:
         return self._spool.append(self._end(outcome, start=self._start))
 
     def _end(self, outcome: Outcome, *, start: Start) -> End:
-        latency_ms = self._elapsed_ms()
-        attempt: dict[str, Any] = {
-            "provider": start.provider,
-            "model": start.requested_model,
-            "status": outcome.http_status,
-            "error_type": outcome.error_type,
-            "started_at": _at(start.started_at_ns).isoformat(),
-            "latency_ms": latency_ms,
-        }
         return End(
             call_id=start.call_id,
             ended_at_ns=time.time_ns(),
@@ -131,11 +136,21 @@ class Recorder:
             error_type=outcome.error_type,
             error_message=outcome.error_message,
             ttft_ms=self._ttft_ms if start.is_streamed else None,
-            latency_ms=latency_ms,
+            latency_ms=self._elapsed_ms(),
             response=without_key(bytes(self._buffer), self._key),
             response_headers=outcome.response_headers,
-            attempts=(attempt,),
+            attempts=outcome.attempts,
+            spent=outcome.spent,
+            cost_usd=outcome.cost_usd,
         )
+
+    def _remember(self, data: bytes) -> None:
+        """Keep the first and last kilobytes of the answer, which say its model and its usage."""
+        if not self.head:
+            self.head = data[:HEAD_BYTES]
+        self.tail = data if not self.tail else self.tail + data
+        if len(self.tail) > 4 * TAIL_BYTES:
+            self.tail = self.tail[-TAIL_BYTES:]
 
     def _flush(self) -> None:
         self._stop_timer()
@@ -171,9 +186,3 @@ def kept_headers(headers: Headers) -> dict[str, str]:
         for name, value in headers
         if name.lower() in _KEPT_HEADERS or name.lower().startswith(b"x-ratelimit-")
     }
-
-
-def _at(nanoseconds: int) -> datetime:
-    # Whole microseconds by integers: a float of seconds rounds, and may cross into the next millisecond.
-    seconds, rest = divmod(nanoseconds // 1000, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)

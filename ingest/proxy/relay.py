@@ -4,26 +4,30 @@ import asyncio
 import contextlib
 import logging
 from dataclasses import dataclass
+from decimal import Decimal
 
 import aiohttp
 
-from ingest.providers.base import Prepared, Provider, StreamFilter
+from ingest.providers.base import Prepared, Provider, Reading, StreamFilter
+from ingest.proxy.attempts import Trail, failure_from, failure_kind, failure_of, may_pass
 from ingest.proxy.http import (
     CALL_ID,
     Message,
     Receive,
     Send,
-    error_body,
     forwarded_response_headers,
     header,
-    send_json,
+    send_bytes,
+    without_secrets,
 )
+from ingest.proxy.ports import Grant, Plan, Pricer, Target
 from ingest.proxy.recorder import Outcome, Recorder, kept_headers
 from ingest.proxy.upstream import Upstream
 from ingest.spool.writer import SpoolRefusedError
 
 logger = logging.getLogger(__name__)
 
+_STATUS_OF = {"proxy_error": 500, "upstream_error": 502, "upstream_timeout": 504}
 _TAIL = 32
 """Bytes of the last chunk looked at again, so that a split end marker is found."""
 
@@ -43,12 +47,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A request ready to go upstream."""
+    """A request ready to go upstream: to the targets of `plan`, under `grant`.
 
-    method: str
-    url: str
+    `headers` are the client's own; a target with a secret of its own gets that instead of the client's key.
+    """
+
+    endpoint: str
     headers: list[tuple[str, str]]
     prepared: Prepared
+    plan: Plan
+    grant: Grant
 
 
 class Relay:
@@ -63,14 +71,18 @@ class Relay:
         self,
         *,
         provider: Provider,
+        sending: Sending,
         recorder: Recorder,
+        pricer: Pricer,
         limits: Limits,
         receive: Receive,
         send: Send,
         call_header: tuple[bytes, bytes],
     ) -> None:
         self._provider = provider
+        self._sending = sending
         self._recorder = recorder
+        self._pricer = pricer
         self._limits = limits
         self._receive = receive
         self._send = send
@@ -79,15 +91,20 @@ class Relay:
         self._has_started = False
         self._status: int | None = None
         self._kept_headers: dict[str, str] = {}
+        self._spent: dict[str, str] | None = None
         self.outcome = Outcome(status="error")
+        self.trail = Trail()
+        self.target = sending.plan.first()
+        self.reading: Reading | None = None
+        self.cost_usd: Decimal | None = None
 
-    async def run(self, upstream: Upstream, sending: Sending) -> None:
+    async def run(self, upstream: Upstream) -> None:
         """Send, relay, record. Raises only CancelledError (the proxy is stopping)."""
         watch = asyncio.ensure_future(self._receive())
         try:
             async with asyncio.timeout(None) as clock:
                 watch.add_done_callback(lambda done: self._client_left(done, clock=clock))
-                await self._exchange(upstream, sending)
+                await self._exchange(upstream)
         except SpoolRefusedError as error:
             await self._give_up(error)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -106,17 +123,16 @@ class Relay:
         """What the client was told; 499, as nginx says it, for one that left before any status."""
         return self._status or (499 if self._is_gone else 500)
 
-    async def _exchange(self, upstream: Upstream, sending: Sending) -> None:
-        response = await upstream.send(
-            sending.method, sending.url, headers=sending.headers, body=sending.prepared.body
-        )
+    async def _exchange(self, upstream: Upstream) -> None:
+        prepared = self._sending.prepared
+        response = await self._answer_of_a_target(upstream)
         try:
             self._status = response.status
             self._kept_headers = kept_headers(response.raw_headers)
-            is_stream = _is_stream(response, is_asked_for=sending.prepared.is_streamed)
+            is_stream = _is_stream(response, is_asked_for=prepared.is_streamed)
             await self._send_head(response, is_stream=is_stream)
             if is_stream:
-                await self._stream(response, hiding=self._filter(sending.prepared, response=response))
+                await self._stream(response, hiding=self._filter(prepared, response=response))
             else:
                 await self._plain(response)
         except BaseException:
@@ -124,9 +140,46 @@ class Relay:
             raise
         response.release()
 
+    async def _answer_of_a_target(self, upstream: Upstream) -> aiohttp.ClientResponse:
+        """The answer of the first target that does, else of the last one tried."""
+        plan = self._sending.plan
+        while True:
+            target = self.target
+            try:
+                response = await self._ask(upstream, target)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                failure = failure_from(error)
+                self.trail.end(status=None, error_type=failure.error_type)
+                following = None if self._is_gone else plan.after(target, failure)
+                if following is None:
+                    raise
+            else:
+                if not may_pass(response.status) or self._is_gone:
+                    plan.answered(target, status=response.status)
+                    return response
+                failure = failure_of(response)
+                self.trail.end(status=response.status, error_type=failure.error_type)
+                following = plan.after(target, failure)
+                if following is None:
+                    return response
+                response.close()
+            self.target = following
+
+    async def _ask(self, upstream: Upstream, target: Target) -> aiohttp.ClientResponse:
+        prepared, headers = self._sending.prepared, self._sending.headers
+        if target.model is not None and target.model != prepared.requested_model:
+            prepared = self._provider.with_model(prepared, model=target.model)
+        if target.secret_header is not None:
+            headers = [*without_secrets(headers), target.secret_header]
+        self.trail.begin(target, model=prepared.requested_model)
+        async with asyncio.timeout(target.deadline_seconds):
+            return await upstream.send(
+                "POST", target.base_url + prepared.path, headers=headers, body=prepared.body
+            )
+
     async def _send_head(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> None:
         headers = forwarded_response_headers(response.raw_headers, keeps_length=not is_stream)
-        headers.append(self._call_header)
+        headers += [*self._sending.grant.headers, self._call_header]
         self._has_started = True
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
 
@@ -164,26 +217,48 @@ class Relay:
             return
         is_failure = self._status is None or self._status >= 400
         status = "client_gone" if self._is_gone else "error" if is_failure else "ok"
-        self.outcome = Outcome(status=status, http_status=self._status, response_headers=self._kept_headers)
+        self.outcome = self._settled(status)
         await self._recorder.end(self.outcome)
+
+    def _settled(
+        self, status: str, *, error_type: str | None = None, error_message: str | None = None
+    ) -> Outcome:
+        """The outcome with what the call used; the limits are told once."""
+        if error_type is not None or self._status is not None:
+            self.trail.end(status=self._status if self._has_started else None, error_type=error_type)
+        if self._has_started and self._recorder.tail:
+            self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
+            self.cost_usd = self._pricer.cost(
+                self.reading,
+                target=self.target,
+                endpoint=self._sending.endpoint,
+                at_ns=self._recorder.started_at_ns,
+            )
+        if self._spent is None:
+            self._spent = self._sending.grant.settle(self.reading, cost_usd=self.cost_usd)
+        return Outcome(
+            status=status,
+            http_status=self._status,
+            error_type=error_type,
+            error_message=error_message,
+            response_headers=self._kept_headers,
+            attempts=self.trail.records(),
+            spent=self._spent,
+            cost_usd=None if self.cost_usd is None else str(self.cost_usd),
+        )
 
     async def _fail(self, error: BaseException) -> None:
         """The upstream failed, or the client left and its time to drain is over."""
-        is_late = isinstance(error, TimeoutError)
-        kind, message = ("upstream_timeout" if is_late else "upstream_error"), _one_line(error)
-        if not isinstance(error, aiohttp.ClientError | OSError | TimeoutError):
-            kind = "proxy_error"
-        answer = 500 if kind == "proxy_error" else 504 if is_late else 502
+        kind, message = failure_kind(error), _one_line(error)
+        answer = _STATUS_OF[kind]
         before_head = not self._has_started
         if before_head and not self._is_gone:
             self._status = answer
         if not self._recorder.is_ended:
-            self.outcome = Outcome(
-                status="client_gone" if self._is_gone else "error",
-                http_status=self._status,
-                error_type=None if self._is_gone else kind,
-                error_message=None if self._is_gone else message,
-                response_headers=self._kept_headers,
+            self.outcome = (
+                self._settled("client_gone")
+                if self._is_gone
+                else self._settled("error", error_type=kind, error_message=message)
             )
             try:
                 await self._recorder.end(self.outcome)
@@ -203,19 +278,17 @@ class Relay:
 
     def _finish_soon(self, kind: str, message: str) -> None:
         if not self._recorder.is_ended:
-            self.outcome = Outcome(
-                status="error",
-                http_status=self._status,
-                error_type=kind,
-                error_message=message,
-                response_headers=self._kept_headers,
-            )
+            self.outcome = self._settled("error", error_type=kind, error_message=message)
             self._recorder.end_soon(self.outcome)
 
     async def _answer(self, status: int, message: str, *, kind: str) -> None:
         self._has_started = True
-        await send_json(
-            self._send, error_body(message, kind=kind), status=status, headers=(self._call_header,)
+        await send_bytes(
+            self._send,
+            self._provider.error_body(message, kind=kind, status=status),
+            status=status,
+            content_type=b"application/json",
+            headers=(*self._sending.grant.headers, self._call_header),
         )
 
     async def _send_body(self, data: bytes, *, more: bool = True) -> None:

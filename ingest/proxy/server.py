@@ -18,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from ingest.providers.openai import openai_provider
 from ingest.proxy.app import build_app
 from ingest.proxy.keys import load_pepper
+from ingest.proxy.ports import OpenDoors, Ports
 from ingest.proxy.relay import Limits
 from ingest.proxy.upstream import Upstream
 from ingest.settings import Settings
@@ -77,7 +78,7 @@ async def serve_proxy(
             upstream=upstream or Upstream(),
             spool=spool or _open_spool(settings),
             providers=(openai_provider(upstream_base_url),),
-            pepper=load_pepper(settings.home),
+            ports=Ports(doors=OpenDoors(load_pepper(settings.home))),
             limits=limits,
         )
         server = _Server(_config(app, header_seconds=header_seconds))

@@ -12,7 +12,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
     `started_at_ns` is Unix nanoseconds; its millisecond is the time in `call_id`. `request` is the
     client's body, byte for byte; `observer` holds the `x-lqo-*` request headers that were recognised,
     under the names of `Call`'s fields: project, environment, user_id, session_id, trace_id, prompt_name,
-    prompt_version, and tags (a JSON object as text).
+    prompt_version, and tags (a JSON object as text). `reserved` is budget id to USD. Where not all may be
+    kept (`body_state`), `request` is what remains of it and `input_text` the text that may be kept.
     """
 
     call_id: UUID
@@ -25,6 +26,20 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
     observer: dict[str, str] = {}
     purpose: str = "product"
     request: bytes = b""
+    body_state: str = "full"
+    input_text: str | None = None
+    reserved: dict[str, str] = {}
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an answer said, read by the proxy because its bytes are not kept; as `providers.base.Exchange`."""
+
+    served_model: str | None = None
+    finish_reason: str | None = None
+    usage_raw: str | None = None
+    output_text: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part", omit_defaults=True):
@@ -39,7 +54,8 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=Tr
     """A call is over; written before the client has its last byte.
 
     `response` holds what no part holds (all of a plain body). `status` is ok, error or client_gone.
-    `ttft_ms` and `latency_ms` are monotonic milliseconds from the start of the call.
+    `ttft_ms` and `latency_ms` are monotonic milliseconds from the start of the call. `said` stands in for a
+    response that is not kept. `spent` is budget id to USD, `cost_usd` what the proxy made of the usage.
     """
 
     call_id: UUID
@@ -53,6 +69,10 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=Tr
     response: bytes = b""
     response_headers: dict[str, str] = {}
     attempts: tuple[dict[str, Any], ...] = ()
+    body_state: str = "full"
+    said: Said | None = None
+    spent: dict[str, str] = {}
+    cost_usd: str | None = None
 
 
 Record = Start | Part | End

@@ -1,0 +1,232 @@
+"""What the way of a call asks of its surroundings: who calls, where to, whether it may, what may be kept.
+
+Each port has a plain form here, so that a bare proxy just passes and records. All of them are asked on the
+event loop, once a call, and must not block it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal, Protocol
+
+from ingest.providers.base import Prepared, Provider, Reading
+from ingest.proxy.http import Headers, Scope
+from ingest.proxy.keys import client_key, key_id
+
+Keep = Literal["full", "text", "masked", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call.
+
+    `secret` is the key the client sent: it is cut out of whatever is spooled. With `forwards_key` it goes
+    to the provider as it came (passthrough); else it is ours and never leaves. `project` and `environment`
+    are set where the key says them, and then no header overrides them. `allowed_models` None means all.
+    `address` is the peer's IP address.
+    """
+
+    key_id: str | None = None
+    secret: bytes | None = None
+    forwards_key: bool = True
+    project: str | None = None
+    environment: str | None = None
+    owner: str | None = None
+    allowed_models: frozenset[str] | None = None
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call goes no further, in the words and the status the client gets."""
+
+    status: int
+    kind: str
+    message: str
+    headers: Headers = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place a call may be sent to.
+
+    `name` is bounded (a configured name, or the provider's): breakers and metrics are kept by it. `model`
+    None leaves the client's; `secret_header` None forwards the client's own key. `deadline_seconds` bounds
+    the wait for the first byte.
+    """
+
+    name: str
+    provider: str
+    base_url: str
+    model: str | None = None
+    secret_header: tuple[str, str] | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt did not do: a status the provider gave, or none where it gave no answer."""
+
+    status: int | None
+    error_type: str
+    retry_after_seconds: float | None = None
+
+
+class Plan(Protocol):
+    """The targets of one call, in order of trial."""
+
+    @property
+    def model(self) -> str:
+        """The name metrics and prices know the call's model by; `other` for one nobody configured."""
+        ...
+
+    def first(self) -> Target: ...
+
+    def after(self, target: Target, failure: Failure) -> Target | None:
+        """Where to go on after a failure, or None: then the failure is the client's answer."""
+        ...
+
+    def answered(self, target: Target, *, status: int) -> None:
+        """The target's answer goes to the client."""
+        ...
+
+
+class Doors(Protocol):
+    def identify(self, scope: Scope, *, provider: Provider | None) -> Caller | Refusal: ...
+
+
+class Router(Protocol):
+    def plan(self, *, caller: Caller, provider: Provider, prepared: Prepared) -> Plan | Refusal: ...
+
+
+class Grant(Protocol):
+    """Leave to make one call; `settle` or `release` is called exactly once."""
+
+    @property
+    def headers(self) -> Headers:
+        """For the client's response: the state of its limits."""
+        ...
+
+    @property
+    def reserved(self) -> dict[str, str]:
+        """Budget id to reserved USD, for START."""
+        ...
+
+    def settle(self, reading: "Reading | None", *, cost_usd: Decimal | None) -> dict[str, str]:
+        """The call is over: budget id to spent USD, for END."""
+        ...
+
+    def release(self) -> None:
+        """The provider was never asked."""
+        ...
+
+
+class Admission(Protocol):
+    async def admit(
+        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None
+    ) -> Grant | Refusal: ...
+
+
+class Pricer(Protocol):
+    def cost(self, reading: Reading, *, target: Target, endpoint: str, at_ns: int) -> Decimal | None:
+        """USD of one answered attempt; None where nobody can say."""
+        ...
+
+
+class Privacy(Protocol):
+    """What may be kept of a project's calls, decided before anything is spooled."""
+
+    def keeps(self, project: str | None) -> Keep: ...
+
+    def mask(self, text: str, *, project: str | None) -> str: ...
+
+    def mask_body(self, body: bytes, *, project: str | None) -> bytes:
+        """The same JSON with every string masked; empty for a body that is not JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoors:
+    """Everybody comes in with the provider's own key (`passthrough`)."""
+
+    pepper: bytes
+
+    def identify(self, scope: Scope, *, provider: Provider | None) -> Caller | Refusal:
+        secret = client_key(scope["headers"])
+        client: tuple[str, int] | None = scope.get("client")
+        return Caller(
+            key_id=key_id(secret, pepper=self.pepper), secret=secret, address=client[0] if client else ""
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OnlyTarget:
+    """A plan of one target, which fails as it fails."""
+
+    target: Target
+    model: str = "other"
+
+    def first(self) -> Target:
+        return self.target
+
+    def after(self, target: Target, failure: Failure) -> Target | None:
+        return None
+
+    def answered(self, target: Target, *, status: int) -> None:
+        return
+
+
+class StraightRouter:
+    """Every call goes to its provider's own address."""
+
+    def plan(self, *, caller: Caller, provider: Provider, prepared: Prepared) -> Plan | Refusal:
+        return OnlyTarget(Target(name=provider.name, provider=provider.name, base_url=provider.base_url))
+
+
+@dataclass(frozen=True, slots=True)
+class FreeGrant:
+    headers: Headers = ()
+    reserved: dict[str, str] = field(default_factory=dict[str, str])
+
+    def settle(self, reading: Reading | None, *, cost_usd: Decimal | None) -> dict[str, str]:
+        return {}
+
+    def release(self) -> None:
+        return
+
+
+class NoLimits:
+    async def admit(
+        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None
+    ) -> Grant | Refusal:
+        return FreeGrant()
+
+
+class NoPrices:
+    def cost(self, reading: Reading, *, target: Target, endpoint: str, at_ns: int) -> Decimal | None:
+        return None
+
+
+class KeepAll:
+    def keeps(self, project: str | None) -> Keep:
+        return "full"
+
+    def mask(self, text: str, *, project: str | None) -> str:
+        return text
+
+    def mask_body(self, body: bytes, *, project: str | None) -> bytes:
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The surroundings of one proxy."""
+
+    doors: Doors
+    router: Router = field(default_factory=StraightRouter)
+    admission: Admission = field(default_factory=NoLimits)
+    pricer: Pricer = field(default_factory=NoPrices)
+    privacy: Privacy = field(default_factory=KeepAll)
+
+
+Attempts = Sequence[dict[str, Any]]
