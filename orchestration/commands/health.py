@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from ingest.database.migrate import current_revision, head_revision
 from ingest.database.sibling import dagster_database_name
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.commands.late_spools import describe, late_spools
 
 LEAST_FREE_BYTES = 1 << 30
 Finding = tuple[bool, str, str]
@@ -33,7 +35,11 @@ select 'hours dbt fails on', concat(count(*), ' (newest ' || max(hour)::text || 
     || left((array_agg(error order by hour desc))[1], 300) || ')')
 from evaluation.held_hours
 union all
-select 'spools', concat(count(*), ' (oldest watermark ' || min(low_watermark)::text || ')') from ingest.spools
+select 'spools', concat(
+    count(*) filter (where retired_at is null), ' live',
+    ' (oldest watermark ' || (min(low_watermark) filter (where retired_at is null))::text || ')',
+    ', ', count(retired_at), ' retired'
+) from ingest.spools
 union all
 select 'closed days', concat(count(*), ' (last ' || max(day)::text || ')') from evaluation.day_closes
 union all
@@ -56,6 +62,9 @@ def print_status(settings: Settings) -> None:
         with connect(url) as connection:
             for name, value in connection.execute(_COUNTS).fetchall():
                 typer.echo(f"{name:<28}{value}")
+            now = datetime.now(UTC)
+            for spool in late_spools(connection, start=settings.start, now=now):
+                typer.echo(f"{'days held open':<28}{describe(spool, settings=settings, now=now)}")
 
 
 def run_doctor(settings: Settings) -> int:
@@ -94,7 +103,8 @@ def _home(home: Path) -> Finding:
 
 
 def _database(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
-    yield _schema(current_revision(url), head_revision())
+    revision, head = current_revision(url), head_revision()
+    yield _schema(revision, head)
     checks: list[tuple[str, Callable[[psycopg.Connection], Finding]]] = [
         ("server", _server),
         ("time zone", _time_zone),
@@ -106,6 +116,8 @@ def _database(settings: Settings, url: DatabaseUrl) -> Iterator[Finding]:
                 yield check(connection)
             except psycopg.Error as error:
                 yield False, name, " ".join(str(error).split())
+        if revision == head:
+            yield from _spools(connection, settings)
 
 
 def _schema(revision: str | None, head: str | None) -> Finding:
@@ -137,6 +149,15 @@ def _dagster_database(connection: psycopg.Connection, *, name: str) -> Finding:
     if found or may_create:
         return True, "dagster database", f"{name}{'' if found else ', made when it is first needed'}"
     return False, "dagster database", f"have an administrator create the database {name}"
+
+
+def _spools(connection: psycopg.Connection, settings: Settings) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    late = late_spools(connection, start=settings.start, now=now)
+    for spool in late:
+        yield False, "spool", describe(spool, settings=settings, now=now)
+    if not late:
+        yield True, "spools", "none holds a day open"
 
 
 _CAN_HAVE_DATABASE = """

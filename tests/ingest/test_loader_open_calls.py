@@ -104,3 +104,25 @@ async def test_the_watermark_follows_the_spool_and_waits_for_open_calls(
     ((third, is_live),) = connection.execute(query).fetchall()
     assert third > moment(call.started_at_ns)
     assert not is_live
+
+
+async def test_a_spool_whose_disk_is_lost_is_given_up_by_its_id_alone(
+    spool: Spool,
+    load: Callable[..., LoaderResult],
+    warehouse: DatabaseUrl,
+    connection: Connection,
+    tmp_path: Path,
+) -> None:
+    call = start(is_streamed=True)
+    await write(spool, call, Part(call_id=call.call_id, number=1, response=chunk("half")))
+    load()
+    assert count(connection, "ingest.spools where retired_at is null") == 1
+    stand_in = tmp_path / "stand-in"
+    stand_in.mkdir()
+    (stand_in / "spool_id").write_text(f"{spool.spool_id}\n")
+
+    given_up = run_loader(Settings(home=tmp_path / "elsewhere"), warehouse, adopt=stand_in)
+
+    assert given_up == LoaderResult(landed=1)
+    assert rows(connection, "call_id, status, output_text") == [(call.call_id, "interrupted", "half")]
+    assert count(connection, "ingest.spools where retired_at is not null") == 1
