@@ -71,7 +71,8 @@ def instance_config(settings: Settings) -> dict[str, Any]:
             "pools": {"granularity": "run", "default_limit": 1},
             "runs": {"max_concurrent_runs": 4},
         },
-        # A run whose process was killed is marked failed, which frees its pool slot for the next.
+        # A run that was killed, with its code server or without, is marked failed, which frees its pool slot.
+        "run_launcher": _configurable("orchestration.launcher", "WatchedRunLauncher"),
         "run_monitoring": {
             "enabled": True,
             "start_timeout_seconds": 180,
