@@ -199,7 +199,7 @@ class _NotSealedError(Exception):
 
 
 @lru_cache(maxsize=20_000)
-def _sealed(path: Path, inode: int, modified_ns: int, size: int) -> Segment:  # noqa: ARG001
+def _sealed(path: Path, inode: int, modified_ns: int, size: int) -> Segment:
     with closing(_connect(path)) as connection:
         segment = _segment_row(connection, path=path)
         if not segment.is_sealed:
