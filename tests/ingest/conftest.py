@@ -1,8 +1,9 @@
-"""A home, the spool in it, and what brings its calls, or a file's, into a fresh warehouse."""
+"""A home with its spool, what brings calls or a file's into a fresh warehouse, and a running proxy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from ingest.database.embedded import EmbeddedServer, start_embedded
@@ -13,6 +14,8 @@ from ingest.settings import Settings
 from ingest.spool.writer import Spool
 from tests.ingest.embedded_commands import StartServer
 from tests.ingest.import_lines import Importer
+from tests.ingest.running_proxy import Proxy, running_proxy
+from tests.ingest.upstream import Provider, running_provider
 
 
 @pytest.fixture
@@ -67,3 +70,24 @@ def start_server() -> Iterator[StartServer]:
     yield start_and_note
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    """A provider on a free port; the requested model says how it behaves."""
+    async with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+async def proxy(tmp_path: Path, provider: Provider) -> AsyncIterator[Proxy]:
+    """A proxy in front of `provider`, in the test's own loop."""
+    async with running_proxy(tmp_path, provider.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client that leaves packed answers packed."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        yield session

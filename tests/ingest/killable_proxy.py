@@ -1,0 +1,49 @@
+"""A proxy in a process of its own, which a test may kill."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+SCRIPT = """
+import resource, sys
+from pathlib import Path
+from ingest.proxy.server import run_proxy
+from ingest.settings import Settings
+
+def limit_files(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+{before}
+run_proxy(settings=Settings(home=Path(sys.argv[1])), upstream_base_url=sys.argv[2],
+          on_ready=lambda url: print(url, flush=True))
+heavy = {{"dagster", "dbt", "pandas", "polars", "psycopg", "litestar"}} & set(sys.modules)
+print("imported", sorted(heavy))
+"""
+
+
+class killable_proxy:  # noqa: N801
+    """A proxy in a process of its own: (url, process); killed at the end if it still runs."""
+
+    def __init__(self, home: Path, upstream_url: str, *, before: str = "") -> None:
+        self._arguments = [
+            sys.executable,
+            "-c",
+            textwrap.dedent(SCRIPT.format(before=before)),
+            str(home),
+            upstream_url,
+        ]
+
+    async def __aenter__(self) -> tuple[str, "subprocess.Popen[bytes]"]:
+        self._process = subprocess.Popen(self._arguments, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        line = await asyncio.to_thread(self._process.stdout.readline)
+        assert line.startswith(b"http://"), "the proxy did not start"
+        return line.decode().strip(), self._process
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
