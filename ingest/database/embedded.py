@@ -133,6 +133,17 @@ def start_embedded(
         raise
 
 
+def attach_embedded(folder: Path) -> DatabaseUrl | None:
+    """The owner's login to the server of `folder` if one is running; starts nothing and keeps none alive."""
+    place = Place(folder.absolute())
+    if not place.data.exists() or not place.passwords.exists() or not is_held(place.server_lock):
+        return None
+    found = read_pid_file(place.data)
+    if found is None or found.status != "ready":
+        return None
+    return _login(found.port, OWNER, load_passwords(place).owner)
+
+
 def _find_or_start(
     place: Place, binaries: Binaries | None, share: int, *, is_throwaway: bool
 ) -> EmbeddedServer:

@@ -15,10 +15,10 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ingest.access.follower import Follower
+from ingest.access.wiring import build_ports
 from ingest.providers.openai import openai_provider
 from ingest.proxy.app import build_app
-from ingest.proxy.keys import load_pepper
-from ingest.proxy.ports import OpenDoors, Ports
 from ingest.proxy.relay import Limits
 from ingest.proxy.upstream import Upstream
 from ingest.settings import Settings
@@ -73,19 +73,22 @@ async def serve_proxy(
     """The same on the running event loop; cancel it or send a signal to stop it."""
     listening = _listen(host, port)
     url = _url(listening)
+    follower = Follower(settings)
     try:
         app = build_app(
             upstream=upstream or Upstream(),
             spool=spool or _open_spool(settings),
             providers=(openai_provider(upstream_base_url),),
-            ports=Ports(doors=OpenDoors(load_pepper(settings.home))),
+            ports=build_ports(settings, follower=follower),
             limits=limits,
         )
         server = _Server(_config(app, header_seconds=header_seconds))
         with _announced(settings.home / "run" / "proxy.json", url=url):
             server.on_started = lambda: on_ready(url)
+            await follower.start()
             await _until_stopped(server, listening=listening)
     finally:
+        follower.stop()
         listening.close()
 
 
