@@ -7,8 +7,11 @@ from typing import Any, Literal, Protocol
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-Wire = Literal["openai", "anthropic", "gemini"]
-"""The protocol on the line: a call may only fall back to a target that speaks the same."""
+Wire = Literal["openai", "anthropic", "gemini", "azure"]
+"""The protocol on the line: a call may only fall back to a target that speaks the same.
+
+`azure` is OpenAI's with the model in the path (`/openai/deployments/{model}/…`).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,10 @@ class Prepared:
     """A request as it goes upstream: `path` (with its query) below the target's base URL, and `body`, which
     differs from the client's only where the provider module had to ask for usage; then `strips_usage` says
     that the answer to that must not reach the client. `output_limit` is the most tokens the client wants.
+
+    `requested_model` is empty where nobody can say which model the provider would read; `problem` is one
+    line on why the request must not be sent at all. `secret_query` is the client's key where it came in the
+    query (`key=…`): it is not in `path` and goes upstream only with the client's own key.
     """
 
     body: bytes
@@ -24,6 +31,14 @@ class Prepared:
     is_streamed: bool = False
     strips_usage: bool = False
     output_limit: int | None = None
+    secret_query: str = ""
+    problem: str | None = None
+
+    def path_below(self, *, forwards_key: bool) -> str:
+        """`path`, with the key that came in the query where the client's key is forwarded."""
+        if not (forwards_key and self.secret_query):
+            return self.path
+        return f"{self.path}{'&' if '?' in self.path else '?'}{self.secret_query}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +111,13 @@ class ErrorBody(Protocol):
 class Provider:
     """One provider's HTTP dialect. All functions are pure.
 
+    A provider with several dialects (chat, responses, embeddings) is several of these with one name.
     `endpoint_of` gives the bounded name of a recorded path (a model in it replaced by `{model}`), None for
     any other; `is_passed_through` tells what is only forwarded. `prepare` reads the request and says where
     below a base URL it goes; `with_model` asks the same of another model. `secret_header` carries a key as
-    this provider takes it. `is_terminal` tells from the end of a stream whether the client will take it for
-    finished. `read_usage` gets the first and last kilobytes of an answer (all of a short one, in `tail`).
+    this provider takes it. `is_terminal` tells from the end of a stream whether the frame has begun that a
+    client takes for the last. `read_usage` gets the first and last kilobytes of an answer (all of a short
+    one, in `tail`).
     """
 
     name: str
