@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
-from ingest.call import BodyState, Call, Purpose, Status
+from ingest.call import BodyState, Call, Purpose, Source, Status
 from ingest.importers.bodies import Bodies, read_bodies
 from ingest.importers.record import Name, Parsed, Record
 from ingest.landing.result import Problem
@@ -16,10 +16,13 @@ UNKNOWN = "unknown"
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def to_call(parsed: Parsed, *, line: bytes, earliest: datetime, latest: datetime) -> Call | Problem:
+def to_call(
+    parsed: Parsed, *, line: bytes, earliest: datetime, latest: datetime, source: Source = "import"
+) -> Call | Problem:
     """The call that a line states. What it says stands; what it leaves out is read from its bodies.
 
-    `line` derives the id of a record that has none: the same line is the same call.
+    `line` derives the id of a record that has none: the same line is the same call. Foreign ids are
+    those of `source`: the same one from elsewhere is another call.
     """
     record = parsed.record
     started_at = record.started_at
@@ -32,9 +35,17 @@ def to_call(parsed: Parsed, *, line: bytes, earliest: datetime, latest: datetime
     model = record.requested_model or bodies.requested_model or record.served_model or bodies.served_model
     if not model:
         return Problem("missing_field", "requested_model is missing, and the request names no model")
-    call_id, external_id, is_left = _ids(record, started_at, line=line)
-    tags = _tags(parsed, other_id=record.call_id if is_left else None)
-    return _call(record, bodies, started_at, call_id=call_id, external_id=external_id, model=model, tags=tags)
+    call_id, external_id, is_left = _ids(record, started_at, line=line, source=source)
+    return _call(
+        record,
+        bodies,
+        started_at,
+        call_id=call_id,
+        external_id=external_id,
+        source=source,
+        model=model,
+        tags=_tags(parsed, other_id=record.call_id if is_left else None, source=source),
+    )
 
 
 def _call(
@@ -44,6 +55,7 @@ def _call(
     *,
     call_id: UUID,
     external_id: str | None,
+    source: Source,
     model: str,
     tags: dict[str, Any],
 ) -> Call:
@@ -56,7 +68,7 @@ def _call(
         started_at=started_at,
         ended_at=ended_at,
         external_id=external_id,
-        source="import",
+        source=source,
         endpoint=record.endpoint or UNKNOWN,
         provider=record.provider or UNKNOWN,
         requested_model=model,
@@ -90,7 +102,9 @@ def _call(
     )
 
 
-def _ids(record: Record, started_at: datetime, *, line: bytes) -> tuple[UUID, str | None, bool]:
+def _ids(
+    record: Record, started_at: datetime, *, line: bytes, source: Source
+) -> tuple[UUID, str | None, bool]:
     """`call_id`, `external_id`, and whether the record's own call_id is neither."""
     external_id = _text(record.external_id)
     given = _text(record.call_id)
@@ -100,7 +114,7 @@ def _ids(record: Record, started_at: datetime, *, line: bytes) -> tuple[UUID, st
             return own, external_id, False
     foreign = external_id or given
     if foreign:
-        key = b"import\0" + foreign.encode("utf-8", "surrogatepass")
+        key = source.encode() + b"\0" + foreign.encode("utf-8", "surrogatepass")
         return derived_uuid7(started_at, key=key), foreign, given not in (None, foreign)
     return derived_uuid7(started_at, key=b"line\0" + line.strip()), None, False
 
@@ -117,11 +131,11 @@ def _matching_v7(text: str, started_at: datetime) -> UUID | None:
     return value if time is not None and milliseconds(time) == milliseconds(started_at) else None
 
 
-def _tags(parsed: Parsed, *, other_id: Name) -> dict[str, Any]:
+def _tags(parsed: Parsed, *, other_id: Name, source: Source) -> dict[str, Any]:
     record, given = parsed.record, parsed.record.tags
     tags: dict[str, Any] = given if isinstance(given, dict) else {} if given is None else {"tags": given}
     more: dict[str, Any] = dict(parsed.unknown)
-    if record.source not in (None, "import"):
+    if record.source not in (None, source):
         more["source"] = record.source
     if other_id is not None:
         more["call_id"] = str(other_id)

@@ -38,11 +38,16 @@ def read_chunks(path: Path, *, on_read: Callable[[int], None]) -> Iterator[bytes
     try:
         with path.open("rb") as file:
             head = file.read(CHUNK_BYTES)
-            make = _decompressor_of(head)
-            pieces = _pieces(file, head, on_read=on_read)
-            yield from pieces if make is None else _decompressed(pieces, make)
+            yield from unpacked(_pieces(file, head, on_read=on_read), head=head)
     except OSError as error:
         raise SourceError(f"it cannot be read: {error.strerror or error}") from None
+
+
+def unpacked(pieces: Iterator[bytes], *, head: bytes) -> Iterator[bytes]:
+    """The content of `pieces`, which begin with `head`, in pieces of bounded size. Raises SourceError."""
+    make = _decompressor_of(head)
+    try:
+        yield from pieces if make is None else _decompressed(pieces, make)
     except (zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
         raise SourceError(f"its compressed data is damaged: {error}") from None
 

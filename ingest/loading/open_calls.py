@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from ingest.call import Call
 from ingest.loading.assembly import assemble
-from ingest.spool.records import End, Part, Record, Start, decode_record, encode_record, kind_of
+from ingest.spool.records import CallRecord, End, Part, Start, decode_record, encode_record, kind_of
 
 _KEEP = """
 insert into ingest.open_calls (call_id, kind, number, spool_id, owner, payload)
@@ -29,7 +29,7 @@ class Trail:
     parts: dict[int, Part] = field(default_factory=dict)
     end: End | None = None
 
-    def add(self, record: Record) -> None:
+    def add(self, record: CallRecord) -> None:
         if isinstance(record, Start):
             self.start = record
         elif isinstance(record, Part):
@@ -89,5 +89,6 @@ def _trails(rows: Iterable[TupleRow]) -> dict[UUID, Trail]:
     trails: dict[UUID, Trail] = {}
     for (payload,) in rows:
         record = decode_record(payload)
-        trails.setdefault(record.call_id, Trail()).add(record)
+        if isinstance(record, CallRecord):
+            trails.setdefault(record.call_id, Trail()).add(record)
     return trails

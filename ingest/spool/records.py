@@ -1,9 +1,17 @@
 """What the proxy writes to its spool, as MessagePack; the loader reads the same types back."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a large body stands: the name of a file beside the segments, its bytes and their CRC-32."""
+
+    name: str
+    size: int
+    crc: int
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_defaults=True):
@@ -13,7 +21,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
     client's body, byte for byte; `observer` holds the `x-lqo-*` request headers that were recognised,
     under the names of `Call`'s fields: project, environment, user_id, session_id, trace_id, prompt_name,
     prompt_version, and tags (a JSON object as text). `reserved` is budget id to USD. Where not all may be
-    kept (`body_state`), `request` is what remains of it and `input_text` the text that may be kept.
+    kept (`body_state`), `request` is what remains of it and `input_text` the text that may be kept. In the
+    spool a large `request` is empty and `stored` says where it is; who reads the spool gets it filled in.
     """
 
     call_id: UUID
@@ -29,6 +38,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
     body_state: str = "full"
     input_text: str | None = None
     reserved: dict[str, str] = {}
+    stored: Stored | None = None
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,6 +58,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part", omit_defaults=
     call_id: UUID
     number: int
     response: bytes
+    stored: Stored | None = None
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=True):
@@ -75,7 +86,44 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=Tr
     cost_usd: str | None = None
 
 
-Record = Start | Part | End
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, tag="delivery", omit_defaults=True):
+    """Finished calls that somebody handed in; `lines` are lines of the call record (docs/call-record.md).
+
+    `call_id` is the delivery's own id. `project`, `environment` and `key_id` are the caller's, where they
+    override what the lines say. Every line was read without a fault before it was written here.
+    """
+
+    call_id: UUID
+    source: Literal["import", "otlp"]
+    lines: tuple[bytes, ...]
+    project: str | None = None
+    environment: str | None = None
+    key_id: str | None = None
+    stored: Stored | None = None
+
+
+class Opinion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody says of a call: `value` is decimal text, `label` a word; one of the two, or a comment."""
+
+    call_id: UUID
+    name: str
+    at_ns: int
+    value: str | None = None
+    label: str | None = None
+    comment: str | None = None
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True, tag="feedback", omit_defaults=True):
+    """Opinions that came in one request, given with the key `key_id`. `call_id` is the record's own id."""
+
+    call_id: UUID
+    opinions: tuple[Opinion, ...]
+    key_id: str | None = None
+
+
+CallRecord = Start | Part | End
+"""What tells of one call that the proxy makes."""
+Record = CallRecord | Delivery | Feedback
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Record)
@@ -92,5 +140,5 @@ def decode_record(payload: bytes) -> Record:
 
 
 def kind_of(record: Record) -> str:
-    """start, part or end: the record's tag, stored beside its payload."""
+    """start, part, end, delivery or feedback: the record's tag, stored beside its payload."""
     return str(record.__struct_config__.tag)
