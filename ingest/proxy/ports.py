@@ -133,15 +133,29 @@ class Pricer(Protocol):
         ...
 
 
-class Privacy(Protocol):
-    """What may be kept of a project's calls, decided before anything is spooled."""
+class Keeping(Protocol):
+    """What may be kept of one project's calls; a call keeps to the one it began with.
 
-    def keeps(self, project: str | None) -> Keep: ...
+    Masking raises MaskingError where it takes too long: then nothing of the text may be kept.
+    """
 
-    def mask(self, text: str, *, project: str | None) -> str: ...
+    @property
+    def keep(self) -> Keep: ...
 
-    def mask_body(self, body: bytes, *, project: str | None) -> bytes:
+    def mask(self, text: str) -> str: ...
+
+    def mask_body(self, body: bytes) -> bytes:
         """The same JSON with every string masked; empty for a body that is not JSON."""
+        ...
+
+    def user(self, user_id: str) -> str:
+        """The user's name as it may be kept: itself, or an HMAC of it."""
+        ...
+
+
+class Privacy(Protocol):
+    def of(self, project: str | None) -> Keeping:
+        """Asked before anything of a call is spooled."""
         ...
 
 
@@ -207,15 +221,21 @@ class NoPrices:
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class KeepAll:
-    def keeps(self, project: str | None) -> Keep:
-        return "full"
+    keep: Keep = "full"
 
-    def mask(self, text: str, *, project: str | None) -> str:
+    def of(self, project: str | None) -> Keeping:
+        return self
+
+    def mask(self, text: str) -> str:
         return text
 
-    def mask_body(self, body: bytes, *, project: str | None) -> bytes:
+    def mask_body(self, body: bytes) -> bytes:
         return body
+
+    def user(self, user_id: str) -> str:
+        return user_id
 
 
 @dataclass(frozen=True, slots=True)
