@@ -146,8 +146,8 @@ class Recorder:
 
     def _remember(self, data: bytes) -> None:
         """Keep the first and last kilobytes of the answer, which say its model and its usage."""
-        if not self.head:
-            self.head = data[:HEAD_BYTES]
+        if len(self.head) < HEAD_BYTES:
+            self.head += data[: HEAD_BYTES - len(self.head)]
         self.tail = data if not self.tail else self.tail + data
         if len(self.tail) > 4 * TAIL_BYTES:
             self.tail = self.tail[-TAIL_BYTES:]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -27,9 +28,13 @@ from ingest.spool.writer import SpoolRefusedError
 
 logger = logging.getLogger(__name__)
 
+_QUERY = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]*")
 _STATUS_OF = {"proxy_error": 500, "upstream_error": 502, "upstream_timeout": 504}
-_TAIL = 32
+_TAIL = 64
 """Bytes of the last chunk looked at again, so that a split end marker is found."""
+_FRAME_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_LARGEST_LAST_FRAME = 4 << 20
+"""Bytes of a final frame that wait for its end: `response.completed` repeats the whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +178,8 @@ class Relay:
             headers = [*without_secrets(headers), target.secret_header]
         self.trail.begin(target, model=prepared.requested_model)
         async with asyncio.timeout(target.deadline_seconds):
-            return await upstream.send(
-                "POST", target.base_url + prepared.path, headers=headers, body=prepared.body
-            )
+            path = prepared.path_below(forwards_key=target.secret_header is None)
+            return await upstream.send("POST", target.base_url + path, headers=headers, body=prepared.body)
 
     async def _send_head(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> None:
         headers = forwarded_response_headers(response.raw_headers, keeps_length=not is_stream)
@@ -197,20 +201,28 @@ class Relay:
         await self._send_body(held, more=False)
 
     async def _stream(self, response: aiohttp.ClientResponse, *, hiding: StreamFilter | None) -> None:
-        tail = b"\n"
+        """Relay each chunk as it comes; what belongs to the last frame waits until END holds all of it."""
+        tail, held = b"\n", b""
         drained = 0
+        is_last = False
         while chunk := await response.content.readany():
             self._recorder.add(chunk)
             if self._is_gone and (drained := drained + len(chunk)) > self._limits.drain_bytes:
                 break
             tail += chunk
-            if not self._recorder.is_ended and self._provider.is_terminal(tail):
-                await self._end()
+            is_last = is_last or self._provider.is_terminal(tail)
+            is_complete = tail.endswith(_FRAME_ENDS) or len(held) > _LARGEST_LAST_FRAME
             tail = tail[-_TAIL:]
-            if visible := chunk if hiding is None else hiding.feed(chunk):
-                await self._send_body(visible)
+            held += chunk if hiding is None else hiding.feed(chunk)
+            if is_last and not self._recorder.is_ended:
+                if not is_complete:
+                    continue
+                await self._end()
+            if held:
+                await self._send_body(held)
+                held = b""
         await self._end()
-        await self._send_body(b"" if hiding is None else hiding.finish(), more=False)
+        await self._send_body(held + (b"" if hiding is None else hiding.finish()), more=False)
 
     async def _end(self) -> None:
         if self._recorder.is_ended:
@@ -310,10 +322,9 @@ class Relay:
 
 
 def _is_stream(response: aiohttp.ClientResponse, *, is_asked_for: bool) -> bool:
-    """Server-sent events, also where a compatible provider names the type wrongly."""
+    """Whatever answers a request for a stream, too: the type may be wrong, and Gemini streams JSON arrays."""
     kind = header(response.raw_headers, b"content-type").lower()
-    is_unnamed = is_asked_for and response.status < 300 and b"json" not in kind
-    return kind.startswith(b"text/event-stream") or is_unnamed
+    return kind.startswith(b"text/event-stream") or (is_asked_for and response.status < 300)
 
 
 def call_id_header(value: object) -> tuple[bytes, bytes]:
@@ -321,5 +332,6 @@ def call_id_header(value: object) -> tuple[bytes, bytes]:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    # aiohttp names the URL, whose query may hold a key.
+    text = _QUERY.sub(r"\1", " ".join(str(error).split())) or type(error).__name__
     return f"the provider could not be reached or broke off: {text}"[:500]
