@@ -5,8 +5,8 @@ from itertools import islice
 
 import polars as pl
 
-from evaluators.personal_data import find_personal_data
 from evaluators.rules.base import Rule, outcome, rows_where, unscored_unless
+from evaluators.rules.personal_data import find_personal_data
 
 # Seven digits, at most three signs between two: every number looked for here has them.
 _DIGITS = r"(?-u:[0-9](?:[ ()./-]{0,3}[0-9]){6})"

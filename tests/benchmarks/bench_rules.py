@@ -26,7 +26,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from evaluators.personal_data import CARD, EMAIL, IBAN, PHONES, RESIDENT
+from evaluators.rules.personal_data import CARD, EMAIL, IBAN, PHONES, RESIDENT
 from evaluators.rules.score import score_frame
 from evaluators.rules.secret_leak import SECRET
 from tests.evaluators import rules_data as real
