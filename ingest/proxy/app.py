@@ -98,7 +98,7 @@ class _Proxy:
         elif (page := self._pages.get(path)) is not None:
             await self._page(scope, receive, send, page=page)
         elif (provider := self._passing(scope)) is not None:
-            await self._pass(scope, send, provider=provider)
+            await self._pass(scope, receive, send, provider=provider)
         else:
             await self._own_page(path, send)
 
@@ -179,6 +179,8 @@ class _Proxy:
         """Where the call goes and under which leave, or why it goes nowhere."""
         if refused is not None:
             return _body_refusal(refused, limits=self._limits)
+        if prepared.problem is not None:
+            return Refusal(400, "invalid_request", prepared.problem)
         plan = self._ports.router.plan(caller=caller, provider=route.provider, prepared=prepared)
         if isinstance(plan, Refusal):
             return plan
@@ -284,16 +286,22 @@ class _Proxy:
             part_bytes=limits.part_bytes if prepared.is_streamed else limits.plain_part_bytes,
         )
 
-    async def _pass(self, scope: Scope, send: Send, *, provider: Provider) -> None:
-        """Forward without a record: lists of models and the like."""
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, *, provider: Provider) -> None:
+        """Forward without a record: lists of models, counts of tokens and the like."""
         began = time.perf_counter()
         status = 502
         call_header = call_id_header(uuid7())
         try:
+            asked, refused = await self._body(scope, receive)
+            if refused is not None:
+                status = refused
+                await _refuse(send, _body_refusal(status, limits=self._limits), provider=provider)
+                return
             async with await self._upstream.send(
                 scope["method"],
                 _upstream_url(provider, scope),
                 headers=forwarded_request_headers(scope["headers"]),
+                body=asked or None,
             ) as response:
                 body = await response.read()
                 status = response.status
@@ -301,9 +309,11 @@ class _Proxy:
                 head = {"type": "http.response.start", "status": status, "headers": [*headers, call_header]}
             await send(head)
             await send({"type": "http.response.body", "body": body})
+        except ClientGoneError:
+            status = 499
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             status = 504 if isinstance(error, TimeoutError) else 502
-            message = f"the provider could not be reached: {error}"
+            message = f"the provider could not be reached: {type(error).__name__}"
             await _refuse(send, Refusal(status, "upstream_error", message), provider=provider)
         finally:
             self._metrics.answered("models", status=status, seconds=time.perf_counter() - began)

@@ -5,6 +5,7 @@ import hmac
 import os
 from pathlib import Path
 
+from ingest.providers.query import key_in
 from ingest.proxy.http import Headers
 
 PEPPER = "key.pepper"
@@ -30,15 +31,17 @@ def load_pepper(home: Path) -> bytes:
     return path.read_bytes()
 
 
-def client_key(headers: Headers) -> bytes | None:
-    """The key a client sent: a bearer token, or the header Azure and Anthropic style clients use."""
+def client_key(headers: Headers, *, query: bytes = b"") -> bytes | None:
+    """The key a client sent: a bearer token, the header of an Azure, Anthropic or Gemini client, or, where
+    a query is given, its `key`, as Gemini takes it.
+    """
     for name, value in headers:
         if name == b"authorization":
             scheme, _, token = value.partition(b" ")
             return (token if scheme.lower() == b"bearer" else value).strip() or None
-        if name in (b"api-key", b"x-api-key"):
+        if name in (b"api-key", b"x-api-key", b"x-goog-api-key"):
             return value.strip() or None
-    return None
+    return key_in(query.decode("latin-1")) if query else None
 
 
 def key_id(key: bytes | None, *, pepper: bytes) -> str | None:

@@ -73,14 +73,20 @@ class Failure:
 
 
 class Plan(Protocol):
-    """The targets of one call, in order of trial."""
+    """The targets of one call, in order of trial.
+
+    Each target given out is reported on once: `after` a failure, as `answered` (and then `ended`), or the
+    whole plan as `abandoned`.
+    """
 
     @property
     def model(self) -> str:
         """The name metrics and prices know the call's model by; `other` for one nobody configured."""
         ...
 
-    def first(self) -> Target: ...
+    def first(self) -> Target:
+        """Where to go first; asked again, the same."""
+        ...
 
     def after(self, target: Target, failure: Failure) -> Target | None:
         """Where to go on after a failure, or None: then the failure is the client's answer."""
@@ -90,6 +96,14 @@ class Plan(Protocol):
         """The target's answer goes to the client."""
         ...
 
+    def ended(self, target: Target, *, reading: "Reading | None", failure: Failure | None) -> None:
+        """The answer is over: what it used, and why it broke off if it did."""
+        ...
+
+    def abandoned(self) -> None:
+        """The call ends without an answer and through no fault of a target: refused, or the client left."""
+        ...
+
 
 class Doors(Protocol):
     def identify(self, scope: Scope, *, provider: Provider | None) -> Caller | Refusal: ...
@@ -97,6 +111,10 @@ class Doors(Protocol):
 
 class Router(Protocol):
     def plan(self, *, caller: Caller, provider: Provider, prepared: Prepared) -> Plan | Refusal: ...
+
+    def models(self, *, caller: Caller, provider: Provider) -> Sequence[str] | None:
+        """The models to list to this caller; None for what the provider itself lists."""
+        ...
 
 
 class Grant(Protocol):
@@ -166,7 +184,8 @@ class OpenDoors:
     pepper: bytes
 
     def identify(self, scope: Scope, *, provider: Provider | None) -> Caller | Refusal:
-        secret = client_key(scope["headers"])
+        takes_query = provider is not None and provider.wire == "gemini"
+        secret = client_key(scope["headers"], query=scope["query_string"] if takes_query else b"")
         client: tuple[str, int] | None = scope.get("client")
         return Caller(
             key_id=key_id(secret, pepper=self.pepper), secret=secret, address=client[0] if client else ""
@@ -189,12 +208,21 @@ class OnlyTarget:
     def answered(self, target: Target, *, status: int) -> None:
         return
 
+    def ended(self, target: Target, *, reading: Reading | None, failure: Failure | None) -> None:
+        return
+
+    def abandoned(self) -> None:
+        return
+
 
 class StraightRouter:
     """Every call goes to its provider's own address."""
 
     def plan(self, *, caller: Caller, provider: Provider, prepared: Prepared) -> Plan | Refusal:
         return OnlyTarget(Target(name=provider.name, provider=provider.name, base_url=provider.base_url))
+
+    def models(self, *, caller: Caller, provider: Provider) -> Sequence[str] | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
