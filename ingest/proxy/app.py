@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import aiohttp
@@ -23,8 +23,10 @@ from ingest.proxy.http import (
     read_body,
     send_bytes,
     send_json,
+    without_secrets,
 )
-from ingest.proxy.metrics import Metrics
+from ingest.proxy.metrics import CONTENT_TYPE, Ended, Metrics
+from ingest.proxy.model_names import OTHER
 from ingest.proxy.observer import read_observer, read_purpose
 from ingest.proxy.ports import Caller, Ports, Refusal
 from ingest.proxy.recorder import Outcome, Recorder
@@ -121,34 +123,36 @@ class _Proxy:
         await receive()
         await self._upstream.open()
         self._spool.start_beating()
+        self._metrics.watch(self._spool)
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        self._metrics.stop()
         await self._upstream.close()
         self._spool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _call(self, scope: Scope, receive: Receive, send: Send, *, route: "_Route") -> None:
         began = time.perf_counter()
-        self._metrics.in_flight += 1
-        status, outcome = 500, "error"
+        self._metrics.began()
+        done = _Done(500, "error")
         try:
-            status, outcome = await self._recorded(scope, receive, send, route=route)
+            done = await self._recorded(scope, receive, send, route=route)
         finally:
-            self._metrics.in_flight -= 1
-            self._metrics.answered(route.endpoint, status=status, seconds=time.perf_counter() - began)
-            self._metrics.ended(route.endpoint, outcome=outcome)
+            seconds = time.perf_counter() - began
+            self._metrics.answered(route.endpoint, status=done.status, seconds=seconds, model=done.model)
+            self._metrics.over(route.endpoint, outcome=done.outcome)
+            if done.refusal is not None:
+                self._metrics.refused(done.refusal)
 
-    async def _recorded(
-        self, scope: Scope, receive: Receive, send: Send, *, route: "_Route"
-    ) -> tuple[int, str]:
-        """Run one call; the status the client got and how it ended."""
+    async def _recorded(self, scope: Scope, receive: Receive, send: Send, *, route: "_Route") -> "_Done":
+        """Run one call."""
         provider = route.provider
         if scope["method"] != "POST":
             refusal = Refusal(405, "method_not_allowed", "this endpoint takes POST")
-            return await _refuse(send, refusal, provider=provider), "error"
+            return await _refused(send, refusal, provider=provider)
         caller = self._ports.doors.identify(scope, provider=provider)
         if isinstance(caller, Refusal):
-            return await _refuse(send, caller, provider=provider), "refused"
+            return await _refused(send, caller, provider=provider)
         try:
             body, status = await self._body(scope, receive)
             query = scope["query_string"].decode("latin-1")
@@ -161,14 +165,14 @@ class _Proxy:
                 scope, recorder, route=route, caller=caller, body=body, sending=sending, prepared=prepared
             )
         except ClientGoneError:
-            return 499, "client_gone"
+            return _Done(499, "client_gone")
         except SpoolRefusedError as error:
             message = f"the call was not sent, as it could not be logged: {error}"
-            return await _refuse(send, Refusal(503, "spool_refused", message), provider=provider), "refused"
+            return await _refused(send, Refusal(503, "spool_refused", message), provider=provider)
         header = call_id_header(call_id)
         if isinstance(sending, Refusal):
             await recorder.end(_outcome_of(sending))
-            return await _refuse(send, sending, provider=provider, mark=header), "refused"
+            return await _refused(send, sending, provider=provider, mark=header)
         return await self._relayed(
             receive, send, route=route, sending=sending, recorder=recorder, mark=header
         )
@@ -184,13 +188,19 @@ class _Proxy:
         plan = self._ports.router.plan(caller=caller, provider=route.provider, prepared=prepared)
         if isinstance(plan, Refusal):
             return plan
-        user_id = read_observer(scope["headers"]).get("user_id")
+        said = read_observer(scope["headers"])
         grant = await self._ports.admission.admit(
-            caller=caller, plan=plan, prepared=prepared, user_id=user_id
+            caller=caller,
+            plan=plan,
+            prepared=prepared,
+            user_id=said.get("user_id"),
+            project=said.get("project"),
         )
         if isinstance(grant, Refusal):
             return grant
         headers = forwarded_request_headers(scope["headers"])
+        if not caller.forwards_key:
+            headers, prepared = without_secrets(headers), replace(prepared, secret_query="")
         return Sending(route.endpoint, headers, prepared, plan, grant)
 
     async def _started(
@@ -215,7 +225,8 @@ class _Proxy:
                 else sending.plan.first().provider,
                 requested_model=prepared.requested_model,
                 is_streamed=prepared.is_streamed,
-                request=body,
+                # Whoever is refused must not fill the disk.
+                request=b"" if isinstance(sending, Refusal) else body,
                 observer=observer,
                 purpose=read_purpose(scope["headers"]),
                 key_id=caller.key_id,
@@ -235,7 +246,7 @@ class _Proxy:
         sending: Sending,
         recorder: Recorder,
         mark: tuple[bytes, bytes],
-    ) -> tuple[int, str]:
+    ) -> "_Done":
         relay = Relay(
             provider=route.provider,
             sending=sending,
@@ -247,7 +258,17 @@ class _Proxy:
             call_header=mark,
         )
         await relay.run(self._upstream)
-        return relay.http_status, relay.outcome.status
+        ended = Ended(
+            endpoint=route.endpoint,
+            provider=relay.target.provider,
+            model=sending.plan.model,
+            http_status=relay.http_status,
+            ttft_ms=recorder.ttft_ms,
+            reading=relay.reading,
+            cost_usd=relay.cost_usd,
+            attempts=relay.trail.records(),
+        )
+        return _Done(relay.http_status, relay.outcome.status, model=self._metrics.ended(ended))
 
     async def _page(self, scope: Scope, receive: Receive, send: Send, *, page: Page) -> None:
         began = time.perf_counter()
@@ -256,6 +277,7 @@ class _Proxy:
             caller = self._ports.doors.identify(scope, provider=None)
             if isinstance(caller, Refusal):
                 status = await _refuse(send, caller)
+                self._metrics.refused(caller.kind)
             else:
                 status = await page(scope, receive, send, caller)
         finally:
@@ -328,7 +350,7 @@ class _Proxy:
             await send_json(send, answer, status=200 if is_ready else 503, headers=mark)
         elif path == "/metrics":
             page = self._metrics.render(self._spool)
-            await send_bytes(send, page, status=200, content_type=b"text/plain; version=0.0.4", headers=mark)
+            await send_bytes(send, page, status=200, content_type=CONTENT_TYPE, headers=mark)
         else:
             await _refuse(send, Refusal(404, "not_found", f"there is no {path} here"))
             self._metrics.answered("other", status=404, seconds=0.0)
@@ -340,6 +362,16 @@ class _Route:
 
     provider: Provider
     endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The status the client got, and how the call ended; `refusal` is the kind of a refused one."""
+
+    status: int
+    outcome: str
+    model: str = OTHER
+    refusal: str | None = None
 
 
 def _raw_path(scope: Scope) -> str:
@@ -365,6 +397,13 @@ def _outcome_of(refusal: Refusal) -> Outcome:
     return Outcome(
         status="error", http_status=refusal.status, error_type=refusal.kind, error_message=refusal.message
     )
+
+
+async def _refused(
+    send: Send, refusal: Refusal, *, provider: Provider, mark: tuple[bytes, bytes] | None = None
+) -> _Done:
+    status = await _refuse(send, refusal, provider=provider, mark=mark)
+    return _Done(status, "refused", refusal=refusal.kind)
 
 
 async def _refuse(

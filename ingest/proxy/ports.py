@@ -127,11 +127,16 @@ class Grant(Protocol):
 
     @property
     def reserved(self) -> dict[str, str]:
-        """Budget id to reserved USD, for START."""
+        """Account to reserved USD, for START."""
         ...
 
-    def settle(self, reading: "Reading | None", *, cost_usd: Decimal | None) -> dict[str, str]:
-        """The call is over: budget id to spent USD, for END."""
+    def settle(
+        self, reading: "Reading | None", *, cost_usd: Decimal | None, is_failure: bool
+    ) -> dict[str, str]:
+        """The call is over: account to spent USD, for END.
+
+        `is_failure`: the provider refused or gave no answer, so that what nobody can price cost nothing.
+        """
         ...
 
     def release(self) -> None:
@@ -141,8 +146,10 @@ class Grant(Protocol):
 
 class Admission(Protocol):
     async def admit(
-        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None
-    ) -> Grant | Refusal: ...
+        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None, project: str | None
+    ) -> Grant | Refusal:
+        """`user_id` and `project` are the client's own word; the caller's project goes before it."""
+        ...
 
 
 class Pricer(Protocol):
@@ -230,7 +237,9 @@ class FreeGrant:
     headers: Headers = ()
     reserved: dict[str, str] = field(default_factory=dict[str, str])
 
-    def settle(self, reading: Reading | None, *, cost_usd: Decimal | None) -> dict[str, str]:
+    def settle(
+        self, reading: Reading | None, *, cost_usd: Decimal | None, is_failure: bool
+    ) -> dict[str, str]:
         return {}
 
     def release(self) -> None:
@@ -239,7 +248,7 @@ class FreeGrant:
 
 class NoLimits:
     async def admit(
-        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None
+        self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None, project: str | None
     ) -> Grant | Refusal:
         return FreeGrant()
 

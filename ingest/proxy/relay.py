@@ -183,6 +183,8 @@ class Relay:
 
     async def _send_head(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> None:
         headers = forwarded_response_headers(response.raw_headers, keeps_length=not is_stream)
+        if ours := {name for name, _ in self._sending.grant.headers}:
+            headers = [pair for pair in headers if pair[0] not in ours]
         headers += [*self._sending.grant.headers, self._call_header]
         self._has_started = True
         await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
@@ -247,7 +249,11 @@ class Relay:
                 at_ns=self._recorder.started_at_ns,
             )
         if self._spent is None:
-            self._spent = self._sending.grant.settle(self.reading, cost_usd=self.cost_usd)
+            was_refused = self._status is None or self._status >= 400
+            is_failure = status == "error" and was_refused and error_type != "proxy_stopped"
+            self._spent = self._sending.grant.settle(
+                self.reading, cost_usd=self.cost_usd, is_failure=is_failure
+            )
         return Outcome(
             status=status,
             http_status=self._status,
