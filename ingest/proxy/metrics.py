@@ -1,95 +1,206 @@
-"""Counters of the proxy, rendered as Prometheus text when asked; labels are bounded by construction."""
+"""What the proxy counts, as Prometheus metrics; every label is bounded by construction.
 
-from bisect import bisect_left
-from collections import Counter, defaultdict
+Values live in this process, or, where `PROMETHEUS_MULTIPROC_DIR` is set, in files that all workers of a proxy
+share, so that whichever worker is scraped answers for all of them.
+"""
 
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from evaluators.usage import BUCKETS, Unbucketed, count_tokens
+from ingest.providers.base import Reading
+from ingest.proxy.model_names import OTHER, ModelNames
+from ingest.proxy.spool_metrics import SpoolMetrics
 from ingest.spool.writer import Spool
 
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
+_LAG_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
+_LAG_PERIOD = 0.25
+_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A relayed call, as the metrics see it. `model` is the plan's bounded name."""
+
+    endpoint: str
+    provider: str
+    model: str
+    http_status: int
+    ttft_ms: float | None
+    reading: Reading | None
+    cost_usd: Decimal | None
+    attempts: Sequence[dict[str, Any]]
 
 
 class Metrics:
-    """Plain numbers. `endpoint` must come from the routing table, never from a client."""
+    """The counters of one proxy process. `endpoint` must come from the routing table, never from a client."""
 
     def __init__(self) -> None:
-        self.in_flight = 0
-        self._requests: Counter[tuple[str, int]] = Counter()
-        self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._buckets: dict[str, list[int]] = {}
-        self._seconds: defaultdict[str, float] = defaultdict(float)
+        registry = self._registry = CollectorRegistry()
+        self._models = ModelNames()
+        self._lag_timer: asyncio.TimerHandle | None = None
+        self._spool = SpoolMetrics(registry)
+        self._requests = Counter(
+            "llm_gateway_requests", "Responses, aborted ones too.", ["endpoint", "status"], registry=registry
+        )
+        self._outcomes = Counter(
+            "llm_gateway_calls", "Calls by how they ended.", ["endpoint", "outcome"], registry=registry
+        )
+        self._duration = Histogram(
+            "llm_gateway_request_duration_seconds",
+            "From the request's head to the last byte of the answer.",
+            ["endpoint", "model"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._first_token = Histogram(
+            "llm_gateway_time_to_first_token_seconds",
+            "From START to the first byte of a stream.",
+            ["model"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "llm_gateway_token_usage",
+            "Tokens by exclusive kind, as the provider counted them.",
+            ["provider", "model", "kind"],
+            registry=registry,
+        )
+        self._cost = Counter(
+            "llm_gateway_cost_usd",
+            "USD of priced calls, at the prices in force when they were made.",
+            ["provider", "model"],
+            registry=registry,
+        )
+        self._unpriced = Counter(
+            "llm_gateway_unpriced_calls",
+            "Answered calls nobody can price yet: they are missing from the cost, not free.",
+            ["provider", "model"],
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "llm_gateway_attempts", "Provider attempts.", ["provider", "outcome"], registry=registry
+        )
+        self._fallbacks = Counter(
+            "llm_gateway_fallbacks", "Calls that took more than one attempt.", ["model"], registry=registry
+        )
+        self._refusals = Counter(
+            "llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry
+        )
+        self._breakers = Gauge(
+            "llm_gateway_breaker_state",
+            "0 closed, 1 half open, 2 open.",
+            ["target"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._in_flight = Gauge(
+            "llm_gateway_in_flight", "Calls now running.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._lag = Histogram(
+            "llm_gateway_event_loop_lag_seconds",
+            "How late a timer of 250 ms fires.",
+            buckets=_LAG_SECONDS,
+            registry=registry,
+        )
+        self._snapshot_age = Gauge(
+            "llm_gateway_access_snapshot_age_seconds",
+            "Since models, keys and limits were last known to be current.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
 
-    def answered(self, endpoint: str, *, status: int, seconds: float) -> None:
-        """A response (or its abort) after `seconds` from the start of the request."""
-        self._requests[endpoint, status] += 1
-        buckets = self._buckets.setdefault(endpoint, [0] * (len(_SECONDS) + 1))
-        buckets[bisect_left(_SECONDS, seconds)] += 1
-        self._seconds[endpoint] += seconds
+    def began(self) -> None:
+        self._in_flight.inc()
 
-    def ended(self, endpoint: str, *, outcome: str) -> None:
+    def over(self, endpoint: str, *, outcome: str) -> None:
         """How a call ended: ok, error, client_gone or refused."""
-        self._outcomes[endpoint, outcome] += 1
+        self._in_flight.dec()
+        self._outcomes.labels(endpoint, outcome).inc()
+
+    def answered(self, endpoint: str, *, status: int, seconds: float, model: str = OTHER) -> None:
+        """A response (or its abort) after `seconds` from the start of the request."""
+        self._requests.labels(endpoint, str(status)).inc()
+        self._duration.labels(endpoint, model).observe(seconds)
+
+    def refused(self, kind: str) -> None:
+        """`kind` is one of ours, as in the error body."""
+        self._refusals.labels(kind).inc()
+
+    def ended(self, call: Ended) -> str:
+        """Count what a relayed call used; the bounded name of its model."""
+        served = call.reading.served_model if call.reading and call.http_status < 300 else None
+        model = self._models.name(call.model, served=served)
+        if call.ttft_ms is not None:
+            self._first_token.labels(model).observe(call.ttft_ms / 1000)
+        if len(call.attempts) > 1:
+            self._fallbacks.labels(model).inc()
+        for attempt in call.attempts:
+            self._attempts.labels(attempt["provider"], _attempt_outcome(attempt)).inc()
+        if call.reading is not None and call.http_status < 300:
+            self._used(call, call.reading, model=model)
+        return model
+
+    def breakers(self, states: dict[str, str]) -> None:
+        """Target name to closed, half_open or open."""
+        for target, state in states.items():
+            self._breakers.labels(target).set(_BREAKER[state])
+
+    def snapshot_age(self, seconds: float) -> None:
+        self._snapshot_age.set(seconds)
+
+    def watch(self, spool: Spool) -> None:
+        """Measure the running loop's lag and look at the spool from now on, until `stop`."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + _LAG_PERIOD
+
+        def fired() -> None:
+            self._lag.observe(max(0.0, loop.time() - due))
+            # Also without being scraped: another worker may be asked for all.
+            self._spool.look(spool)
+            self.watch(spool)
+
+        self._lag_timer = loop.call_at(due, fired)
+
+    def stop(self) -> None:
+        if self._lag_timer is not None:
+            self._lag_timer.cancel()
 
     def render(self, spool: Spool) -> bytes:
         """The page in Prometheus text format 0.0.4."""
-        lines = [
-            *_family("llm_gateway_requests_total", "counter", self._request_lines()),
-            *_family("llm_gateway_calls_total", "counter", self._outcome_lines()),
-            *_family("llm_gateway_request_duration_seconds", "histogram", self._duration_lines()),
-            *_family("llm_gateway_in_flight", "gauge", [f"llm_gateway_in_flight {self.in_flight}"]),
-            *_spool_lines(spool),
-        ]
-        return ("\n".join(lines) + "\n").encode()
+        self._spool.look(spool)
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        shared = CollectorRegistry()
+        MultiProcessCollector(shared)  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
+        return generate_latest(shared)
 
-    def _request_lines(self) -> list[str]:
-        return [
-            f'llm_gateway_requests_total{{endpoint="{endpoint}",status="{status}"}} {count}'
-            for (endpoint, status), count in sorted(self._requests.items())
-        ]
-
-    def _outcome_lines(self) -> list[str]:
-        return [
-            f'llm_gateway_calls_total{{endpoint="{endpoint}",outcome="{outcome}"}} {count}'
-            for (endpoint, outcome), count in sorted(self._outcomes.items())
-        ]
-
-    def _duration_lines(self) -> list[str]:
-        name = "llm_gateway_request_duration_seconds"
-        lines: list[str] = []
-        for endpoint, counts in sorted(self._buckets.items()):
-            total = 0
-            for bound, count in zip((*_SECONDS, "+Inf"), counts, strict=True):
-                total += count
-                lines.append(f'{name}_bucket{{endpoint="{endpoint}",le="{bound}"}} {total}')
-            lines.append(f'{name}_sum{{endpoint="{endpoint}"}} {self._seconds[endpoint]:.6f}')
-            lines.append(f'{name}_count{{endpoint="{endpoint}"}} {total}')
-        return lines
+    def _used(self, call: Ended, reading: Reading, *, model: str) -> None:
+        counts = count_tokens(reading.usage, provider=call.provider, endpoint=call.endpoint)
+        if not isinstance(counts, Unbucketed):
+            for kind, count in zip(BUCKETS, counts, strict=True):
+                if count:
+                    self._tokens.labels(call.provider, model, kind).inc(count)
+        if call.cost_usd is None:
+            self._unpriced.labels(call.provider, model).inc()
+        else:
+            self._cost.labels(call.provider, model).inc(float(call.cost_usd))
 
 
-def _family(name: str, kind: str, lines: list[str]) -> list[str]:
-    return [f"# TYPE {name} {kind}", *lines]
-
-
-def _spool_lines(spool: Spool) -> list[str]:
-    counters = spool.counters
-    totals = {
-        "records": counters.records,
-        "commits": counters.commits,
-        "bytes": counters.bytes_written,
-        "refused": counters.refused,
-        "rotations": counters.rotations,
-        "commit_seconds": f"{counters.commit_seconds:.6f}",
-    }
-    gauges = {
-        "open_calls": spool.open_calls,
-        "deferred_ends": spool.deferred_ends,
-        "unsealed_segments": spool.unsealed_segments,
-        "accepting": int(spool.is_accepting),
-    }
-    lines: list[str] = []
-    for name, value in totals.items():
-        full = f"llm_gateway_spool_{name}_total"
-        lines += _family(full, "counter", [f"{full} {value}"])
-    for name, value in gauges.items():
-        full = f"llm_gateway_spool_{name}"
-        lines += _family(full, "gauge", [f"{full} {value}"])
-    return lines
+def _attempt_outcome(attempt: dict[str, Any]) -> str:
+    status = attempt.get("status")
+    if status is None:
+        return str(attempt.get("error_type") or "no_answer")
+    if status < 400:
+        return "ok"
+    return "http_429" if status == 429 else f"http_{status // 100}xx"

@@ -99,6 +99,11 @@ class Recorder:
         """Unix nanoseconds; 0 before START."""
         return self._start.started_at_ns if self._start else 0
 
+    @property
+    def ttft_ms(self) -> float | None:
+        """Milliseconds from START to the first byte of a stream."""
+        return self._ttft_ms if self._start and self._start.is_streamed else None
+
     def add(self, data: bytes) -> None:
         """Bytes that came from upstream, before the client gets them."""
         if self.is_ended:
@@ -135,7 +140,7 @@ class Recorder:
             http_status=outcome.http_status,
             error_type=outcome.error_type,
             error_message=outcome.error_message,
-            ttft_ms=self._ttft_ms if start.is_streamed else None,
+            ttft_ms=self.ttft_ms,
             latency_ms=self._elapsed_ms(),
             response=without_key(bytes(self._buffer), self._key),
             response_headers=outcome.response_headers,

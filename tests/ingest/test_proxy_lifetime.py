@@ -31,14 +31,15 @@ async def test_health_readiness_and_metrics(proxy: Proxy, http: aiohttp.ClientSe
             assert response.headers["x-lqo-call-id"]
             pages[path] = await response.text()
     metrics = pages["/metrics"]
-    assert 'llm_gateway_requests_total{endpoint="/v1/chat/completions",status="200"} 1' in metrics
-    assert 'llm_gateway_requests_total{endpoint="/v1/chat/completions",status="429"} 1' in metrics
-    assert 'llm_gateway_calls_total{endpoint="/v1/chat/completions",outcome="error"} 1' in metrics
+    assert 'llm_gateway_requests_total{endpoint="/v1/chat/completions",status="200"} 1.0' in metrics
+    assert 'llm_gateway_requests_total{endpoint="/v1/chat/completions",status="429"} 1.0' in metrics
+    assert 'llm_gateway_calls_total{endpoint="/v1/chat/completions",outcome="error"} 1.0' in metrics
     assert (
-        'llm_gateway_request_duration_seconds_bucket{endpoint="/v1/chat/completions",le="+Inf"} 2' in metrics
+        'llm_gateway_request_duration_seconds_bucket{endpoint="/v1/chat/completions",le="+Inf",'
+        'model="ok-2026"} 1.0' in metrics
     )
-    assert "llm_gateway_spool_records_total 4" in metrics
-    assert "llm_gateway_in_flight 0" in metrics
+    assert "llm_gateway_spool_records_total 4.0" in metrics
+    assert "llm_gateway_in_flight 0.0" in metrics
     async with http.get(f"{proxy.url}/v1/chat/completions") as response:
         assert response.status == 405
 
