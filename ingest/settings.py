@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal, TypeVar, get_args
 
+Durability = Literal["process", "strict"]
+SpoolFull = Literal["refuse", "serve"]
+Choice = TypeVar("Choice", bound=str)
 DEFAULT_START = date(2023, 1, 1)
 DEFAULT_KEEP_HOURS = 24.0
 _HOURS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*h?", re.ASCII)
@@ -25,6 +29,8 @@ class Settings:
     `home` is `LQO_HOME` (default `.lqo` in the working directory), absolute. `database_url` is
     `DATABASE_URL`, or None for the embedded server. `start` is the first UTC day that may land.
     Loaded segments of the spool stay for `spool_keep_hours`, but not past `spool_keep_bytes` (None: no cap).
+    `durability` says what a call survives once it is in the spool: kill -9 (process) or also a power cut
+    (strict); `spool_full` whether calls that cannot be logged are refused, or served and counted.
     """
 
     home: Path
@@ -32,6 +38,8 @@ class Settings:
     start: date = DEFAULT_START
     spool_keep_hours: float = DEFAULT_KEEP_HOURS
     spool_keep_bytes: int | None = None
+    durability: Durability = "process"
+    spool_full: SpoolFull = "refuse"
 
     @property
     def spool(self) -> Path:
@@ -59,7 +67,8 @@ class Settings:
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START` and `LQO_SPOOL_KEEP` (`24h`, `10GB` or `24h,10GB`).
+    """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START`, `LQO_SPOOL_KEEP` (`24h`, `10GB` or `24h,10GB`),
+    `LQO_DURABILITY` (process, strict) and `LQO_SPOOL_FULL` (refuse, serve).
 
     Raises SettingsError with a one-line message for a value that does not parse.
     """
@@ -71,6 +80,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         start=_day(env.get("LQO_START"), default=DEFAULT_START),
         spool_keep_hours=keep_hours,
         spool_keep_bytes=keep_bytes,
+        durability=_choice(env, "LQO_DURABILITY", get_args(Durability)),
+        spool_full=_choice(env, "LQO_SPOOL_FULL", get_args(SpoolFull)),
     )
 
 
@@ -87,6 +98,15 @@ def _day(text: str | None, *, default: date) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"LQO_START must be a day such as 2023-01-01, not {text!r}") from None
+
+
+def _choice(env: Mapping[str, str], name: str, choices: tuple[Choice, ...]) -> Choice:
+    """One of `choices`; the first where nothing is given."""
+    given = env.get(name) or choices[0]
+    for choice in choices:
+        if given == choice:
+            return choice
+    raise SettingsError(f"{name} must be {' or '.join(choices)}, not {given!r}")
 
 
 def _keep(text: str | None) -> tuple[float, int | None]:

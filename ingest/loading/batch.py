@@ -88,6 +88,8 @@ def _sort(
         if entry.record is None:
             work.letters.append(_letter(spool, "unreadable_record", entry.error or "", place, entry.payload))
             continue
+        if entry.error is not None:
+            work.letters.append(_letter(spool, "lost_body", entry.error, place, entry.payload))
         trail = trails.setdefault(entry.record.call_id, Trail())
         trail.add(entry.record)
         if trail.end is not None:

@@ -1,5 +1,6 @@
 """One pass over a spool: every segment from its checkpoint to its end, then the calls left open."""
 
+import time
 from dataclasses import dataclass
 from threading import Event
 from uuid import UUID
@@ -14,6 +15,7 @@ from ingest.loading.result import LoaderResult
 from ingest.loading.salvage import is_passing, read_batch
 from ingest.spool.reader import Segment, current_owner, list_segments, low_watermark
 from ingest.spool.retention import unlink_sealed
+from ingest.spool.usage import say_loaded
 
 _NEW = Checkpoint()
 
@@ -33,6 +35,7 @@ def drain(
 
     The proxy and its watermark are asked before the records are read, so that nothing can slip between.
     """
+    began_ns = time.time_ns()
     owner, watermark = current_owner(spool.directory), low_watermark(spool.directory)
     segments = list_segments(spool.directory)
     checkpoints = read_checkpoints(connection, (segment.uuid for segment in segments))
@@ -60,6 +63,8 @@ def drain(
             low_watermark_ns=watermark,
             is_retired=not alive,
         )
+    if is_complete and not keep:
+        say_loaded(spool.directory, at_ns=began_ns)
     if not keep:
         _unlink(connection, spool, segments)
     return Pass(result, is_complete)

@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections import deque
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import msgspec
 
 from ingest.spool.records import End
-from ingest.spool.segment import OpenSegment, row_of
+from ingest.spool.segment import Row, row_of
 
 MAX_BYTES = 64 << 20
 
@@ -31,12 +32,12 @@ class DeferredEnds:
         self._size += len(end.response)
         self._waiting.append(end)
 
-    def retry(self, segment: OpenSegment) -> list[UUID]:
+    def retry(self, commit: Callable[[Sequence[Row]], None]) -> list[UUID]:
         """Commit what the disk takes now, oldest first; the calls that are over by it."""
         written: list[UUID] = []
         while self._waiting:
             try:
-                segment.commit([row_of(self._waiting[0])])
+                commit([row_of(self._waiting[0])])
             except sqlite3.Error:
                 break
             end = self._waiting.popleft()

@@ -9,17 +9,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ingest.spool.segment import OpenSegment, create_segment, sync_directory
+from ingest.spool.usage import Usage, measure
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
+_MEASURE_SECONDS = 10.0
 
 
 class Keeper:
     """Keeps one prepared segment at hand and seals what it is given, trying again when a disk refuses."""
 
-    def __init__(self, directory: Path, *, spool_id: str, owner: str, first_number: int) -> None:
+    def __init__(
+        self, directory: Path, *, spool_id: str, owner: str, first_number: int, is_synced: bool = False
+    ) -> None:
         self._directory = directory
+        self._is_synced = is_synced
         self._spool_id = spool_id
         self._owner = owner
         self._number = first_number
@@ -28,6 +33,8 @@ class Keeper:
         self._work = threading.Event()
         self._stop = threading.Event()
         self.seal_failures = 0
+        self.usage = Usage()
+        self._measured_at = 0.0
         self._thread = threading.Thread(target=self._run, name="spool-keeper", daemon=True)
 
     def start(self) -> OpenSegment:
@@ -52,6 +59,10 @@ class Keeper:
         """How many full segments are not sealed yet."""
         return len(self._unsealed)
 
+    def waiting_since(self) -> list[float]:
+        """When (monotonic) each of these was begun."""
+        return [segment.opened_at for segment in tuple(self._unsealed)]
+
     def close(self) -> None:
         """Seal what is left and end the thread. What the disk refuses is recovered at the next start."""
         self._stop.set()
@@ -74,13 +85,24 @@ class Keeper:
                 self._prepared = _unless_refused(self._create, what="prepare a spool segment")
             if self._unsealed and self._seal_one():
                 continue
+            self._measure()
             is_behind = self._unsealed or self._prepared is None
-            self._work.wait(timeout=_RETRY_SECONDS if is_behind else None)
+            self._work.wait(timeout=_RETRY_SECONDS if is_behind else _MEASURE_SECONDS)
             self._work.clear()
+
+    def _measure(self) -> None:
+        # Here, because a spool of a day has thousands of files, and the loop must not look at each.
+        if (now := time.monotonic()) >= self._measured_at + _MEASURE_SECONDS or not self._measured_at:
+            self._measured_at = now
+            self.usage = measure(self._directory)
 
     def _create(self) -> OpenSegment:
         segment = create_segment(
-            self._directory, number=self._number, spool_id=self._spool_id, owner=self._owner
+            self._directory,
+            number=self._number,
+            spool_id=self._spool_id,
+            owner=self._owner,
+            is_synced=self._is_synced,
         )
         self._number += 1
         sync_directory(self._directory)

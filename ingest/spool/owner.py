@@ -9,6 +9,7 @@ from uuid import uuid4
 
 LOCK = "owner.lock"
 SPOOL_ID = "spool_id"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SpoolBusyError(RuntimeError):
@@ -16,16 +17,23 @@ class SpoolBusyError(RuntimeError):
 
 
 class Owner:
-    """The right to write a spool, held until `release` or death (flock)."""
+    """The right to write a spool, held until `release` or death (flock).
 
-    def __init__(self, directory: Path, *, wait_seconds: float = 1.0) -> None:
+    `is_after_power_cut`: the machine has started anew since the last owner, which did not sync its commits.
+    """
+
+    def __init__(self, directory: Path, *, durability: str = "process", wait_seconds: float = 1.0) -> None:
         """Take the lock or raise SpoolBusyError. The wait outlasts a reader that just asks."""
         self.epoch = str(uuid4())
+        self.durability = durability
         self._handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _take(self._handle, directory=directory, deadline=time.monotonic() + wait_seconds)
+            _, _, boot, durability_then = _words(self._handle)
+            self.is_after_power_cut = durability_then == "process" and boot != boot_id()
             os.ftruncate(self._handle, 0)
-            os.pwrite(self._handle, f"{self.epoch} {os.getpid()}\n".encode(), 0)
+            os.pwrite(self._handle, f"{self.epoch} {os.getpid()} {boot_id()} {durability}\n".encode(), 0)
+            os.fsync(self._handle)
         except BaseException:
             os.close(self._handle)
             raise
@@ -47,10 +55,16 @@ def current_owner(directory: Path) -> str | None:
     try:
         if _try_lock(handle, fcntl.LOCK_SH):
             return None
-        epoch, _, _ = os.pread(handle, 200, 0).decode("ascii", "replace").partition(" ")
-        return epoch or "starting"
+        return _words(handle)[0] or "starting"
     finally:
         os.close(handle)
+
+
+def boot_id() -> str:
+    """Which start of the machine this is; nothing where the kernel does not say."""
+    with contextlib.suppress(OSError):
+        return _BOOT_ID.read_text().strip()
+    return ""
 
 
 def spool_id(directory: Path) -> str:
@@ -65,10 +79,17 @@ def spool_id(directory: Path) -> str:
     return path.read_text().strip()
 
 
+def _words(handle: int) -> tuple[str, str, str, str]:
+    """Epoch, pid, boot and durability of who wrote last; empty where it is not said."""
+    words = os.pread(handle, 200, 0).decode("ascii", "replace").split()
+    epoch, pid, boot, durability = (*words, "", "", "", "")[:4]
+    return epoch, pid, boot, durability
+
+
 def _take(handle: int, *, directory: Path, deadline: float) -> None:
     while not _try_lock(handle, fcntl.LOCK_EX):
         if time.monotonic() > deadline:
-            _, _, pid = os.pread(handle, 200, 0).decode("ascii", "replace").strip().partition(" ")
+            pid = _words(handle)[1]
             raise SpoolBusyError(f"the spool {directory} is owned by another proxy (pid {pid or 'unknown'})")
         time.sleep(0.02)
 

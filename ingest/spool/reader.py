@@ -9,13 +9,23 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
+from ingest.spool.bodies import BodyLostError, read_body
+from ingest.spool.lean import shed, stored_of, with_body
 from ingest.spool.owner import SPOOL_ID, current_owner
-from ingest.spool.records import Record, decode_record
-from ingest.spool.segment import COUNTS, parse_name, segment_paths, wal_path
+from ingest.spool.records import End, Part, Record, Start, Stored, decode_record
+from ingest.spool.segment import (
+    COUNTS,
+    QUARANTINE,
+    ForeignSegmentError,
+    check_name,
+    parse_name,
+    segment_paths,
+    wal_path,
+)
 from ingest.spool.writer import WATERMARK
 
 __all__ = [
@@ -66,7 +76,10 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record and its place. `record` is None where the payload does not decode; `error` says why."""
+    """A record and its place. `record` is None where the payload does not decode; `error` says why.
+
+    With both, the large body of the record is lost, and the record says `shed`.
+    """
 
     seq: int
     call_id: bytes
@@ -97,9 +110,9 @@ def list_segments(directory: Path) -> tuple[Segment, ...]:
     Cheap enough to ask every second: sealed files do not change and are opened once per process.
     """
     found: list[Segment] = []
-    for path in segment_paths(directory):
+    for path in segment_paths(directory, directory / QUARANTINE):
         segment = _describe(path)
-        if segment is not None and not segment.is_sealed and segment.last_seq == 0:
+        if segment is not None and not segment.is_sealed and segment.last_seq == 0 and not segment.fault:
             break
         if segment is not None:
             found.append(segment)
@@ -152,7 +165,10 @@ def _read(path: Path, *, after_seq: int, limit: int, max_bytes: int) -> Batch:
     with closing(_connect(path)) as connection:
         connection.execute("begin")
         segment = _segment_row(connection, path=path)
-        entries, is_end = _entries(connection, after_seq=after_seq, limit=limit, max_bytes=max_bytes)
+        spool = path.parent.parent if path.parent.name == QUARANTINE else path.parent
+        entries, is_end = _entries(
+            connection, spool=spool, after_seq=after_seq, limit=limit, max_bytes=max_bytes
+        )
         reached = entries[-1].seq if entries else after_seq
         fault = segment.fault or _hole(after_seq, reached, len(entries))
         if is_end and fault is None:
@@ -188,7 +204,7 @@ def _describe(path: Path) -> Segment | None:
     except sqlite3.Error as error:
         if not path.exists():
             return None
-        return Segment(path=path, uuid=name.uuid, number=name.number, fault=f"unreadable: {error}")
+        return _unreadable(path, error=error)
 
 
 class _NotSealedError(Exception):
@@ -214,12 +230,25 @@ def _segment_row(connection: sqlite3.Connection, *, path: Path) -> Segment:
     ).fetchone()
     if row is None:
         raise sqlite3.DatabaseError("the segment's own row is missing")
-    uuid, *rest = row
-    return Segment(path, UUID(uuid), *rest)
+    uuid, number, *rest = row
+    segment = Segment(path, UUID(uuid), number, *rest)
+    try:
+        check_name(path, uuid, number)
+    except ForeignSegmentError as error:
+        # A copy has a checkpoint of its own: the original may hold more.
+        return replace(segment, uuid=uuid5(NAMESPACE_URL, path.name), fault=str(error))
+    if path.parent.name == QUARANTINE:
+        return replace(segment, fault=segment.fault or "in quarantine: it could not be sealed")
+    return segment
+
+
+def _unreadable(path: Path, *, error: sqlite3.Error) -> Segment | None:
+    name = parse_name(path)
+    return name and Segment(path=path, uuid=name.uuid, number=name.number, fault=f"unreadable: {error}")
 
 
 def _entries(
-    connection: sqlite3.Connection, *, after_seq: int, limit: int, max_bytes: int
+    connection: sqlite3.Connection, *, spool: Path, after_seq: int, limit: int, max_bytes: int
 ) -> tuple[tuple[Entry, ...], bool]:
     rows = connection.execute(
         "select seq, call_id, payload from records where seq > ? order by seq limit ?", (after_seq, limit + 1)
@@ -229,8 +258,12 @@ def _entries(
     for seq, call_id, payload in rows:
         if len(entries) == limit or size >= max_bytes:
             return tuple(entries), False
-        entries.append(_entry(seq, call_id, payload))
+        entry = _entry(seq, call_id, payload)
         size += len(payload)
+        if entry.record is not None and (stored := stored_of(entry.record)):
+            size += stored.size
+            entry = _whole(entry, entry.record, stored=stored, spool=spool)
+        entries.append(entry)
     return tuple(entries), True
 
 
@@ -239,6 +272,15 @@ def _entry(seq: int, call_id: bytes, payload: bytes) -> Entry:
         return Entry(seq, call_id, payload, decode_record(payload))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         return Entry(seq, call_id, payload, None, f"not a spool record: {error}")
+
+
+def _whole(entry: Entry, record: Record, *, stored: Stored, spool: Path) -> Entry:
+    """The entry with its large body, or without it where that is lost."""
+    try:
+        return replace(entry, record=with_body(record, read_body(spool, stored)))
+    except (BodyLostError, msgspec.MsgspecError) as error:
+        rest = shed(record) if isinstance(record, Start | Part | End) else None
+        return replace(entry, record=rest, error=str(error))
 
 
 def _hole(after_seq: int, reached: int, count: int) -> str | None:

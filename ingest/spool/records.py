@@ -84,6 +84,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True, tag="end", omit_defaults=Tr
     said: Said | None = None
     spent: dict[str, str] = {}
     cost_usd: str | None = None
+    stored: Stored | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True, tag="delivery", omit_defaults=True):

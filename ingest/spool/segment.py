@@ -8,24 +8,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from ingest.spool.lean import stored_of
 from ingest.spool.records import Record, encode_record, kind_of
 from ingest.spool.wal import lost_commits
 
-Row = tuple[str, bytes, bytes]
+Row = tuple[str, bytes, bytes, str | None]
+"""Kind, call id, payload, and the name of the file that holds the record's large body."""
 
 _SCHEMA = """
 create table records(
   seq integer primary key, kind text not null, call_id blob not null, payload blob not null
 );
+create table bodies(seq integer primary key, name text not null);
 create table segment(
   uuid text not null, number integer not null, spool_id text not null, owner text not null,
   opened_at integer not null, sealed_at integer, row_count integer, last_seq integer, damage text
 );
 """
+QUARANTINE = "quarantine"
+"""The folder of files that are no segments of this spool, or damaged past sealing."""
 COUNTS = "select count(*), coalesce(max(seq), 0) from records"
 _INSERT = "insert into records(seq, kind, call_id, payload) values (?, ?, ?, ?)"
+_INSERT_BODY = "insert into bodies(seq, name) values (?, ?)"
 _ROW_OVERHEAD = 64
 """Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
+
+
+class ForeignSegmentError(RuntimeError):
+    """The file is not the segment that its name says; the message is one line."""
 
 
 class OpenSegment:
@@ -43,16 +53,29 @@ class OpenSegment:
     def commit(self, rows: Sequence[Row]) -> None:
         """Write `rows` in one transaction; all or none. Raises sqlite3.Error when the disk refuses."""
         seq = self.last_seq
-        numbered = [(seq + i, *row) for i, row in enumerate(rows, start=1)]
+        numbered = [(seq + i, *row[:3]) for i, row in enumerate(rows, start=1)]
+        names = [(seq + i, row[3]) for i, row in enumerate(rows, start=1) if row[3] is not None]
         try:
             self._connection.execute("begin")
             self._connection.executemany(_INSERT, numbered)
+            if names:
+                self._connection.executemany(_INSERT_BODY, names)
             self._connection.execute("commit")
         except sqlite3.Error:
             self._roll_back()
             raise
         self.last_seq = seq + len(rows)
-        self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload in rows)
+        self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload, _ in rows)
+
+    def probe(self) -> None:
+        """Write what changes nothing: raises sqlite3.Error while the disk refuses."""
+        try:
+            self._connection.execute("begin immediate")
+            self._connection.execute("update segment set opened_at = opened_at")
+            self._connection.execute("commit")
+        except sqlite3.Error:
+            self._roll_back()
+            raise
 
     def seal(self) -> None:
         """Store row count and last seq, move the WAL into the file, close.
@@ -87,7 +110,8 @@ class SegmentName:
 
 
 def row_of(record: Record) -> Row:
-    return kind_of(record), record.call_id.bytes, encode_record(record)
+    stored = stored_of(record)
+    return kind_of(record), record.call_id.bytes, encode_record(record), stored and stored.name
 
 
 def parse_name(path: Path) -> SegmentName | None:
@@ -101,14 +125,20 @@ def parse_name(path: Path) -> SegmentName | None:
         return None
 
 
-def segment_paths(directory: Path) -> list[Path]:
+def segment_paths(*directories: Path) -> list[Path]:
     """The segment files of a spool, oldest first."""
-    named = [(name.number, path) for path in directory.glob("*.sqlite") if (name := parse_name(path))]
+    found = (path for directory in directories for path in directory.glob("*.sqlite"))
+    named = [(name.number, path) for path in found if (name := parse_name(path))]
     return [path for _, path in sorted(named)]
 
 
-def create_segment(directory: Path, *, number: int, spool_id: str, owner: str) -> OpenSegment:
-    """Make the next segment. It gets its final name only when it is complete, so no reader sees half."""
+def create_segment(
+    directory: Path, *, number: int, spool_id: str, owner: str, is_synced: bool = False
+) -> OpenSegment:
+    """Make the next segment. It gets its final name only when it is complete, so no reader sees half.
+
+    `is_synced`: each of its commits is on the disk before it returns, and not just with the kernel.
+    """
     uuid = uuid4()
     path = directory / f"{number:010d}-{uuid}.sqlite"
     draft = path.with_suffix(".draft")
@@ -124,32 +154,69 @@ def create_segment(directory: Path, *, number: int, spool_id: str, owner: str) -
         connection.close()
     draft.chmod(0o600)
     draft.rename(path)
-    return OpenSegment(_connect(path), path=path, uuid=uuid, number=number)
+    connection = _connect(path)
+    if is_synced:
+        connection.execute("pragma synchronous = full")
+    return OpenSegment(connection, path=path, uuid=uuid, number=number)
 
 
-def recover_segment(path: Path) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What a killed owner's segment turned out to be; `damage` is one line on what was lost, if anything."""
+
+    was_sealed: bool
+    damage: str | None = None
+
+
+def recover_segment(path: Path, *, doubt: str | None = None, was_live: bool = True) -> Recovered:
     """Seal what a killed owner left; a sealed file is left alone, an empty one is deleted.
 
-    Returns one line on what was lost, if anything. Raises sqlite3.Error for a file that cannot be
-    opened (it stays where it is: the reader reports it) or a disk that refuses.
+    `doubt` is what is to be said of a file that was not sealed, also of an empty one if it `was_live` (the
+    one prepared behind it is empty by right). Raises ForeignSegmentError for a segment under another's
+    name, sqlite3.Error for a file that cannot be opened or a disk that refuses.
     """
     connection = _connect(path)
     try:
-        (sealed_at,) = connection.execute("select sealed_at from segment").fetchone()
+        sealed_at, uuid, number = _own_row(connection)
+        check_name(path, uuid, number)
         if sealed_at is not None:
-            return None
-        row_count, last_seq = connection.execute(
-            "select count(*), coalesce(max(seq), 0) from records"
-        ).fetchone()
+            return Recovered(was_sealed=True)
+        row_count, last_seq = connection.execute(COUNTS).fetchone()
         lost = lost_commits(wal_path(path), valid_frames=_frames_in_wal(connection))
         damage = f"{lost} commits behind a damaged WAL frame are unreadable" if lost else None
+        if row_count or was_live:
+            damage = damage or doubt
         if row_count or damage:
             _seal(connection, row_count=row_count, last_seq=last_seq, damage=damage)
     finally:
         connection.close()
     if not row_count and not damage:
         remove_files(path)
-    return damage
+    return Recovered(was_sealed=False, damage=damage)
+
+
+def check_name(path: Path, uuid: str, number: int) -> None:
+    """Raises ForeignSegmentError where the file's name is not that of the segment in it."""
+    name = parse_name(path)
+    if name is None or (str(name.uuid), name.number) != (uuid, number):
+        raise ForeignSegmentError(f"it is a copy of segment {number:010d}-{uuid}")
+
+
+def body_files(path: Path) -> list[str]:
+    """The large bodies that belong to a segment; raises sqlite3.Error for one that cannot be read."""
+    connection = _connect(path)
+    try:
+        known = connection.execute("select 1 from sqlite_schema where name = 'bodies'").fetchone()
+        return [name for (name,) in connection.execute("select name from bodies")] if known else []
+    finally:
+        connection.close()
+
+
+def _own_row(connection: sqlite3.Connection) -> tuple[int | None, str, int]:
+    row = connection.execute("select sealed_at, uuid, number from segment").fetchone()
+    if row is None:
+        raise ForeignSegmentError("the segment's own row is missing")
+    return row
 
 
 def wal_path(path: Path) -> Path:

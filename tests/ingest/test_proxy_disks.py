@@ -9,6 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ingest.spool import large
+from ingest.spool.room import Levels
 from ingest.spool.writer import Spool
 from tests.ingest.killable_proxy import killable_proxy
 from tests.ingest.proxy_calls import CHAT, body_of
@@ -19,7 +21,7 @@ from tests.ingest.upstream import Provider
 async def test_a_full_disk_refuses_calls_and_the_service_recovers(
     proxy: Proxy, provider: Provider, http: aiohttp.ClientSession
 ) -> None:
-    connection = proxy.writer._live._connection
+    connection = proxy.writer._log._live._connection
     connection.execute("pragma max_page_count = 1")
     async with http.post(proxy.url + CHAT, data=body_of("ok", padding="x" * 9_000)) as response:
         assert response.status == 503
@@ -36,9 +38,10 @@ async def test_a_full_disk_refuses_calls_and_the_service_recovers(
 
 
 async def test_an_answer_whose_end_cannot_be_written_is_not_completed(
-    proxy: Proxy, provider: Provider, http: aiohttp.ClientSession
+    proxy: Proxy, provider: Provider, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = proxy.writer._live._connection
+    monkeypatch.setattr(large, "LARGE_BYTES", 1 << 30)
+    connection = proxy.writer._log._live._connection
     provider.on_request = lambda body: connection.execute("pragma max_page_count = 1") and None
     with pytest.raises(aiohttp.ClientPayloadError):
         async with http.post(proxy.url + CHAT, data=body_of("large")) as response:
@@ -75,9 +78,12 @@ async def test_a_really_full_disk_is_a_503_until_there_is_room(
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("mounting is not allowed here")
     try:
-        spool = Spool(tmp_path / "probe", min_free_bytes=0)
+        spool = Spool(tmp_path / "probe", levels=Levels(shed=0, refuse=0))
         spool.close()
-        before = "import ingest.spool.writer as w; w.Spool.__init__.__kwdefaults__['min_free_bytes'] = 0"
+        before = (
+            "import ingest.spool.writer as w; from ingest.spool.room import Levels;"
+            " w.Spool.__init__.__kwdefaults__['levels'] = Levels(shed=0, refuse=0)"
+        )
         async with killable_proxy(tmp_path, provider.url, before=before) as (url, _):
             statuses = await fill(http, url)
             assert statuses[0] == 200

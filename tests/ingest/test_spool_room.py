@@ -9,6 +9,7 @@ from ingest.spool.reader import (
     list_segments,
 )
 from ingest.spool.retention import unlink_sealed
+from ingest.spool.room import Levels
 from ingest.spool.writer import Spool, SpoolRefusedError
 from tests.ingest.spool_calls import end, entries_in, start, until
 
@@ -37,12 +38,12 @@ async def test_a_start_is_refused_while_the_disk_is_almost_full_and_ends_still_g
     spool = Spool(tmp_path)
     opened = start()
     await spool.append(opened)
-    spool._min_free_bytes = 1 << 62
+    spool.room.levels = Levels(shed=0, refuse=1 << 62)
     spool.start_beating()
     with pytest.raises(SpoolRefusedError, match="almost full"):
         await spool.append(start())
     await spool.append(end(opened))
-    spool._min_free_bytes = 0
+    spool.room.levels = Levels(shed=0, refuse=0)
     spool.start_beating()
     await spool.append(start())
     assert len(entries_in(tmp_path)) == 3
@@ -54,13 +55,13 @@ async def test_an_end_the_disk_refused_is_written_once_it_can_be(tmp_path: Path)
     spool = Spool(tmp_path)
     opened = start()
     await spool.append(opened)
-    spool._live._connection.execute("pragma max_page_count = 1")
+    spool._log._live._connection.execute("pragma max_page_count = 1")
     with pytest.raises(SpoolRefusedError, match="full"):
         await spool.append(end(opened, response=bytes(100_000)))
     with pytest.raises(SpoolRefusedError, match="full"):
         await spool.append(start(request=bytes(100_000)))
     assert (spool.deferred_ends, spool.open_calls) == (1, 1)
-    spool._live._connection.execute("pragma max_page_count = 1000000")
+    spool._log._live._connection.execute("pragma max_page_count = 1000000")
     spool.start_beating()
     assert (spool.deferred_ends, spool.open_calls) == (0, 0)
     assert [type(e.record).__name__ for e in entries_in(tmp_path)] == ["Start", "End"]
