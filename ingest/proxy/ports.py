@@ -23,7 +23,8 @@ class Caller:
     `secret` is the key the client sent: it is cut out of whatever is spooled. With `forwards_key` it goes
     to the provider as it came (passthrough); else it is ours and never leaves. `project` and `environment`
     are set where the key says them, and then no header overrides them. `allowed_models` None means all.
-    `address` is the peer's IP address.
+    `address` is the peer's IP address. `is_trusted` tells that the providers' secrets of ours may pay for
+    the call: for a caller that proved who it is, or one on this machine where no key is asked for.
     """
 
     key_id: str | None = None
@@ -34,6 +35,7 @@ class Caller:
     owner: str | None = None
     allowed_models: frozenset[str] | None = None
     address: str = ""
+    is_trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ class Plan(Protocol):
     @property
     def model(self) -> str:
         """The name metrics and prices know the call's model by; `other` for one nobody configured."""
+        ...
+
+    @property
+    def candidates(self) -> Sequence[tuple[str, str | None]]:
+        """Provider and model (None: the client's own) of every target that the call may come to."""
         ...
 
     def first(self) -> Target:
@@ -205,6 +212,10 @@ class OnlyTarget:
 
     target: Target
     model: str = "other"
+
+    @property
+    def candidates(self) -> Sequence[tuple[str, str | None]]:
+        return ((self.target.provider, self.target.model),)
 
     def first(self) -> Target:
         return self.target
