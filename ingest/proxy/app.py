@@ -10,6 +10,7 @@ import aiohttp
 import msgspec
 
 from ingest.providers.base import Prepared, Provider
+from ingest.proxy.gate import Gate, Holding, TooMuchHeldError
 from ingest.proxy.http import (
     App,
     BodyTooLargeError,
@@ -51,6 +52,7 @@ def build_app(
     limits: Limits | None = None,
     pages: Mapping[str, Page] | None = None,
     metrics: Metrics | None = None,
+    gate: Gate | None = None,
 ) -> App:
     """The ASGI app. Its lifespan opens `upstream` and starts the spool's beat, and closes both at the end.
 
@@ -64,6 +66,7 @@ def build_app(
         limits=limits or Limits(),
         pages=pages or {},
         metrics=metrics or Metrics(),
+        gate=gate or Gate(),
     )
 
 
@@ -78,6 +81,7 @@ class _Proxy:
         limits: Limits,
         pages: Mapping[str, Page],
         metrics: Metrics,
+        gate: Gate,
     ) -> None:
         self._upstream = upstream
         self._spool = spool
@@ -86,6 +90,7 @@ class _Proxy:
         self._limits = limits
         self._pages = pages
         self._metrics = metrics
+        self._gate = gate
         self._known: dict[str, tuple[Provider, str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,10 +128,12 @@ class _Proxy:
         await receive()
         await self._upstream.open()
         self._spool.start_beating()
+        self._gate.start_watching()
         self._metrics.watch(self._spool)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._metrics.stop()
+        self._gate.stop_watching()
         await self._upstream.close()
         self._spool.close()
         await send({"type": "lifespan.shutdown.complete"})
@@ -136,7 +143,11 @@ class _Proxy:
         self._metrics.began()
         done = _Done(500, "error")
         try:
-            done = await self._recorded(scope, receive, send, route=route)
+            if (refusal := self._gate.refusal()) is not None:
+                done = await _refused(send, refusal, provider=route.provider)
+                return
+            with self._gate.inside() as holding:
+                done = await self._recorded(scope, receive, send, route=route, holding=holding)
         finally:
             seconds = time.perf_counter() - began
             self._metrics.answered(route.endpoint, status=done.status, seconds=seconds, model=done.model)
@@ -144,7 +155,9 @@ class _Proxy:
             if done.refusal is not None:
                 self._metrics.refused(done.refusal)
 
-    async def _recorded(self, scope: Scope, receive: Receive, send: Send, *, route: "_Route") -> "_Done":
+    async def _recorded(
+        self, scope: Scope, receive: Receive, send: Send, *, route: "_Route", holding: Holding
+    ) -> "_Done":
         """Run one call."""
         provider = route.provider
         if scope["method"] != "POST":
@@ -154,7 +167,7 @@ class _Proxy:
         if isinstance(caller, Refusal):
             return await _refused(send, caller, provider=provider)
         try:
-            body, status = await self._body(scope, receive)
+            body, status = await self._body(scope, receive, holding=holding)
             query = scope["query_string"].decode("latin-1")
             prepared = provider.prepare(body, path=_raw_path(scope), query=query)
             sending = await self._sending(
@@ -172,7 +185,9 @@ class _Proxy:
         header = call_id_header(call_id)
         if isinstance(sending, Refusal):
             await recorder.end(_outcome_of(sending))
-            return await _refused(send, sending, provider=provider, mark=header)
+            # What a client still sends must not reset its answer away.
+            unread = receive if status in (413, 503) else None
+            return await _refused(send, sending, provider=provider, mark=header, unread=unread)
         return await self._relayed(
             receive, send, route=route, sending=sending, recorder=recorder, mark=header
         )
@@ -283,7 +298,7 @@ class _Proxy:
         finally:
             self._metrics.answered(scope["path"], status=status, seconds=time.perf_counter() - began)
 
-    async def _body(self, scope: Scope, receive: Receive) -> tuple[bytes, int | None]:
+    async def _body(self, scope: Scope, receive: Receive, *, holding: Holding) -> tuple[bytes, int | None]:
         """The body, or none of it and the status to refuse it with."""
         limits = self._limits
         try:
@@ -292,9 +307,12 @@ class _Proxy:
                 headers=scope["headers"],
                 limit=limits.body_bytes,
                 idle_seconds=limits.body_idle_seconds,
+                take=holding.take,
             )
         except BodyTooLargeError:
             return b"", 413
+        except TooMuchHeldError:
+            return b"", 503
         except TimeoutError:
             return b"", 408
         return body, None
@@ -314,7 +332,8 @@ class _Proxy:
         status = 502
         call_header = call_id_header(uuid7())
         try:
-            asked, refused = await self._body(scope, receive)
+            with self._gate.inside() as holding:
+                asked, refused = await self._body(scope, receive, holding=holding)
             if refused is not None:
                 status = refused
                 await _refuse(send, _body_refusal(status, limits=self._limits), provider=provider)
@@ -340,14 +359,20 @@ class _Proxy:
         finally:
             self._metrics.answered("models", status=status, seconds=time.perf_counter() - began)
 
+    def _problem(self) -> str | None:
+        """Why a load balancer should send its calls elsewhere."""
+        if self._gate.is_draining:
+            return "the proxy is stopping"
+        return None if self._spool.is_accepting else "the spool's disk is almost full"
+
     async def _own_page(self, path: str, send: Send) -> None:
         mark = (call_id_header(uuid7()),)
         if path == "/healthz":
             await send_json(send, {"status": "ok"}, status=200, headers=mark)
         elif path == "/readyz":
-            is_ready = self._spool.is_accepting
-            answer = {"status": "ready" if is_ready else "the spool's disk is almost full"}
-            await send_json(send, answer, status=200 if is_ready else 503, headers=mark)
+            problem = self._problem()
+            answer = {"status": problem or "ready"}
+            await send_json(send, answer, status=503 if problem else 200, headers=mark)
         elif path == "/metrics":
             page = self._metrics.render(self._spool)
             await send_bytes(send, page, status=200, content_type=CONTENT_TYPE, headers=mark)
@@ -389,6 +414,9 @@ def _body_refusal(status: int, *, limits: Limits) -> Refusal:
     if status == 413:
         message = f"the request is larger than {limits.body_bytes} bytes"
         return Refusal(413, "request_too_large", message, close)
+    if status == 503:
+        message = "the bodies of running calls fill the memory they may take"
+        return Refusal(503, "overloaded", message, (*close, (b"retry-after", b"1")))
     return Refusal(408, "request_timeout", "the request body stopped coming", close)
 
 
@@ -400,9 +428,14 @@ def _outcome_of(refusal: Refusal) -> Outcome:
 
 
 async def _refused(
-    send: Send, refusal: Refusal, *, provider: Provider, mark: tuple[bytes, bytes] | None = None
+    send: Send,
+    refusal: Refusal,
+    *,
+    provider: Provider,
+    mark: tuple[bytes, bytes] | None = None,
+    unread: Receive | None = None,
 ) -> _Done:
-    status = await _refuse(send, refusal, provider=provider, mark=mark)
+    status = await _refuse(send, refusal, provider=provider, mark=mark, unread=unread)
     return _Done(status, "refused", refusal=refusal.kind)
 
 
@@ -412,6 +445,7 @@ async def _refuse(
     *,
     provider: Provider | None = None,
     mark: tuple[bytes, bytes] | None = None,
+    unread: Receive | None = None,
 ) -> int:
     """Say no in the shape the client's library reads; the status said."""
     body = (
@@ -420,5 +454,6 @@ async def _refuse(
         else provider.error_body(refusal.message, kind=refusal.kind, status=refusal.status)
     )
     headers = (mark or call_id_header(uuid7()), *refusal.headers)
-    await send_bytes(send, body, status=refusal.status, content_type=b"application/json", headers=headers)
+    kind = b"application/json"
+    await send_bytes(send, body, status=refusal.status, content_type=kind, headers=headers, unread=unread)
     return refusal.status

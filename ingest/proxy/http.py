@@ -1,6 +1,7 @@
 """Small HTTP facts: ASGI types, which headers travel, JSON errors, reading a body."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 OBSERVER_PREFIX = b"x-lqo-"
 CALL_ID = b"x-lqo-call-id"
+LEAST_RATE = 500.0
+"""Bytes a second that a body must come with after its first seconds; Apache's mod_reqtimeout asks as much."""
 
 _HOP_BY_HOP = frozenset(
     {
@@ -31,7 +34,21 @@ _HOP_BY_HOP = frozenset(
 )
 # Identity is asked for, as usage can be neither asked back out of nor read from a packed stream.
 _OURS_TO_SET = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
-_NOT_FORWARDED = _HOP_BY_HOP | _OURS_TO_SET
+# They tell of the way to us, addresses inside the company included; no provider needs them.
+_OF_THE_WAY_HERE = frozenset(
+    {
+        b"forwarded",
+        b"via",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-real-ip",
+    }
+)
+_NOT_FORWARDED = _HOP_BY_HOP | _OURS_TO_SET | _OF_THE_WAY_HERE
 _SECRETS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
 _NOT_RETURNED = _HOP_BY_HOP | {CALL_ID}
 
@@ -76,19 +93,30 @@ def header(headers: Headers, name: bytes) -> bytes:
     return next((value for key, value in headers if key.lower() == name), b"")
 
 
-async def read_body(receive: Receive, *, headers: Headers, limit: int, idle_seconds: float) -> bytes:
-    """The whole request body.
+async def read_body(
+    receive: Receive,
+    *,
+    headers: Headers,
+    limit: int,
+    idle_seconds: float,
+    least_rate: float = LEAST_RATE,
+    take: Callable[[int], None] = lambda size: None,
+) -> bytes:
+    """The whole request body. `take` is told of each part's bytes before it is kept, and may raise.
 
     Raises BodyTooLargeError as soon as the limit is passed (at once for a declared length),
-    ClientGoneError, or TimeoutError when nothing came for `idle_seconds`.
+    ClientGoneError, or TimeoutError when nothing came for `idle_seconds` or less than `least_rate` bytes a
+    second after them.
     """
     declared = header(headers, b"content-length")
     if declared.isdigit() and int(declared) > limit:
         raise BodyTooLargeError
     parts: list[bytes] = []
     size = 0
+    began = asyncio.get_running_loop().time()
     while True:
-        async with asyncio.timeout(idle_seconds):
+        slowest = began + idle_seconds + size / least_rate
+        async with asyncio.timeout_at(min(asyncio.get_running_loop().time() + idle_seconds, slowest)):
             message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientGoneError
@@ -96,9 +124,21 @@ async def read_body(receive: Receive, *, headers: Headers, limit: int, idle_seco
         size += len(part)
         if size > limit:
             raise BodyTooLargeError
+        take(len(part))
         if not message.get("more_body"):
             return b"".join((*parts, part)) if parts else part
         parts.append(part)
+
+
+async def drop_body(receive: Receive, *, seconds: float = 5.0, most: int = 256 << 20) -> None:
+    """Read on and keep nothing, so that a refusal already written is not reset away by what still comes."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while most > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
+                most -= len(message.get("body", b""))
 
 
 async def send_json(send: Send, value: object, *, status: int, headers: Headers = ()) -> None:
@@ -109,11 +149,21 @@ async def send_json(send: Send, value: object, *, status: int, headers: Headers 
 
 
 async def send_bytes(
-    send: Send, body: bytes, *, status: int, content_type: bytes, headers: Headers = ()
+    send: Send,
+    body: bytes,
+    *,
+    status: int,
+    content_type: bytes,
+    headers: Headers = (),
+    unread: Receive | None = None,
 ) -> None:
-    """One complete response."""
+    """One complete response; what is left of the request in `unread` is read away before its end."""
     head = [(b"content-type", content_type), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": head})
+    if unread is not None:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await drop_body(unread)
+        body = b""
     await send({"type": "http.response.body", "body": body})
 
 

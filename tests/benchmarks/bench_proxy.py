@@ -25,8 +25,11 @@ import aiohttp
 import psutil
 import uvicorn
 
-from ingest.proxy.server import _config, _runner, run_proxy
+from ingest.proxy.protocol import Refused
+from ingest.proxy.server import run_proxy, runner
+from ingest.proxy.serving import Serving
 from ingest.proxy.upstream import Upstream
+from ingest.proxy.web_server import config_of
 from ingest.settings import Settings
 
 CHAT = "/v1/chat/completions"
@@ -108,9 +111,9 @@ def serve_app(app: Any, pipe: Connection) -> None:
 
     listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
     pipe.send(f"http://127.0.0.1:{listening.getsockname()[1]}")
-    server = uvicorn.Server(_config(app, header_seconds=10.0))
-    with _runner() as runner:
-        runner.run(server.serve(sockets=[listening]))
+    server = uvicorn.Server(config_of(app, serving=Serving(), refused=Refused()))
+    with runner() as running:
+        running.run(server.serve(sockets=[listening]))
 
 
 def serve_provider(pipe: Connection) -> None:

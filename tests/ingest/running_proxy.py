@@ -10,6 +10,7 @@ from uuid import UUID
 
 from ingest.proxy.relay import Limits
 from ingest.proxy.server import serve_proxy
+from ingest.proxy.serving import Serving
 from ingest.proxy.upstream import Upstream
 from ingest.settings import Settings
 from ingest.spool.reader import list_segments, read_records
@@ -54,7 +55,7 @@ async def running_proxy(
     *,
     limits: Limits | None = None,
     read_seconds: float = 600.0,
-    header_seconds: float = 10.0,
+    serving: Serving | None = None,
 ) -> AsyncIterator[Proxy]:
     settings = Settings(home=home)
     writer = Spool(settings.spool)
@@ -67,7 +68,7 @@ async def running_proxy(
             spool=writer,
             upstream=Upstream(read_seconds=read_seconds, connect_seconds=1.0),
             limits=limits,
-            header_seconds=header_seconds,
+            serving=serving,
         )
     )
     await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)

@@ -6,7 +6,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ingest.proxy.protocol import Patience
 from ingest.proxy.relay import Limits
+from ingest.proxy.serving import Serving
 from tests.ingest.proxy_calls import CHAT, body_of
 from tests.ingest.running_proxy import Proxy, running_proxy
 from tests.ingest.upstream import Provider
@@ -34,7 +36,8 @@ async def test_a_body_past_the_limit_is_refused_while_it_is_read(
 
 async def test_slow_heads_and_bodies_are_cut_off(tmp_path: Path, provider: Provider) -> None:
     limits = Limits(body_idle_seconds=0.2)
-    async with running_proxy(tmp_path, provider.url, limits=limits, header_seconds=0.2) as proxy:
+    serving = Serving(patience=Patience(head_seconds=0.2))
+    async with running_proxy(tmp_path, provider.url, limits=limits, serving=serving) as proxy:
         port = int(proxy.url.rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n")

@@ -1,0 +1,92 @@
+"""Whether one more call may come in: the proxy is not stopping, not full, and its loop keeps time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ingest.proxy.ports import Refusal
+
+_TICK = 0.1
+_RETRY = ((b"retry-after", b"1"),)
+
+
+class TooMuchHeldError(Exception):
+    """The bodies of running calls fill the memory they may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What runs at once: calls, bytes of their bodies, seconds the event loop may be late."""
+
+    calls: int = 4_000
+    held_bytes: int = 1 << 30
+    lag_seconds: float = 2.0
+
+
+@dataclass(slots=True)
+class Holding:
+    """What one call takes of the gate."""
+
+    gate: "Gate"
+    held_bytes: int = 0
+
+    def take(self, size: int) -> None:
+        """`size` more bytes of body are in memory. Raises TooMuchHeldError."""
+        gate = self.gate
+        if gate.held_bytes + size > gate.capacity.held_bytes:
+            gate.refused["held_bytes"] += 1
+            raise TooMuchHeldError
+        gate.held_bytes += size
+        self.held_bytes += size
+
+
+@dataclass(slots=True)
+class Gate:
+    """Counts what is inside. A call it refuses is counted in `refused` by its bounded reason, and no row."""
+
+    capacity: Capacity = field(default_factory=Capacity)
+    is_draining: bool = False
+    calls: int = 0
+    held_bytes: int = 0
+    lag_seconds: float = 0.0
+    refused: Counter[str] = field(default_factory=Counter[str])
+    _due: float = 0.0
+    _timer: asyncio.TimerHandle | None = None
+
+    def refusal(self) -> Refusal | None:
+        """Why no call may come in now. Calls inside are never touched; draining ones come in still."""
+        if self.calls >= self.capacity.calls:
+            return self._refuse("calls", f"{self.calls} calls are running already")
+        if self.lag_seconds > self.capacity.lag_seconds:
+            return self._refuse("lag", "the proxy is overloaded")
+        return None
+
+    @contextmanager
+    def inside(self) -> Iterator[Holding]:
+        """One call more, until the block ends."""
+        holding = Holding(self)
+        self.calls += 1
+        try:
+            yield holding
+        finally:
+            self.calls -= 1
+            self.held_bytes -= holding.held_bytes
+
+    def start_watching(self) -> None:
+        """Measure from now on how late the running loop is."""
+        self._due = asyncio.get_running_loop().time() + _TICK
+        self._timer = asyncio.get_running_loop().call_at(self._due, self._tick)
+
+    def stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _tick(self) -> None:
+        self.lag_seconds = max(0.0, asyncio.get_running_loop().time() - self._due)
+        self.start_watching()
+
+    def _refuse(self, reason: str, message: str) -> Refusal:
+        self.refused[reason] += 1
+        return Refusal(503, "overloaded", f"{message}; try again in a second", _RETRY)
