@@ -56,6 +56,7 @@ class Follower:
         self._settings = settings
         self._poll_seconds = poll_seconds
         self._listeners: list[_Listener] = []
+        self._beats: list[Callable[[], object]] = []
         self._stopping = threading.Event()
         self._asked = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +80,10 @@ class Follower:
         """The same where the work is long: `prepare` runs in the follower's thread, `apply` on the loop."""
         self._listeners.append(_Listener(prepare, apply))
         apply(prepare(self.snapshot))
+
+    def each_beat(self, work: Callable[[], object]) -> None:
+        """Do `work` in the follower's thread about every half second (two, while the database is down)."""
+        self._beats.append(work)
 
     async def start(self, *, patience_seconds: float = 2.0) -> None:
         """Begin to follow; waits for the first answer, or the first failure, of the database."""
@@ -117,6 +122,7 @@ class Follower:
             except Exception as error:  # whatever a database may do must not end the following
                 self._note(error)
             self._tell(self._asked.set)
+            self._beat()
             self._stopping.wait(min(self._poll_seconds * 2 ** min(self._failures, 4), _LONGEST_PAUSE))
 
     def _follow(self) -> None:
@@ -134,6 +140,7 @@ class Follower:
                 if held is None or held != read_version(connection):
                     held = self._read(connection)
                 self._confirm()
+                self._beat()
                 if self._stopping.wait(self._poll_seconds):
                     return
 
@@ -159,6 +166,13 @@ class Follower:
                 listener.apply(prepared)
             except Exception:
                 logger.exception("new access data were not taken in everywhere")
+
+    def _beat(self) -> None:
+        for work in self._beats:
+            try:
+                work()
+            except Exception:
+                logger.exception("a regular task of the proxy failed")
 
     def _confirm(self) -> None:
         self._confirmed = time.monotonic()

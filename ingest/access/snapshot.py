@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal, LiteralString, TypeVar
 
 import msgspec
 
+from ingest.providers.base import Wire
+
 if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.rows import TupleRow
@@ -31,7 +33,7 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     tier: int = 1
     provider: str
-    wire: Literal["openai", "anthropic", "gemini"]
+    wire: Wire
     model: str
     base_url: str
     secret_ref: str | None = None

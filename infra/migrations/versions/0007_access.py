@@ -26,7 +26,7 @@ create table access.llm_models (
     position integer not null check (position > 0),
     tier integer not null default 1 check (tier > 0),
     provider text not null check (provider <> ''),
-    wire text not null check (wire in ('openai', 'anthropic', 'gemini')),
+    wire text not null check (wire in ('openai', 'anthropic', 'gemini', 'azure')),
     model text not null check (model <> ''),
     base_url text not null check (base_url ~ '^https?://'),
     secret_ref text check (secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'),
