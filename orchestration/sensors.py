@@ -14,9 +14,11 @@ from orchestration.resources import Warehouse
 from orchestration.schedules import NOT_ENDED
 
 MARKS = """
-select count(*), max(version) from raw.dirty_hours
-where hour < now() + interval '1 day'
-    and hour not in (select hour from evaluation.held_hours where retry_at > now())
+select count(*), max(dirty.version) from raw.dirty_hours as dirty
+where dirty.hour < now() + interval '1 day'
+    and not exists (
+        select from evaluation.held_hours as held where held.hour = dirty.hour and held.retry_at > now()
+    )
 """
 RECENT_RUNS = 6
 LONGEST_PAUSE_SECONDS = 900

@@ -9,6 +9,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
 from orchestration.dbt import DbtError, run_dbt
 from orchestration.held import held_hours, hold
 from orchestration.modelling import MOST_FAILURES
@@ -97,6 +98,22 @@ def test_a_mended_hour_is_modelled_when_it_is_due_and_held_no_more(connection: C
     assert count(connection, "evaluation.held_hours") == 0
 
 
+def test_an_hour_that_succeeds_while_calls_land_in_it_is_dirty_but_held_no_more(
+    connection: Connection, warehouse: DatabaseUrl
+) -> None:
+    seed(connection, 3)
+    hold(connection, hour(3), error="no")
+
+    def land_meanwhile(windows: Sequence[Window]) -> None:
+        with connect(warehouse) as other:
+            add_calls(other, 1, start=hour(3), seed="meanwhile")
+
+    light_refresh(connection, run_dbt=land_meanwhile, now=datetime.now(UTC) + 2 * HOUR)
+
+    assert held_hours(connection, now=datetime.now(UTC)) == {}
+    assert dirty(connection) == {hour(3)}
+
+
 def test_an_hour_tried_again_stands_alone_and_after_the_new_ones(connection: Connection) -> None:
     seed(connection, 3)
     models = Models(bad={hour(3)})
@@ -155,9 +172,8 @@ def test_many_bad_hours_are_worked_off_refresh_by_refresh(connection: Connection
     models = Models(bad=bad)
     held: list[datetime] = []
 
-    while result := light_refresh(connection, run_dbt=models):
-        if not result.held and not result.windows:
-            break
+    for _ in range(4):
+        result = light_refresh(connection, run_dbt=models)
         # The window without calls comes on top, and what succeeds in between.
         assert models.n_commands <= 2 * MOST_FAILURES
         models.n_commands = 0
