@@ -1,6 +1,7 @@
 """`run_loader`: the proxy's spool into the warehouse, for as long as it runs, through every outage."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from ingest.landing.loads import close_load, open_load
 from ingest.loading.batch import Spool
 from ingest.loading.drain import drain
 from ingest.loading.result import LoaderResult
+from ingest.loading.spans import SpanSender, TelemetryError, otlp_sender
 from ingest.settings import Settings
 from ingest.spool.reader import list_segments, read_spool_id
 from ingest.uuid7 import uuid7
@@ -50,8 +52,18 @@ def run_loader(
     this tries again, up to every 5 s; `once` gives up after five attempts. Raises LoaderError then, and
     when another loader has held the spool for 30 s.
     """
-    loader = _Loader(settings, url, directory=adopt or settings.spool, stop=stop or threading.Event())
-    loader.run(once=once or adopt is not None, replay=replay, keep=adopt is not None)
+    try:
+        spans = otlp_sender(os.environ)
+    except TelemetryError as error:
+        raise LoaderError(str(error)) from error
+    loader = _Loader(
+        settings, url, directory=adopt or settings.spool, stop=stop or threading.Event(), spans=spans
+    )
+    try:
+        loader.run(once=once or adopt is not None, replay=replay, keep=adopt is not None)
+    finally:
+        if spans is not None:
+            spans.close()
     return loader.result
 
 
@@ -62,9 +74,16 @@ def pause_after(failures: int) -> float:
 
 class _Loader:
     def __init__(
-        self, settings: Settings, url: DatabaseUrl, *, directory: Path, stop: threading.Event
+        self,
+        settings: Settings,
+        url: DatabaseUrl,
+        *,
+        directory: Path,
+        stop: threading.Event,
+        spans: SpanSender | None,
     ) -> None:
         self.result = LoaderResult()
+        self._spans = spans
         self._settings = settings
         self._url = url
         self._directory = directory
@@ -94,7 +113,7 @@ class _Loader:
             spool_id = self._wait_for_spool(once=once)
             if spool_id is None:
                 return
-            spool = Spool(spool_id, self._directory, self._load_id, self._settings)
+            spool = Spool(spool_id, self._directory, self._load_id, self._settings, self._spans)
             with self._lock(connection, spool_id, once=once), self._book(connection):
                 while not self._stop.is_set():
                     done = drain(connection, spool, stop=self._stop, replay=self._must_replay, keep=keep)

@@ -20,9 +20,10 @@ from ingest.loading.checkpoints import write_checkpoint
 from ingest.loading.landed import interrupted_trail, is_landed
 from ingest.loading.open_calls import Trail, find_open, forget, keep_open
 from ingest.loading.result import LoaderResult
+from ingest.loading.spans import SpanSender
 from ingest.settings import Settings, landing_range
 from ingest.spool.reader import Batch, Entry, Segment
-from ingest.spool.records import Part, Record, Start, encode_record
+from ingest.spool.records import PARENT_SPAN, Part, Record, Start, encode_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Spool:
     directory: Path
     load_id: UUID
     settings: Settings
+    spans: SpanSender | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +47,8 @@ class Work:
     waiting: list[Start | Part] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     already_there: int = 0
+    parents: dict[str, str] = field(default_factory=dict[str, str])
+    """Call id to the id of the client's own span."""
 
 
 def load_batch(
@@ -115,6 +119,8 @@ def _finish(connection: Connection[TupleRow], spool: Spool, work: Work, trail: T
     if call is not None:
         work.calls.append(call)
         work.places.append(place)
+        if trail.start is not None and (parent := trail.start.observer.get(PARENT_SPAN)):
+            work.parents[str(call.call_id)] = parent
     elif is_landed(connection, end.call_id):
         work.already_there += 1
     else:
@@ -155,7 +161,10 @@ def _commit(
             rejected=len(landing.rejected) + len(work.letters),
         )
 
-    return retry_conflicts(connection, transaction)
+    result = retry_conflicts(connection, transaction)
+    if spool.spans is not None and result.landed:
+        spool.spans.offer(work.calls, parents=work.parents)
+    return result
 
 
 def _stray(spool: Spool, record: Record, *, place: str) -> DeadLetter:

@@ -4,6 +4,7 @@ from typing import get_args
 
 from ingest.call import Purpose
 from ingest.proxy.http import Headers
+from ingest.spool.records import PARENT_SPAN
 
 _FIELDS = {
     b"x-lqo-project": "project",
@@ -31,7 +32,10 @@ def read_observer(headers: Headers) -> dict[str, str]:
         if field := _FIELDS.get(name):
             found[field] = _text(value)[: _LONGEST_TAGS if field == "tags" else _LONGEST]
         elif name == b"traceparent" and value.count(b"-") == 3:
-            found.setdefault("trace_id", value.split(b"-")[1].decode("latin-1"))
+            _, trace_id, parent, _ = value.decode("latin-1").split("-")
+            found.setdefault("trace_id", trace_id)
+            if found["trace_id"] == trace_id:
+                found[PARENT_SPAN] = parent[:16]
     return found
 
 

@@ -14,6 +14,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     crc: int
 
 
+PARENT_SPAN = "parent_span_id"
+"""The id of the client's own span, in `Start.observer`: for spans only, no column."""
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_defaults=True):
     """A call is about to be sent; written before the provider is called.
 

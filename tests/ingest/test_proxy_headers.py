@@ -60,7 +60,13 @@ async def test_an_unknown_purpose_is_product_and_a_traceparent_gives_the_trace(
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await post(http, proxy.url, body_of("ok"), x_lqo_purpose="nonsense", traceparent=parent)
     start = proxy.only_call().start
-    assert (start.purpose, start.observer) == ("product", {"trace_id": "0af7651916cd43dd8448eb211c80319c"})
+    assert (start.purpose, start.observer) == (
+        "product",
+        {
+            "trace_id": "0af7651916cd43dd8448eb211c80319c",
+            "parent_span_id": "b7ad6b7169203331",
+        },
+    )
     assert provider.headers[0]["traceparent"] == parent
 
 

@@ -3,7 +3,7 @@
 import gzip
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,8 +13,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from ingest.call import Call
+from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender, otlp_sender, span_of
+from ingest.spool.writer import Spool
 from ingest.uuid7 import derived_uuid7
+from tests.ingest.spool_calls import end, start, write
 
 AT = datetime(2026, 10, 5, 12, 0, 0, 123000, tzinfo=UTC)
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -68,6 +71,19 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         yield received
         server.shutdown()
         thread.join()
+
+
+async def test_the_loader_sends_what_landed_under_the_clients_span(
+    collector: list[bytes], load: Callable[..., LoaderResult], spool: Spool
+) -> None:
+    started = start(observer={"trace_id": TRACE, "parent_span_id": "00f067aa0ba902b7"})
+    await write(spool, started, end(started))
+
+    load()
+    load(replay=True)
+
+    (span,) = spans_in(collector)
+    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, "00f067aa0ba902b7")
 
 
 def spans_in(received: list[bytes]) -> list[Span]:
