@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Literal, TypeVar, get_args
 
 Durability = Literal["process", "strict"]
 SpoolFull = Literal["refuse", "serve"]
+Auth = Literal["passthrough", "keys", "off"]
+RedisDown = Literal["refuse", "local"]
 Choice = TypeVar("Choice", bound=str)
 DEFAULT_START = date(2023, 1, 1)
 DEFAULT_KEEP_HOURS = 24.0
+DEFAULT_ACCESS_HOURS = 12.0
 _HOURS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*h?", re.ASCII)
 _SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([kmgt]i?b)", re.ASCII | re.IGNORECASE)
 
@@ -31,6 +34,9 @@ class Settings:
     Loaded segments of the spool stay for `spool_keep_hours`, but not past `spool_keep_bytes` (None: no cap).
     `durability` says what a call survives once it is in the spool: kill -9 (process) or also a power cut
     (strict); `spool_full` whether calls that cannot be logged are refused, or served and counted.
+    `auth` says which keys open the proxy: the provider's (passthrough), ours (keys), none (off). Our keys
+    open it until the database was away for `access_max_age_hours`. `redis_url` is where proxies share limits
+    and budgets (None: each has its own), `redis_down` what happens to limited callers while it is away.
     """
 
     home: Path
@@ -40,6 +46,10 @@ class Settings:
     spool_keep_bytes: int | None = None
     durability: Durability = "process"
     spool_full: SpoolFull = "refuse"
+    auth: Auth = "passthrough"
+    access_max_age_hours: float = DEFAULT_ACCESS_HOURS
+    redis_url: str | None = field(default=None, repr=False)
+    redis_down: RedisDown = "refuse"
 
     @property
     def spool(self) -> Path:
@@ -68,7 +78,8 @@ class Settings:
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START`, `LQO_SPOOL_KEEP` (`24h`, `10GB` or `24h,10GB`),
-    `LQO_DURABILITY` (process, strict) and `LQO_SPOOL_FULL` (refuse, serve).
+    `LQO_DURABILITY` (process, strict), `LQO_SPOOL_FULL` (refuse, serve), `LQO_AUTH` (passthrough, keys, off),
+    `LQO_ACCESS_MAX_AGE` (`12h`), `REDIS_URL` and `LQO_REDIS_DOWN` (refuse, local).
 
     Raises SettingsError with a one-line message for a value that does not parse.
     """
@@ -82,6 +93,10 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         spool_keep_bytes=keep_bytes,
         durability=_choice(env, "LQO_DURABILITY", get_args(Durability)),
         spool_full=_choice(env, "LQO_SPOOL_FULL", get_args(SpoolFull)),
+        auth=_choice(env, "LQO_AUTH", get_args(Auth)),
+        access_max_age_hours=_hours(env.get("LQO_ACCESS_MAX_AGE"), default=DEFAULT_ACCESS_HOURS),
+        redis_url=env.get("REDIS_URL") or None,
+        redis_down=_choice(env, "LQO_REDIS_DOWN", get_args(RedisDown)),
     )
 
 
@@ -107,6 +122,15 @@ def _choice(env: Mapping[str, str], name: str, choices: tuple[Choice, ...]) -> C
         if given == choice:
             return choice
     raise SettingsError(f"{name} must be {' or '.join(choices)}, not {given!r}")
+
+
+def _hours(text: str | None, *, default: float) -> float:
+    """`12h`, or a bare number of hours."""
+    if not text:
+        return default
+    if not (given := _HOURS.fullmatch(text.strip())):
+        raise SettingsError(f"LQO_ACCESS_MAX_AGE must be such as 12h or 0.5h, not {text!r}")
+    return float(given[1])
 
 
 def _keep(text: str | None) -> tuple[float, int | None]:

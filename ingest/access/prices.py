@@ -59,19 +59,23 @@ class SnapshotPricer:
         """USD of a usage object at an aware time; None where the book cannot say."""
         if not model:
             return None
-        self._asked.add((provider, model))
-        if len(self._asked) > _MOST_MODELS:
-            self._forget()
         found = price(
             usage,
             provider=provider,
             model=model,
             at=at,
-            book=self._book,
+            book=self.book_of(provider, model),
             endpoint=endpoint,
             service_tier=service_tier,
         )
         return None if isinstance(found, Unpriced) else found.amount_usd
+
+    def book_of(self, provider: str, model: str) -> PriceBook:
+        """The book, to ask about this model."""
+        self._asked.add((provider, model))
+        if len(self._asked) > _MOST_MODELS:
+            self._forget()
+        return self._book
 
     def _forget(self) -> None:
         self._book = PriceBook(self._rows)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 from uuid import UUID
 
 import aiohttp
@@ -26,6 +27,7 @@ from ingest.proxy.http import (
     send_json,
     without_secrets,
 )
+from ingest.proxy.listing import listing
 from ingest.proxy.metrics import CONTENT_TYPE, Ended, Metrics
 from ingest.proxy.model_names import OTHER
 from ingest.proxy.observer import read_observer, read_purpose
@@ -43,6 +45,14 @@ Page = Callable[[Scope, Receive, Send, Caller], Awaitable[int]]
 """One of our own endpoints that takes something in; gives the status it answered with."""
 
 
+class Background(Protocol):
+    """What runs beside the calls."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 def build_app(
     *,
     upstream: Upstream,
@@ -53,10 +63,12 @@ def build_app(
     pages: Mapping[str, Page] | None = None,
     metrics: Metrics | None = None,
     gate: Gate | None = None,
+    background: Sequence[Background] = (),
 ) -> App:
     """The ASGI app. Its lifespan opens `upstream` and starts the spool's beat, and closes both at the end.
 
-    A path belongs to the first provider that knows it, after `pages`, our own endpoints by path.
+    `background` runs as long; it ends after the last call and before the spool is given back. A path belongs
+    to the first provider that knows it, after `pages`, our own endpoints by path.
     """
     return _Proxy(
         upstream,
@@ -67,6 +79,7 @@ def build_app(
         pages=pages or {},
         metrics=metrics or Metrics(),
         gate=gate or Gate(),
+        background=background,
     )
 
 
@@ -82,6 +95,7 @@ class _Proxy:
         pages: Mapping[str, Page],
         metrics: Metrics,
         gate: Gate,
+        background: Sequence[Background],
     ) -> None:
         self._upstream = upstream
         self._spool = spool
@@ -91,6 +105,7 @@ class _Proxy:
         self._pages = pages
         self._metrics = metrics
         self._gate = gate
+        self._background = background
         self._known: dict[str, tuple[Provider, str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,10 +145,14 @@ class _Proxy:
         self._spool.start_beating()
         self._gate.start_watching()
         self._metrics.watch(self._spool)
+        for each in self._background:
+            await each.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         self._metrics.stop()
         self._gate.stop_watching()
+        for each in self._background:
+            await each.close()
         await self._upstream.close()
         self._spool.close()
         await send({"type": "lifespan.shutdown.complete"})
@@ -247,9 +266,10 @@ class _Proxy:
                 key_id=caller.key_id,
                 reserved={} if isinstance(sending, Refusal) else sending.grant.reserved,
             )
-        except SpoolRefusedError:
+        except BaseException:
             if isinstance(sending, Sending):
                 sending.grant.release()
+                sending.plan.abandoned()
             raise
 
     async def _relayed(
@@ -331,7 +351,11 @@ class _Proxy:
         began = time.perf_counter()
         status = 502
         call_header = call_id_header(uuid7())
+        caller = self._ports.doors.identify(scope, provider=provider)
         try:
+            if isinstance(caller, Refusal) or not caller.forwards_key:
+                status = await self._listed(scope, send, provider=provider, caller=caller)
+                return
             with self._gate.inside() as holding:
                 asked, refused = await self._body(scope, receive, holding=holding)
             if refused is not None:
@@ -358,6 +382,22 @@ class _Proxy:
             await _refuse(send, Refusal(status, "upstream_error", message), provider=provider)
         finally:
             self._metrics.answered("models", status=status, seconds=time.perf_counter() - began)
+
+    async def _listed(
+        self, scope: Scope, send: Send, *, provider: Provider, caller: Caller | Refusal
+    ) -> int:
+        """The models that a key of ours may use; a key of ours never goes to a provider."""
+        if isinstance(caller, Refusal):
+            self._metrics.refused(caller.kind)
+            return await _refuse(send, caller, provider=provider)
+        names = self._ports.router.models(caller=caller, provider=provider) or ()
+        page = listing(names, wire=provider.wire, path=scope["path"]) if scope["method"] == "GET" else None
+        if page is None:
+            message = f"there is no {scope['path'][:200]} for a key of this proxy"
+            return await _refuse(send, Refusal(404, "not_found", message), provider=provider)
+        mark = (call_id_header(uuid7()),)
+        await send_bytes(send, page, status=200, content_type=b"application/json", headers=mark)
+        return 200
 
     def _problem(self) -> str | None:
         """Why a load balancer should send its calls elsewhere."""

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from ingest.access.doors import DoorsError, check_doors
 from ingest.access.follower import Follower
-from ingest.access.wiring import build_ports
+from ingest.access.wiring import Access, build_access
+from ingest.limits.metering import LimitsError
 from ingest.providers.openai import openai_provider
 from ingest.proxy.app import build_app
 from ingest.proxy.gate import Gate
@@ -65,25 +67,33 @@ async def serve_proxy(
     upstream: Upstream | None = None,
     limits: Limits | None = None,
     serving: Serving | None = None,
+    gate: Gate | None = None,
     worker: int | None = None,
 ) -> None:
     """The same on the running event loop, always in one process; cancel it or send a signal to stop it.
 
     A `worker` (1, 2, …) has a spool of its own, shares the port with the others and announces nothing.
     """
+    try:
+        check_doors(settings.auth, host=host)
+    except DoorsError as error:
+        raise ProxyError(str(error)) from error
     serving = _that_fits(serving or Serving())
     listening = listen(host, port, is_shared=worker is not None)
     url = url_of(listening, is_tls=serving.tls_cert is not None)
-    gate = Gate(serving.capacity)
+    gate = gate or Gate(serving.capacity)
     follower = Follower(settings)
     try:
+        spool = spool or _open_spool(settings, worker=worker or 1)
+        access = _open_access(settings, follower=follower, spool=spool)
         app = build_app(
             upstream=upstream or Upstream(),
-            spool=spool or _open_spool(settings, worker=worker or 1),
+            spool=spool,
             providers=(openai_provider(upstream_base_url),),
-            ports=build_ports(settings, follower=follower),
+            ports=access.ports,
             limits=limits,
             gate=gate,
+            background=(access.metering,),
         )
         server = WebServer(app, serving=serving, gate=gate)
         with announced(announcement(settings) if worker is None else None, url=url):
@@ -112,6 +122,14 @@ def runner() -> "asyncio.Runner":
 def _that_fits(serving: Serving) -> Serving:
     fitting = connections_that_fit(serving.patience.connections)
     return dataclasses.replace(serving, patience=dataclasses.replace(serving.patience, connections=fitting))
+
+
+def _open_access(settings: Settings, *, follower: Follower, spool: Spool) -> Access:
+    try:
+        return build_access(settings, follower=follower, spool=spool.directory)
+    except LimitsError as error:
+        spool.close()
+        raise ProxyError(str(error)) from error
 
 
 def _open_spool(settings: Settings, *, worker: int) -> Spool:

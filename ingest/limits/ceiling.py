@@ -1,0 +1,43 @@
+"""The most a call can cost, told before it is sent."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from evaluators.pricing.book import PriceBook, tier_name, to_dollars
+from evaluators.pricing.rows import Unpriced
+from evaluators.pricing.timeline import Plan, microseconds
+from evaluators.usage import BUCKETS
+from ingest.limits.estimate import Estimate
+
+_AT = {name: place for place, name in enumerate(BUCKETS)}
+
+
+def ceiling_usd(
+    body: bytes, *, expected: Estimate, provider: str, model: str, at: datetime, book: PriceBook
+) -> Decimal | None:
+    """USD of all tokens of the estimate at the dearest rates the request can meet; None without a price.
+
+    Cache writes count where the request speaks of them, audio likewise. A price window that begins while the
+    call runs is not foreseen.
+    """
+    timeline = book.timeline(provider, model, service_tier=tier_name(expected.service_tier))
+    plan = timeline.plan(microseconds(at), expected.input_tokens)
+    if isinstance(plan, Unpriced):
+        return None
+    inputs, outputs = ["input_uncached"], ["output_text", "reasoning"]
+    if b"cache" in body:
+        inputs += ["cache_write", "cache_write_1h"]
+    if b"audio" in body:
+        inputs.append("input_audio")
+        outputs.append("output_audio")
+    tokens_in, tokens_out = expected.input_tokens, expected.output_tokens
+    dearest_in, dearest_out = _dearest(plan, inputs), _dearest(plan, outputs)
+    if dearest_in is None or (dearest_out is None and tokens_out):
+        return None
+    return to_dollars(tokens_in * dearest_in + tokens_out * (dearest_out or 0))
+
+
+def _dearest(plan: Plan, buckets: list[str]) -> int | None:
+    """10^-18 USD a token; None where the first bucket, which every call has, has no price."""
+    rates = [plan.rates[_AT[name]] for name in buckets]
+    return None if rates[0] is None else max(rate.atto for rate in rates if rate is not None)
