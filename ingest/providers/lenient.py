@@ -10,28 +10,41 @@ import msgspec
 import zstandard
 
 MAX_DECODED = 64 << 20
+_PIECE = 1 << 20
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_MARK = b"\xef\xbb\xbf"
 _BAD_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
-def decode_content(body: bytes, *, content_encoding: str | None = None) -> tuple[bytes, str | None]:
+def decode_content(
+    body: bytes, *, content_encoding: str | None = None, limit: int = MAX_DECODED
+) -> tuple[bytes, str | None]:
     """The plain bytes and None, or what could be decoded and one line on why that is not all.
 
     gzip and zstd are known by their first bytes, too, for where the header was not kept. Nothing past
-    64 MB is decoded.
+    `limit` bytes (64 MB) is decoded.
     """
     encoding = (content_encoding or "").strip().lower()
     try:
         if encoding in ("gzip", "x-gzip", "deflate") or body[:2] == b"\x1f\x8b":
-            return zlib.decompressobj(wbits=47).decompress(body, MAX_DECODED), None
+            return zlib.decompressobj(wbits=47).decompress(body, limit), None
         if encoding == "zstd" or body[:4] == b"\x28\xb5\x2f\xfd":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(body)[:MAX_DECODED], None
+            return _unzstd(body, limit=limit), None
     except (zlib.error, zstandard.ZstdError) as error:
         return b"", f"the body does not decompress: {error}"
     if encoding not in ("", "identity"):
         return b"", f"no decoder for content-encoding {encoding}"
     return body, None
+
+
+def _unzstd(body: bytes, *, limit: int) -> bytes:
+    parts: list[bytes] = []
+    with zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True) as packed:
+        while limit > 0 and (part := packed.read(min(limit, _PIECE))):
+            parts.append(part)
+            limit -= len(part)
+    return b"".join(parts)
 
 
 def read_json(data: bytes | msgspec.Raw) -> Any:
@@ -71,13 +84,14 @@ def _without_bad_text(data: bytes) -> bytes:
 
 def is_event_stream(body: bytes) -> bool:
     """Server-sent events rather than a document, told from the first bytes."""
-    return body.lstrip()[:6].startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
+    start = body[:64].removeprefix(_MARK).lstrip()
+    return start.startswith((b"data:", b"event:", b"id:", b"retry:", b":"))
 
 
 def stream_data(body: bytes) -> Iterator[bytes]:
     """The data of each server-sent event, in order; a cut-off last event included."""
     lines: list[bytes] = []
-    for line in body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
+    for line in body.removeprefix(_MARK).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"):
         if line.startswith(b"data:"):
             lines.append(line[5:].removeprefix(b" "))
         elif not line and lines:

@@ -1,100 +1,150 @@
-"""OpenAI `/v1/chat/completions` and what is compatible with it.
+"""OpenAI's API and what is compatible with it (vLLM, Ollama, Groq …): one provider, many dialects.
 
-Reference: https://platform.openai.com/docs/api-reference/chat
+Reference: https://platform.openai.com/docs/api-reference
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from ingest.providers.base import Headers, Prepared, Provider, Reading
-from ingest.providers.lenient import read_json, read_object
-from ingest.providers.openai_chat import read_exchange
+from ingest.providers.answers import last_frames, read_document, read_members, reading_of, unpacked
+from ingest.providers.base import (
+    Headers,
+    Prepare,
+    Prepared,
+    Provider,
+    ReadExchange,
+    Reading,
+    ReadUsage,
+    WithModel,
+)
+from ingest.providers.lenient import is_event_stream
+from ingest.providers.multipart import prepare_form, with_form_model
+from ingest.providers.openai_chat import read_exchange as read_chat
+from ingest.providers.openai_other import read_completion, read_input_only, read_media
+from ingest.providers.openai_responses import is_last_event, read_responses, read_responses_usage
+from ingest.providers.openai_stream import UsageFilter, is_terminal
+from ingest.providers.requests import JsonRequest, prepared_from, read_request, with_body_model, with_member
 
 BASE_URL = "https://api.openai.com/v1"
 CHAT_COMPLETIONS = "/v1/chat/completions"
 _ASK_FOR_USAGE = b'"stream_options":{"include_usage":true}'
-_TERMINAL = re.compile(rb"[\r\n]data: ?\[DONE\]")
-_FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
-_LARGEST_USAGE_FRAME = 64 << 10
+_PASSED = re.compile(r"/v1/(?:models(?:/.+)?|responses/(?:input_tokens|resp[^/]*(?:/cancel|/input_items)?))")
+_OTHERS_OWN = frozenset({b"anthropic-version", b"x-goog-api-key"})
+_HOSTS = {
+    "api.cerebras.ai": "cerebras",
+    "api.deepseek.com": "deepseek",
+    "api.fireworks.ai": "fireworks",
+    "api.groq.com": "groq",
+    "api.mistral.ai": "mistral",
+    "api.perplexity.ai": "perplexity",
+    "api.together.xyz": "together",
+    "api.x.ai": "x-ai",
+    "openrouter.ai": "openrouter",
+}
+"""The provider's name, by which it is priced, where the host says it."""
+_NEVER_ASKED = frozenset({"mistral"})
+"""Mistral says its usage unasked and refuses `stream_options` with 422."""
 
 
-class _Request(msgspec.Struct):
-    """The few members the hot path needs; everything else is skipped unread."""
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One endpoint's way of saying things."""
 
-    model: Any = None
-    stream: Any = None
-    stream_options: Any = None
-    max_completion_tokens: Any = None
-    max_tokens: Any = None
+    prepare: Prepare
+    read_exchange: ReadExchange
+    is_terminal: Callable[[bytes], bool] = is_terminal
+    read_usage: ReadUsage | None = None
+    with_model: WithModel = with_body_model
 
 
-_request = msgspec.json.Decoder(_Request)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+def openai_providers(base_url: str | None = None) -> tuple[Provider, ...]:
+    """OpenAI's recorded endpoints at `base_url`, given as an SDK takes it (with its /v1)."""
+    base_url = _with_version(base_url or BASE_URL)
+    name = _HOSTS.get(urlsplit(base_url).hostname or "", "openai")
+    found = dialects(asks_for_usage=name not in _NEVER_ASKED)
+    return tuple(
+        _provider(f"/v1{path}", dialect=dialect, name=name, base_url=base_url)
+        for path, dialect in found.items()
+    )
 
 
 def openai_provider(base_url: str | None = None) -> Provider:
-    """The OpenAI dialect at `base_url`, given as an SDK takes it (with its /v1)."""
+    """Chat completions alone."""
+    return openai_providers(base_url)[0]
+
+
+def dialects(*, asks_for_usage: bool = True) -> dict[str, Dialect]:
+    """The dialects by their path below /v1; chat first, as it is asked for most."""
+    media = Dialect(prepare_json, read_media)
+    form = Dialect(prepare_form, read_media, with_model=with_form_model)
+    responses = Dialect(prepare_json, read_responses, is_last_event, read_responses_usage)
+    return {
+        "/chat/completions": Dialect(partial(prepare, asks_for_usage=asks_for_usage), read_chat),
+        "/responses": responses,
+        "/responses/compact": responses,
+        "/embeddings": Dialect(prepare_json, read_input_only),
+        "/completions": Dialect(partial(prepare, asks_for_usage=asks_for_usage), read_completion),
+        "/moderations": Dialect(prepare_json, read_input_only),
+        "/images/generations": media,
+        "/images/edits": form,
+        "/audio/speech": media,
+        "/audio/transcriptions": form,
+        "/audio/translations": form,
+    }
+
+
+def _provider(endpoint: str, *, dialect: Dialect, name: str, base_url: str) -> Provider:
     return Provider(
-        name="openai",
+        name=name,
         wire="openai",
-        base_url=_with_version(base_url or BASE_URL),
-        endpoint_of=lambda path: path if path == CHAT_COMPLETIONS else None,
+        base_url=base_url,
+        endpoint_of=lambda path: path if path == endpoint else None,
         is_passed_through=_is_passed_through,
-        upstream_path=_upstream_path,
-        prepare=prepare,
-        with_model=with_model,
+        upstream_path=upstream_path,
+        prepare=dialect.prepare,
+        with_model=dialect.with_model,
         secret_header=lambda secret: ("authorization", f"Bearer {secret}"),
         usage_filter=UsageFilter,
-        is_terminal=is_terminal,
-        read_usage=read_usage,
-        read_exchange=read_exchange,
+        is_terminal=dialect.is_terminal,
+        read_usage=dialect.read_usage or read_chat_usage,
+        read_exchange=dialect.read_exchange,
         error_body=error_body,
     )
 
 
-def prepare(body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "") -> Prepared:
+def prepare(
+    body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "", asks_for_usage: bool = True
+) -> Prepared:
     """The request with usage asked for where it is streamed; a body we cannot read stays as it is."""
-    below = _upstream_path(path) + (f"?{query}" if query else "")
-    try:
-        request = _request.decode(body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return Prepared(body=body, path=below)
-    prepared = Prepared(
-        body=body,
-        path=below,
-        requested_model=request.model if isinstance(request.model, str) else "",
-        is_streamed=request.stream is True,
-        output_limit=_output_limit(request),
-    )
-    if not prepared.is_streamed or _asks_for_usage(request.stream_options):
+    request = read_request(body)
+    prepared = prepared_from(body, path=upstream_path(path), query=query, request=request)
+    if not (prepared.is_streamed and asks_for_usage) or _asks_for_usage(request.stream_options):
         return prepared
     return replace(prepared, body=_with_usage(body, request), strips_usage=True)
 
 
-def with_model(prepared: Prepared, *, model: str) -> Prepared:
-    """The same request for another model; every other member keeps its bytes."""
-    try:
-        members = _members.decode(prepared.body)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return prepared
-    members["model"] = msgspec.Raw(msgspec.json.encode(model))
-    return replace(prepared, body=_joined(members), requested_model=model)
+def prepare_json(body: bytes, *, path: str, query: str = "") -> Prepared:
+    """Any other JSON request, which says its usage unasked."""
+    return prepared_from(body, path=upstream_path(path), query=query)
 
 
-def read_usage(*, head: bytes, tail: bytes) -> Reading:
-    """Model and usage from a document, or from the last frame of a stream that holds a usage object."""
-    text = tail if tail.lstrip()[:1] == b"{" else _last_usage_frame(tail)
-    answer = read_object(text)
-    usage, model = answer.get("usage"), answer.get("model")
-    return Reading(
-        served_model=model if isinstance(model, str) else None,
-        usage=usage if isinstance(usage, dict) else None,
-    )
+def read_chat_usage(*, head: bytes, tail: bytes) -> Reading:
+    """Model and usage of a document, or of the last frame of a stream that holds a usage object."""
+    head, tail = unpacked(head, tail)
+    if not is_event_stream(head or tail):
+        return read_document(head, tail, usage="usage", model="model")
+    for frame in last_frames(tail, holding=b'"usage"'):
+        chunk = read_members(frame) or {}
+        if isinstance(chunk.get("usage"), dict):
+            return reading_of(chunk.get("model"), chunk["usage"])
+    first = next(last_frames(tail, holding=b'"model"'), b"")
+    return reading_of((read_members(first) or {}).get("model"), None)
 
 
 def error_body(message: str, *, kind: str, status: int) -> bytes:
@@ -102,42 +152,8 @@ def error_body(message: str, *, kind: str, status: int) -> bytes:
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": None, "code": kind}})
 
 
-def is_terminal(tail: bytes) -> bool:
-    """Does the stream say `[DONE]` on a line of its own here?
-
-    Text cannot say it, as a line break inside JSON is escaped; hence the break before it is asked for,
-    and a stream's first bytes must be given one.
-    """
-    return _TERMINAL.search(tail) is not None
-
-
-class UsageFilter:
-    """Drops the one extra frame that asking for usage brings: no choices, a usage object.
-
-    Frames pass unchanged; only a frame that is still incomplete waits for its end, and one too large
-    to be that frame does not wait.
-    """
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    def feed(self, data: bytes) -> bytes:
-        data = self._held + data
-        kept: list[bytes] = []
-        position = 0
-        for match in _FRAME_END.finditer(data):
-            frame = data[position : match.end()]
-            if not _is_usage_frame(frame):
-                kept.append(frame)
-            position = match.end()
-        self._held = data[position:]
-        if len(self._held) > _LARGEST_USAGE_FRAME:
-            kept.append(self.finish())
-        return b"".join(kept)
-
-    def finish(self) -> bytes:
-        held, self._held = self._held, b""
-        return held if not _is_usage_frame(held) else b""
+def upstream_path(path: str) -> str:
+    return path.removeprefix("/v1")
 
 
 def _with_version(base_url: str) -> str:
@@ -149,49 +165,16 @@ def _asks_for_usage(options: Any) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
-def _with_usage(body: bytes, request: _Request) -> bytes:
+def _with_usage(body: bytes, request: JsonRequest) -> bytes:
     if request.stream_options is None and b'"stream_options"' not in body:
-        # The member goes in front, and `model` and `stream` are there: a comma is always right.
+        # The member goes in front, and `stream` is there: a comma is always right.
         at = body.index(b"{") + 1
         return b"".join((body[:at], _ASK_FOR_USAGE, b",", body[at:]))
     options = request.stream_options if isinstance(request.stream_options, dict) else {}
-    members = _members.decode(body)
-    members["stream_options"] = msgspec.Raw(msgspec.json.encode({**options, "include_usage": True}))
-    return _joined(members)
-
-
-def _joined(members: dict[str, msgspec.Raw]) -> bytes:
-    pairs = (msgspec.json.encode(name) + b":" + bytes(value) for name, value in members.items())
-    return b"{" + b",".join(pairs) + b"}"
-
-
-def _upstream_path(path: str) -> str:
-    return path.removeprefix("/v1")
+    return with_member(body, "stream_options", value={**options, "include_usage": True}) or body
 
 
 def _is_passed_through(path: str, headers: Headers) -> bool:
-    return path == "/v1/models" or path.startswith("/v1/models/")
-
-
-def _output_limit(request: _Request) -> int | None:
-    given = request.max_completion_tokens, request.max_tokens
-    return next((limit for limit in given if type(limit) is int and limit >= 0), None)
-
-
-def _last_usage_frame(tail: bytes) -> bytes:
-    at = tail.rfind(b'"usage":{')
-    if at < 0:
-        at = tail.rfind(b'"usage"')
-    start = tail.rfind(b"data:", 0, at) if at >= 0 else -1
-    if start < 0:
-        return b""
-    end = _FRAME_END.search(tail, at)
-    return tail[start + 5 : end.start() if end else len(tail)].strip()
-
-
-def _is_usage_frame(frame: bytes) -> bool:
-    if b'"usage"' not in frame or not _NO_CHOICES.search(frame):
+    if not _PASSED.fullmatch(path):
         return False
-    lines = [line for line in frame.splitlines() if line.startswith(b"data:")]
-    chunk = read_json(b"\n".join(line[5:] for line in lines))
-    return isinstance(chunk, dict) and chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
+    return not (path.startswith("/v1/models") and any(name in _OTHERS_OWN for name, _ in headers))

@@ -12,7 +12,9 @@ import pytest
 import zstandard
 
 from ingest.providers.base import Exchange
-from ingest.providers.openai import UsageFilter, is_terminal, openai_provider, prepare, read_exchange
+from ingest.providers.openai import openai_provider, prepare
+from ingest.providers.openai_chat import read_exchange
+from ingest.providers.openai_stream import UsageFilter, is_terminal
 
 USAGE = '{"prompt_tokens": 3,"completion_tokens":2, "total_tokens":5}'
 CHUNKS = (
