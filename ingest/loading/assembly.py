@@ -1,20 +1,20 @@
-"""START, PARTs and END become one call, read by its provider's module."""
+"""START, PARTs and END become one call, read by its endpoint's dialect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
 
 from ingest.call import Attempt, Call, Purpose, Status
-from ingest.providers.base import Exchange, ReadExchange
+from ingest.providers.base import Exchange
+from ingest.providers.catalogue import reader_of
 from ingest.providers.lenient import read_json
 from ingest.providers.openai_chat import read_exchange
+from ingest.providers.response_id import RESPONSE_ID_TAG, response_id_of
 from ingest.spool.records import End, Part, Start
 
 UNREADABLE_TAG = "lqo.unreadable"
-_READERS: Mapping[str, ReadExchange] = {"openai": read_exchange}
-"""By provider name; the others speak OpenAI's dialect until they have a module of their own."""
 
 
 def assemble(start: Start, *, parts: Sequence[Part], end: End | None) -> Call:
@@ -22,7 +22,9 @@ def assemble(start: Start, *, parts: Sequence[Part], end: End | None) -> Call:
     ordered = sorted(parts, key=lambda part: part.number)
     response = b"".join((*(part.response for part in ordered), end.response if end else b""))
     headers = end.response_headers if end else {}
-    said = _READERS.get(start.provider, read_exchange)(
+    # By endpoint, not by provider: Claude and Gemini are reached through OpenAI's dialect, too.
+    read = reader_of(start.endpoint) or read_exchange
+    said = read(
         request=start.request,
         response=response,
         is_streamed=start.is_streamed,
@@ -51,9 +53,9 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> 
         trace_id=observer.get("trace_id"),
         prompt_name=observer.get("prompt_name"),
         prompt_version=observer.get("prompt_version"),
-        tags=_tags(observer.get("tags"), unreadable=said.unreadable),
+        tags=_tags(observer.get("tags"), unreadable=said.unreadable, response_id=response_id_of(response)),
         is_streamed=start.is_streamed,
-        status=cast(Status, end.status if end else "interrupted"),
+        status=_status(end, said=said),
         http_status=end.http_status if end else None,
         error_type=(end.error_type if end else None) or said.error_type,
         error_message=(end.error_message if end else None) or said.error_message,
@@ -71,6 +73,13 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> 
     )
 
 
+def _status(end: End | None, *, said: Exchange) -> Status:
+    """How the call ended; a stream that began with 200 may tell of a failure further down."""
+    if end is None:
+        return "interrupted"
+    return "error" if end.status == "ok" and said.error_type is not None else cast(Status, end.status)
+
+
 def _ended_at(start: Start, end: End) -> datetime:
     """When the call ended; where the clock was set back meanwhile, its latency says it better."""
     if end.ended_at_ns >= start.started_at_ns:
@@ -84,10 +93,11 @@ def moment(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
-def _tags(text: str | None, *, unreadable: str | None) -> dict[str, Any]:
+def _tags(text: str | None, *, unreadable: str | None, response_id: str | None) -> dict[str, Any]:
     given = {} if text is None else read_json(text.encode("utf-8", "surrogatepass"))
     tags: dict[str, Any] = given if isinstance(given, dict) else {"tags": text}
-    return tags if unreadable is None else {**tags, UNREADABLE_TAG: unreadable}
+    ours = {UNREADABLE_TAG: unreadable, RESPONSE_ID_TAG: response_id}
+    return {**tags, **{name: value for name, value in ours.items() if value is not None}}
 
 
 def _attempts(given: Sequence[dict[str, Any]], *, usage: dict[str, Any] | None) -> tuple[Attempt, ...]:

@@ -11,19 +11,22 @@ from psycopg.rows import TupleRow
 
 from ingest.call import Call
 from ingest.landing.dead_letters import DeadLetter, bury
+from ingest.landing.feedback import land_feedback, opinion_record
 from ingest.landing.land import land_prepared, letter_of, retry_conflicts
 from ingest.landing.loads import count_load
 from ingest.landing.months import ensure_months
 from ingest.landing.prepare import prepare
 from ingest.landing.result import Reject
 from ingest.loading.checkpoints import write_checkpoint
+from ingest.loading.delivered import read_delivery
 from ingest.loading.landed import interrupted_trail, is_landed
 from ingest.loading.open_calls import Trail, find_open, forget, keep_open
 from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender
+from ingest.loading.twins import hold_twins
 from ingest.settings import Settings, landing_range
 from ingest.spool.reader import Batch, Entry, Segment
-from ingest.spool.records import PARENT_SPAN, Part, Record, Start, encode_record
+from ingest.spool.records import PARENT_SPAN, Delivery, Feedback, Part, Record, Start, encode_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Work:
     over: list[UUID] = field(default_factory=list)
     waiting: list[Start | Part] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
     already_there: int = 0
     parents: dict[str, str] = field(default_factory=dict[str, str])
     """Call id to the id of the client's own span."""
@@ -94,6 +98,12 @@ def _sort(
             continue
         if entry.error is not None:
             work.letters.append(_letter(spool, "lost_body", entry.error, place, entry.payload))
+        if isinstance(entry.record, Delivery):
+            _deliver(spool, work, entry.record, place=place)
+            continue
+        if isinstance(entry.record, Feedback):
+            work.feedback.append(entry.record)
+            continue
         trail = trails.setdefault(entry.record.call_id, Trail())
         trail.add(entry.record)
         if trail.end is not None:
@@ -105,6 +115,17 @@ def _sort(
         else:
             work.waiting += trail.records()
     return work
+
+
+def _deliver(spool: Spool, work: Work, delivery: Delivery, *, place: str) -> None:
+    """Enter finished calls that were handed in."""
+    earliest, latest = landing_range(spool.settings.start, now=datetime.now(UTC))
+    calls, letters = read_delivery(
+        delivery, origin=str(spool.directory), place=place, earliest=earliest, latest=latest
+    )
+    work.calls += calls
+    work.places += [place] * len(calls)
+    work.letters += letters
 
 
 def _finish(connection: Connection[TupleRow], spool: Spool, work: Work, trail: Trail, *, place: str) -> None:
@@ -151,20 +172,32 @@ def _commit(
     def transaction() -> LoaderResult:
         with connection.transaction():
             landing = land_prepared(connection, prepared, load_id=spool.load_id, letter=letter)
-            bury(connection, work.letters, load_id=spool.load_id)
+            hold_twins(connection, work.calls)
+            letters = [*work.letters, *_land_feedback(connection, spool, work)]
+            bury(connection, letters, load_id=spool.load_id)
             forget(connection, work.over)
             finish()
-            count_load(connection, spool.load_id, landing, refused=len(work.letters))
+            count_load(connection, spool.load_id, landing, refused=len(letters))
         return LoaderResult(
             landed=landing.landed,
             already_there=landing.already_there + work.already_there,
-            rejected=len(landing.rejected) + len(work.letters),
+            rejected=len(landing.rejected) + len(letters),
         )
 
     result = retry_conflicts(connection, transaction)
     if spool.spans is not None and result.landed:
         spool.spans.offer(work.calls, parents=work.parents)
     return result
+
+
+def _land_feedback(connection: Connection[TupleRow], spool: Spool, work: Work) -> list[DeadLetter]:
+    """Land what people said; letters for what contradicts an opinion of the same moment."""
+    result = land_feedback(connection, work.feedback)
+    detail = "this call has an opinion of this name and time that says something else"
+    return [
+        _letter(spool, "conflicting_feedback", detail, str(opinion.call_id), opinion_record(opinion))
+        for opinion in result.conflicting
+    ]
 
 
 def _stray(spool: Spool, record: Record, *, place: str) -> DeadLetter:
