@@ -9,8 +9,8 @@ from ingest.importers.odd_text import decode_odd
 from ingest.importers.plain_chat import read_plain_chat
 from ingest.importers.record import Record
 from ingest.providers.base import Exchange
+from ingest.providers.catalogue import reader_by_shape, reader_of
 from ingest.providers.lenient import read_object
-from ingest.providers.openai_chat import read_exchange
 
 _NOTHING_READ = Exchange()
 
@@ -71,7 +71,10 @@ def _is_silent(record: Record) -> bool:
 
 
 def _exchange(record: Record, request: bytes, response: bytes) -> Exchange:
-    return read_plain_chat(request, response) or read_exchange(
+    if (said := read_plain_chat(request, response)) is not None:
+        return said
+    read = reader_of(record.endpoint or "") or reader_by_shape(response)
+    return read(
         request=request,
         response=response,
         is_streamed=bool(record.is_streamed),
