@@ -1,17 +1,37 @@
-"""The provider attempts of one call, as END records them."""
+"""The attempts of one call: which targets were asked, until one answered, and what END records of them."""
 
+import asyncio
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
-from ingest.proxy.http import header
-from ingest.proxy.ports import Failure, Target
+from ingest.providers.base import Prepared, Provider, Reading
+from ingest.proxy.http import header, without_secrets
+from ingest.proxy.ports import Failure, Grant, Plan, Target
+from ingest.proxy.upstream import Upstream
 
-RETRIABLE = frozenset({408, 425, 429})
+RETRIABLE = frozenset({408, 429})
+BROKE_OFF = frozenset({"upstream_error", "upstream_timeout"})
 _LONGEST_WAIT = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request ready to go upstream: to the targets of `plan`, under `grant`.
+
+    `headers` are the client's own; a target with a secret of its own gets that instead of the client's key.
+    """
+
+    endpoint: str
+    headers: list[tuple[str, str]]
+    prepared: Prepared
+    plan: Plan
+    grant: Grant
 
 
 class Trail:
@@ -31,13 +51,92 @@ class Trail:
         )
 
     def end(self, *, status: int | None, error_type: str | None = None) -> None:
-        """The running attempt is over; called again, the later word counts."""
+        """The last attempt is over; said again at the end of its answer, what was known of it stays."""
         if self._made:
-            latency_ms = round((time.perf_counter() - self._began) * 1000, 3)
-            self._made[-1] |= {"status": status, "error_type": error_type, "latency_ms": latency_ms}
+            last = self._made[-1]
+            last["status"] = status if status is not None else last.get("status")
+            last["error_type"] = error_type or last.get("error_type")
+            last["latency_ms"] = round((time.perf_counter() - self._began) * 1000, 3)
 
     def records(self) -> tuple[dict[str, Any], ...]:
         return tuple(self._made)
+
+
+class Attempts:
+    """Asks one target after the other until one answers. `is_wanted` tells whether anybody still waits."""
+
+    def __init__(self, sending: Sending, *, provider: Provider, is_wanted: Callable[[], bool]) -> None:
+        self._sending = sending
+        self._provider = provider
+        self._is_wanted = is_wanted
+        self._ahead: bytes | None = None
+        self._is_answered = False
+        self.trail = Trail()
+        self.target = sending.plan.first()
+
+    async def answer(self, upstream: Upstream) -> aiohttp.ClientResponse:
+        """The answer of the first target that does, else of the last one tried.
+
+        Raises aiohttp.ClientError, OSError or TimeoutError where the last one gave none.
+        """
+        while True:
+            response: aiohttp.ClientResponse | None = None
+            try:
+                response = await self._ask(upstream, self.target)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                failure = failure_from(error)
+                if not self._goes_on(failure):
+                    raise
+            else:
+                if not may_pass(response.status):
+                    self._is_answered = True
+                    self._sending.plan.answered(self.target, status=response.status)
+                    return response
+                if not self._goes_on(failure_of(response)):
+                    return response
+                # Keeps the connection where the whole answer is here, and closes it where not.
+                response.release()
+
+    async def read(self, response: aiohttp.ClientResponse) -> bytes:
+        """The next bytes of the answer; none at its end."""
+        if self._ahead is None:
+            return await response.content.readany()
+        ahead, self._ahead = self._ahead, None
+        return ahead
+
+    def ended(self, reading: Reading | None, *, broke_off: str | None) -> None:
+        """The answer is over; `broke_off` says how it failed if it did."""
+        if self._is_answered:
+            failure = None if broke_off is None else Failure(status=None, error_type=broke_off)
+            self._sending.plan.ended(self.target, reading=reading, failure=failure)
+
+    def _goes_on(self, failure: Failure) -> bool:
+        """Whether there is another target to ask; it then is `target`."""
+        self.trail.end(status=failure.status, error_type=failure.error_type)
+        # Nobody waits for a second answer to a client that has gone, nor would anybody want to pay for it.
+        following = self._sending.plan.after(self.target, failure) if self._is_wanted() else None
+        self.target = following or self.target
+        return following is not None
+
+    async def _ask(self, upstream: Upstream, target: Target) -> aiohttp.ClientResponse:
+        """The target's answer, within its deadline. That bounds the wait for the first byte of the body, too,
+        which then stands in `_ahead`: a provider may send its head at once and nothing after it."""
+        prepared, headers = self._sending.prepared, self._sending.headers
+        if target.model is not None and target.model != prepared.requested_model:
+            prepared = self._provider.with_model(prepared, model=target.model)
+        if target.secret_header is not None:
+            headers = [*without_secrets(headers), target.secret_header]
+        url = target.base_url + prepared.path_below(forwards_key=target.secret_header is None)
+        self.trail.begin(target, model=prepared.requested_model)
+        async with asyncio.timeout(target.deadline_seconds):
+            response = await upstream.send("POST", url, headers=headers, body=prepared.body)
+            if target.deadline_seconds is not None and response.status < 400:
+                try:
+                    self._ahead = await response.content.readany()
+                except BaseException:
+                    response.close()
+                    raise
+        return response
 
 
 def may_pass(status: int) -> bool:

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 import re
+from collections.abc import Generator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import aiohttp
 
 from ingest.providers.base import Prepared, Provider, Reading, StreamFilter
-from ingest.proxy.attempts import Trail, failure_from, failure_kind, failure_of, may_pass
+from ingest.proxy.attempts import BROKE_OFF, Attempts, Sending, Trail, failure_kind
 from ingest.proxy.http import (
     CALL_ID,
     Message,
@@ -19,9 +20,8 @@ from ingest.proxy.http import (
     forwarded_response_headers,
     header,
     send_bytes,
-    without_secrets,
 )
-from ingest.proxy.ports import Grant, Plan, Pricer, Target
+from ingest.proxy.ports import Pricer, Target
 from ingest.proxy.recorder import Outcome, Recorder, kept_headers
 from ingest.proxy.upstream import Upstream
 from ingest.spool.writer import SpoolRefusedError
@@ -48,20 +48,6 @@ class Limits:
     plain_part_bytes: int = 4 << 20
     drain_seconds: float = 10.0
     drain_bytes: int = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """A request ready to go upstream: to the targets of `plan`, under `grant`.
-
-    `headers` are the client's own; a target with a secret of its own gets that instead of the client's key.
-    """
-
-    endpoint: str
-    headers: list[tuple[str, str]]
-    prepared: Prepared
-    plan: Plan
-    grant: Grant
 
 
 class Relay:
@@ -98,8 +84,7 @@ class Relay:
         self._kept_headers: dict[str, str] = {}
         self._spent: dict[str, str] | None = None
         self.outcome = Outcome(status="error")
-        self.trail = Trail()
-        self.target = sending.plan.first()
+        self._attempts = Attempts(sending, provider=provider, is_wanted=lambda: not self._is_gone)
         self.reading: Reading | None = None
         self.cost_usd: Decimal | None = None
 
@@ -122,6 +107,17 @@ class Relay:
             await self._fail(error)
         finally:
             watch.cancel()
+            self._sending.plan.abandoned()
+
+    @property
+    def target(self) -> Target:
+        """Where the last attempt went."""
+        return self._attempts.target
+
+    @property
+    def trail(self) -> Trail:
+        """All attempts."""
+        return self._attempts.trail
 
     @property
     def http_status(self) -> int:
@@ -130,7 +126,7 @@ class Relay:
 
     async def _exchange(self, upstream: Upstream) -> None:
         prepared = self._sending.prepared
-        response = await self._answer_of_a_target(upstream)
+        response = await self._attempts.answer(upstream)
         try:
             self._status = response.status
             self._kept_headers = kept_headers(response.raw_headers)
@@ -145,42 +141,6 @@ class Relay:
             raise
         response.release()
 
-    async def _answer_of_a_target(self, upstream: Upstream) -> aiohttp.ClientResponse:
-        """The answer of the first target that does, else of the last one tried."""
-        plan = self._sending.plan
-        while True:
-            target = self.target
-            try:
-                response = await self._ask(upstream, target)
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                failure = failure_from(error)
-                self.trail.end(status=None, error_type=failure.error_type)
-                following = None if self._is_gone else plan.after(target, failure)
-                if following is None:
-                    raise
-            else:
-                if not may_pass(response.status) or self._is_gone:
-                    plan.answered(target, status=response.status)
-                    return response
-                failure = failure_of(response)
-                self.trail.end(status=response.status, error_type=failure.error_type)
-                following = plan.after(target, failure)
-                if following is None:
-                    return response
-                response.close()
-            self.target = following
-
-    async def _ask(self, upstream: Upstream, target: Target) -> aiohttp.ClientResponse:
-        prepared, headers = self._sending.prepared, self._sending.headers
-        if target.model is not None and target.model != prepared.requested_model:
-            prepared = self._provider.with_model(prepared, model=target.model)
-        if target.secret_header is not None:
-            headers = [*without_secrets(headers), target.secret_header]
-        self.trail.begin(target, model=prepared.requested_model)
-        async with asyncio.timeout(target.deadline_seconds):
-            path = prepared.path_below(forwards_key=target.secret_header is None)
-            return await upstream.send("POST", target.base_url + path, headers=headers, body=prepared.body)
-
     async def _send_head(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> None:
         headers = forwarded_response_headers(response.raw_headers, keeps_length=not is_stream)
         if ours := {name for name, _ in self._sending.grant.headers}:
@@ -192,7 +152,7 @@ class Relay:
     async def _plain(self, response: aiohttp.ClientResponse) -> None:
         held = b""
         drained = 0
-        while chunk := await response.content.readany():
+        while chunk := await self._attempts.read(response):
             self._recorder.add(chunk)
             if self._is_gone and (drained := drained + len(chunk)) > self._limits.drain_bytes:
                 break
@@ -207,7 +167,7 @@ class Relay:
         tail, held = b"\n", b""
         drained = 0
         is_last = False
-        while chunk := await response.content.readany():
+        while chunk := await self._attempts.read(response):
             self._recorder.add(chunk)
             if self._is_gone and (drained := drained + len(chunk)) > self._limits.drain_bytes:
                 break
@@ -237,23 +197,12 @@ class Relay:
     def _settled(
         self, status: str, *, error_type: str | None = None, error_message: str | None = None
     ) -> Outcome:
-        """The outcome with what the call used; the limits are told once."""
-        if error_type is not None or self._status is not None:
-            self.trail.end(status=self._status if self._has_started else None, error_type=error_type)
-        if self._has_started and self._recorder.tail:
-            self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
-            self.cost_usd = self._pricer.cost(
-                self.reading,
-                target=self.target,
-                endpoint=self._sending.endpoint,
-                at_ns=self._recorder.started_at_ns,
-            )
+        """The outcome with what the call used; limits and targets are told once."""
+        answered = self._status if self._has_started else None
+        gone = "client_gone" if self._is_gone and answered is None else None
+        self.trail.end(status=answered, error_type=error_type or gone)
         if self._spent is None:
-            was_refused = self._status is None or self._status >= 400
-            is_failure = status == "error" and was_refused and error_type != "proxy_stopped"
-            self._spent = self._sending.grant.settle(
-                self.reading, cost_usd=self.cost_usd, is_failure=is_failure
-            )
+            self._spent = self._settle(status, error_type=error_type)
         return Outcome(
             status=status,
             http_status=self._status,
@@ -263,6 +212,33 @@ class Relay:
             attempts=self.trail.records(),
             spent=self._spent,
             cost_usd=None if self.cost_usd is None else str(self.cost_usd),
+        )
+
+    def _settle(self, status: str, *, error_type: str | None) -> dict[str, str]:
+        """Tell the target and the limits what the answer used; what was spent by account.
+
+        Nothing in here may keep END from being written: without it the call would stay open.
+        """
+        was_refused = self._status is None or self._status >= 400
+        is_failure = status == "error" and was_refused and error_type != "proxy_stopped"
+        with _logged("the usage of an answer could not be read"):
+            self._read_usage()
+        with _logged("a target could not be told how its answer ended"):
+            broke_off = error_type if error_type in BROKE_OFF and not self._is_gone else None
+            self._attempts.ended(self.reading, broke_off=broke_off)
+        with _logged("the limits could not be told what a call used"):
+            return self._sending.grant.settle(self.reading, cost_usd=self.cost_usd, is_failure=is_failure)
+        return {}
+
+    def _read_usage(self) -> None:
+        if not self._has_started or not self._recorder.tail:
+            return
+        self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
+        self.cost_usd = self._pricer.cost(
+            self.reading,
+            target=self.target,
+            endpoint=self._sending.endpoint,
+            at_ns=self._recorder.started_at_ns,
         )
 
     async def _fail(self, error: BaseException) -> None:
@@ -316,6 +292,7 @@ class Relay:
     def _client_left(self, done: "asyncio.Future[Message]", *, clock: asyncio.Timeout) -> None:
         if done.cancelled():
             return
+        done.exception()  # looked at, so that asyncio does not complain: a channel that broke is closed, too
         self._is_gone = not self._recorder.is_ended
         # From here on the answer is only read to know its text and usage; both have a price. The clock
         # cannot be set any more where the call is over, too.
@@ -331,6 +308,15 @@ def _is_stream(response: aiohttp.ClientResponse, *, is_asked_for: bool) -> bool:
     """Whatever answers a request for a stream, too: the type may be wrong, and Gemini streams JSON arrays."""
     kind = header(response.raw_headers, b"content-type").lower()
     return kind.startswith(b"text/event-stream") or (is_asked_for and response.status < 300)
+
+
+@contextlib.contextmanager
+def _logged(message: str) -> Generator[None]:
+    """Whatever fails inside is logged and goes no further."""
+    try:
+        yield
+    except Exception:
+        logger.exception(message)
 
 
 def call_id_header(value: object) -> tuple[bytes, bytes]:
