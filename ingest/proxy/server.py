@@ -10,6 +10,7 @@ from ingest.access.doors import DoorsError, check_doors
 from ingest.access.follower import Follower
 from ingest.access.wiring import Access, build_access
 from ingest.limits.metering import LimitsError
+from ingest.intake.pages import intake_pages
 from ingest.providers.openai import openai_provider
 from ingest.proxy.app import build_app
 from ingest.proxy.gate import Gate
@@ -93,6 +94,7 @@ async def serve_proxy(
             ports=access.ports,
             limits=limits,
             gate=gate,
+            pages=intake_pages(spool, privacy=access.ports.privacy, start=settings.start),
             background=(access.metering,),
         )
         server = WebServer(app, serving=serving, gate=gate)
