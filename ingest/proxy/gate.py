@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ingest.proxy.ports import Refusal
+from ingest.proxy.protocol import Refused
 
 _TICK = 0.1
 _RETRY = ((b"retry-after", b"1"),)
@@ -44,7 +45,10 @@ class Holding:
 
 @dataclass(slots=True)
 class Gate:
-    """Counts what is inside. A call it refuses is counted in `refused` by its bounded reason, and no row."""
+    """Counts what is inside. A call it refuses is counted in `refused` by its bounded reason, and no row.
+
+    `wire` counts what never came as far as a call.
+    """
 
     capacity: Capacity = field(default_factory=Capacity)
     is_draining: bool = False
@@ -52,6 +56,7 @@ class Gate:
     held_bytes: int = 0
     lag_seconds: float = 0.0
     refused: Counter[str] = field(default_factory=Counter[str])
+    wire: Refused = field(default_factory=Refused)
     _due: float = 0.0
     _timer: asyncio.TimerHandle | None = None
 

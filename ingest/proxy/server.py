@@ -3,15 +3,16 @@
 import asyncio
 import dataclasses
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingest.access.doors import DoorsError, check_doors
 from ingest.access.follower import Follower
 from ingest.access.wiring import Access, build_access
-from ingest.limits.metering import LimitsError
 from ingest.intake.pages import intake_pages
-from ingest.providers.openai import openai_provider
+from ingest.limits.metering import LimitsError
+from ingest.providers.base import Provider
+from ingest.providers.catalogue import base_urls, build_providers
 from ingest.proxy.app import build_app
 from ingest.proxy.gate import Gate
 from ingest.proxy.listening import announced, listen, url_of
@@ -66,6 +67,7 @@ async def serve_proxy(
     on_ready: Callable[[str], None] = print,
     spool: Spool | None = None,
     upstream: Upstream | None = None,
+    providers: Sequence[Provider] | None = None,
     limits: Limits | None = None,
     serving: Serving | None = None,
     gate: Gate | None = None,
@@ -73,6 +75,7 @@ async def serve_proxy(
 ) -> None:
     """The same on the running event loop, always in one process; cancel it or send a signal to stop it.
 
+    `providers` are those at `upstream_base_url` (OpenAI's) and where the environment has them.
     A `worker` (1, 2, …) has a spool of its own, shares the port with the others and announces nothing.
     """
     try:
@@ -90,7 +93,7 @@ async def serve_proxy(
         app = build_app(
             upstream=upstream or Upstream(),
             spool=spool,
-            providers=(openai_provider(upstream_base_url),),
+            providers=providers or build_providers(base_urls(openai=upstream_base_url)),
             ports=access.ports,
             limits=limits,
             gate=gate,

@@ -27,8 +27,8 @@ class WebServer(uvicorn.Server):
     so that a load balancer can read it off `/readyz` before connections are refused.
     """
 
-    def __init__(self, app: object, *, serving: Serving, gate: Gate, refused: Refused | None = None) -> None:
-        super().__init__(config_of(app, serving=serving, refused=refused or Refused()))
+    def __init__(self, app: object, *, serving: Serving, gate: Gate) -> None:
+        super().__init__(config_of(app, serving=serving, refused=gate.wire))
         self.on_started: Callable[[], None] = lambda: None
         self._gate = gate
         self._delay = serving.drain_delay_seconds

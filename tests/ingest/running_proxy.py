@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from ingest.proxy.gate import Capacity, Gate
 from ingest.proxy.relay import Limits
 from ingest.proxy.server import serve_proxy
 from ingest.proxy.serving import Serving
@@ -33,12 +34,13 @@ class Call:
 
 @dataclass
 class Proxy:
-    """A running proxy. `spool` is the directory, `writer` the object that fills it."""
+    """A running proxy. `spool` is the directory, `writer` the object that fills it, `gate` what it counts."""
 
     url: str
     home: Path
     spool: Path
     writer: Spool
+    gate: Gate
 
     def calls(self) -> dict[UUID, Call]:
         return calls_in(self.spool)
@@ -59,6 +61,7 @@ async def running_proxy(
 ) -> AsyncIterator[Proxy]:
     settings = Settings(home=home)
     writer = Spool(settings.spool)
+    gate = Gate(serving.capacity if serving else Capacity())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.ensure_future(
         serve_proxy(
@@ -69,13 +72,14 @@ async def running_proxy(
             upstream=Upstream(read_seconds=read_seconds, connect_seconds=1.0),
             limits=limits,
             serving=serving,
+            gate=gate,
         )
     )
     await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     try:
-        yield Proxy(url=ready.result(), home=home, spool=settings.spool, writer=writer)
+        yield Proxy(url=ready.result(), home=home, spool=settings.spool, writer=writer, gate=gate)
     finally:
         serving.cancel()
         await asyncio.wait((serving,))
