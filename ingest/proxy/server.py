@@ -10,16 +10,18 @@ from ingest.access.doors import DoorsError, check_doors
 from ingest.access.follower import Follower
 from ingest.access.wiring import Access, build_access
 from ingest.intake.pages import intake_pages
-from ingest.limits.metering import LimitsError
+from ingest.limits.metering import LimitsError, check_shared_limits
 from ingest.providers.base import Provider
 from ingest.providers.catalogue import base_urls, build_providers
 from ingest.proxy.app import build_app
 from ingest.proxy.gate import Gate
+from ingest.proxy.job import Job
 from ingest.proxy.listening import announced, listen, url_of
 from ingest.proxy.relay import Limits
 from ingest.proxy.serving import ProxyError, Serving, connections_that_fit
 from ingest.proxy.upstream import Upstream
 from ingest.proxy.web_server import WebServer, serve_until_stopped
+from ingest.proxy.workers import run_workers
 from ingest.settings import Settings
 from ingest.spool.folders import spool_folder
 from ingest.spool.writer import Spool
@@ -44,6 +46,11 @@ def run_proxy(
     """
     serving = serving or Serving()
     serving.check()
+    if serving.workers > 1:
+        _check_shared_limits(settings, workers=serving.workers)
+        job = Job(1, host, port, settings, upstream_base_url, serving, limits)
+        run_workers(job, announcement=announcement(settings), on_ready=on_ready)
+        return
     with runner() as running:
         running.run(
             serve_proxy(
@@ -127,6 +134,13 @@ def runner() -> "asyncio.Runner":
 def _that_fits(serving: Serving) -> Serving:
     fitting = connections_that_fit(serving.patience.connections)
     return dataclasses.replace(serving, patience=dataclasses.replace(serving.patience, connections=fitting))
+
+
+def _check_shared_limits(settings: Settings, *, workers: int) -> None:
+    try:
+        check_shared_limits(workers, Follower(settings).snapshot, settings)
+    except LimitsError as error:
+        raise ProxyError(str(error)) from error
 
 
 def _open_access(settings: Settings, *, follower: Follower, spool: Spool) -> Access:
