@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.commands import data, jobs, prices, services
+from orchestration.commands import data, jobs, keys, limits, models, prices, services
 from orchestration.commands.errors import UserError, one_line
 
 app = typer.Typer(
@@ -32,6 +32,10 @@ app.command("db-url")(data.db_url)
 app.command("status")(data.status)
 app.command("doctor")(data.doctor)
 app.add_typer(prices.app, name="prices")
+app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
+app.add_typer(limits.limits, name="limits")
+app.add_typer(limits.budgets, name="budgets")
 
 
 def main() -> None:

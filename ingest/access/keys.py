@@ -103,7 +103,9 @@ def first_of_line(rows: Iterable[KeyRow]) -> dict[str, str]:
 
 
 def _ends_at_ns(row: KeyRow) -> int | None:
-    ends = (row.expires_at, row.revoked_at, row.overlap_until)
+    if row.revoked_at is not None:
+        return 0  # whatever the two clocks say
+    ends = (row.expires_at, row.overlap_until)
     return min((_unix_ns(at) for at in ends if at is not None), default=None)
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from rich.console import Console
@@ -29,6 +29,17 @@ def print_query(query: str, *, settings: Settings, url: DatabaseUrl, form: str) 
             names, rows = _read(connection, query)
     except psycopg.Error as error:
         raise UserError(error.diag.message_primary or str(error)) from error
+    print_rows(names, rows, form=form)
+
+
+def print_statement(connection: psycopg.Connection, statement: LiteralString, *, form: str) -> None:
+    """Print what a statement of ours gives."""
+    cursor = connection.execute(statement)
+    print_rows([column.name for column in cursor.description or ()], cursor.fetchall(), form=form)
+
+
+def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], *, form: str) -> None:
+    """Print rows as a table, CSV or JSON."""
     {"table": _table, "csv": _csv, "json": _json}[form](names, rows)
 
 
