@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
+from ingest.providers.catalogue import BaseUrls, build_providers
 from ingest.proxy.gate import Capacity, Gate
 from ingest.proxy.relay import Limits
 from ingest.proxy.server import serve_proxy
@@ -58,15 +59,16 @@ async def running_proxy(
     limits: Limits | None = None,
     read_seconds: float = 600.0,
     serving: Serving | None = None,
+    settings: Settings | None = None,
 ) -> AsyncIterator[Proxy]:
-    settings = Settings(home=home)
+    settings = settings or Settings(home=home)
     writer = Spool(settings.spool)
     gate = Gate(serving.capacity if serving else Capacity())
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.ensure_future(
         serve_proxy(
             settings=settings,
-            upstream_base_url=upstream_url,
+            providers=build_providers(BaseUrls.everywhere(upstream_url)),
             on_ready=ready.set_result,
             spool=writer,
             upstream=Upstream(read_seconds=read_seconds, connect_seconds=1.0),
