@@ -17,9 +17,11 @@ from ingest.database.url import DatabaseUrl
 from ingest.landing.loads import close_load, open_load
 from ingest.loading.batch import Spool
 from ingest.loading.drain import drain
+from ingest.loading.folders import load_as_they_come
 from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender, TelemetryError, otlp_sender
 from ingest.settings import Settings
+from ingest.spool.folders import spool_folders
 from ingest.spool.reader import list_segments, read_spool_id
 from ingest.uuid7 import uuid7
 
@@ -47,24 +49,32 @@ def run_loader(
 ) -> LoaderResult:
     """Load the spool of `settings` until `stop` is set, or (`once`) until what it holds now has landed.
 
-    `replay` reads every segment on disk again; what is there already stays as it is. `adopt` drains the
-    spool in another folder, once, and deletes nothing there. While Postgres is down the spool grows and
-    this tries again, up to every 5 s; `once` gives up after five attempts. Raises LoaderError then, and
-    when another loader has held the spool for 30 s.
+    The spools of all workers are loaded, each over a connection of its own. `replay` reads every segment on
+    disk again; what is there already stays as it is. `adopt` drains the spool in another folder, once, and
+    deletes nothing there. While Postgres is down the spool grows and this tries again, up to every 5 s;
+    `once` gives up after five attempts. Raises LoaderError then, when another loader has held the spool for
+    30 s, and when there is nothing to adopt.
     """
     try:
         spans = otlp_sender(os.environ)
     except TelemetryError as error:
         raise LoaderError(str(error)) from error
-    loader = _Loader(
-        settings, url, directory=adopt or settings.spool, stop=stop or threading.Event(), spans=spans
-    )
-    try:
+    root, stop = adopt or settings.spool, stop or threading.Event()
+    if adopt is not None and not spool_folders(adopt):
+        raise LoaderError(f"there is no spool in {adopt}")
+
+    def load(folder: Path) -> LoaderResult:
+        loader = _Loader(settings, url, directory=folder, stop=stop, spans=spans)
         loader.run(once=once or adopt is not None, replay=replay, keep=adopt is not None)
+        return loader.result
+
+    try:
+        if once or adopt is not None:
+            return sum(map(load, spool_folders(root) or (root,)), LoaderResult())
+        return load_as_they_come(root, load=load, stop=stop)
     finally:
         if spans is not None:
             spans.close()
-    return loader.result
 
 
 def pause_after(failures: int) -> float:

@@ -12,6 +12,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.settings import Settings
+from ingest.spool.folders import spool_folders
 from ingest.spool.reader import read_spool_id
 from orchestration.windows import DAY, day_window, merge
 
@@ -84,7 +85,7 @@ def describe(spool: LateSpool, *, settings: Settings, now: datetime) -> str:
 def _advice(spool: LateSpool, *, settings: Settings, now: datetime) -> str:
     if now - spool.seen_at < SEEN_RECENTLY:
         return "its loader is behind, or a call is still open"
-    if _is_in(settings.spool, spool):
+    if any(_is_in(folder, spool) for folder in spool_folders(settings.spool)):
         return "run `lqo up`, or `lqo loader --once`"
     adopt = f"`lqo loader --adopt {shlex.quote(spool.path)}`"
     if _is_in(Path(spool.path), spool):

@@ -9,7 +9,9 @@ from pathlib import Path
 SCRIPT = """
 import resource, sys
 from pathlib import Path
+from ingest.proxy.protocol import Patience
 from ingest.proxy.server import run_proxy
+from ingest.proxy.serving import Serving
 from ingest.settings import Settings
 
 def limit_files(size):
@@ -17,20 +19,25 @@ def limit_files(size):
 
 {before}
 run_proxy(settings=Settings(home=Path(sys.argv[1])), upstream_base_url=sys.argv[2],
-          on_ready=lambda url: print(url, flush=True))
+          on_ready=lambda url: print(url, flush=True), serving={serving})
 heavy = {{"dagster", "dbt", "pandas", "polars", "psycopg", "litestar"}} & set(sys.modules)
 print("imported", sorted(heavy))
 """
 
 
 class killable_proxy:  # noqa: N801
-    """A proxy in a process of its own: (url, process); killed at the end if it still runs."""
+    """A proxy in a process of its own: (url, process); killed at the end if it still runs.
 
-    def __init__(self, home: Path, upstream_url: str, *, before: str = "") -> None:
+    `before` is code that runs first, `serving` the expression of how it serves.
+    """
+
+    def __init__(
+        self, home: Path, upstream_url: str, *, before: str = "", serving: str = "Serving()"
+    ) -> None:
         self._arguments = [
             sys.executable,
             "-c",
-            textwrap.dedent(SCRIPT.format(before=before)),
+            textwrap.dedent(SCRIPT.format(before=before, serving=serving)),
             str(home),
             upstream_url,
         ]
