@@ -28,7 +28,7 @@ class ModelRouter:
         self._clock = clock
         self._budget = RetryBudget()
         self._aliases: dict[str, _Alias] = {}
-        self._straight: dict[str, TargetState] = {}
+        self._straight: dict[tuple[str, str], TargetState] = {}
 
     def rows_of(self, snapshot: Snapshot) -> tuple[ModelRow, ...]:
         """The rows of a snapshot, once the secrets behind them are read."""
@@ -101,7 +101,8 @@ class ModelRouter:
 
     def _straight_to(self, provider: Provider) -> TargetState:
         """The provider itself, for models that nobody configured."""
-        found = self._straight.get(provider.name)
+        key = (provider.name, provider.base_url)
+        found = self._straight.get(key)
         if found is None:
             row = ModelRow(
                 alias=provider.name,
@@ -111,7 +112,7 @@ class ModelRouter:
                 model="",
                 base_url=provider.base_url,
             )
-            found = self._straight[provider.name] = TargetState(row)
+            found = self._straight[key] = TargetState(row)
         return found
 
     def _obstacle(self, state: TargetState, *, caller: Caller) -> str | None:
@@ -121,7 +122,7 @@ class ModelRouter:
         if (reason := state.unavailable) is not None:
             return reason
         if reference is not None and not caller.is_trusted:
-            return "its key is ours, which serves only callers with a key of this proxy"
+            return "its key is ours and serves only callers with a key of this proxy (LQO_AUTH=keys)"
         return None
 
     def _unavailable(self, name: str, alias: _Alias, *, caller: Caller) -> Refusal:

@@ -135,7 +135,7 @@ def test_our_secret_serves_no_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
     stranger = Caller(forwards_key=True, address="192.0.2.7")
     refused = asked(tested, caller=stranger)
     assert isinstance(refused, Refusal)
-    assert "serves only callers with a key of this proxy" in refused.message
+    assert "serves only callers with a key of this proxy (LQO_AUTH=keys)" in refused.message
     assert plan(tested, caller=LOCAL).first().secret_header == ("authorization", "Bearer sk-ours")
 
 
