@@ -293,6 +293,8 @@ class _Proxy:
             call_header=mark,
         )
         await relay.run(self._upstream)
+        if relay.outcome.status == "error":
+            _log_failure(relay, endpoint=route.endpoint, call_id=mark[1])
         ended = Ended(
             endpoint=route.endpoint,
             provider=relay.target.provider,
@@ -383,9 +385,7 @@ class _Proxy:
         finally:
             self._metrics.answered("models", status=status, seconds=time.perf_counter() - began)
 
-    async def _listed(
-        self, scope: Scope, send: Send, *, provider: Provider, caller: Caller | Refusal
-    ) -> int:
+    async def _listed(self, scope: Scope, send: Send, *, provider: Provider, caller: Caller | Refusal) -> int:
         """The models that a key of ours may use; a key of ours never goes to a provider."""
         if isinstance(caller, Refusal):
             self._metrics.refused(caller.kind)
@@ -465,6 +465,19 @@ def _outcome_of(refusal: Refusal) -> Outcome:
     return Outcome(
         status="error", http_status=refusal.status, error_type=refusal.kind, error_message=refusal.message
     )
+
+
+def _log_failure(relay: Relay, *, endpoint: str, call_id: bytes) -> None:
+    """The facts of a failed call; its message may repeat the prompt and stands in the row alone."""
+    facts = {
+        "call_id": call_id.decode(),
+        "endpoint": endpoint,
+        "target": relay.target.name,
+        "status": relay.http_status,
+        "error_type": relay.outcome.error_type,
+        "attempts": len(relay.trail),
+    }
+    logger.info("a call failed", extra=facts)
 
 
 async def _refused(

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ingest.logs import LogSettingsError, set_up_logs
 from ingest.settings import Settings
 from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_database, settings_or_exit
@@ -65,6 +66,7 @@ def proxy(
     from ingest.proxy.server import ProxyError, run_proxy
     from ingest.spool.owner import SpoolBusyError
 
+    _logs(in_background=True)
     try:
         run_proxy(host=host, port=port, settings=settings_or_exit(), upstream_base_url=upstream)
     except (ProxyError, SpoolBusyError) as error:
@@ -82,6 +84,7 @@ def loader(
     if adopt is not None and not adopt.is_dir():
         raise UserError(f"there is no folder {adopt}", code=2)
     settings = settings_or_exit()
+    _logs()
     stop = threading.Event()
     _stop_on_signal(stop)
     with open_database(settings) as url:
@@ -141,6 +144,13 @@ def _parts(
             env=dagster_env,
         ),
     ]
+
+
+def _logs(*, in_background: bool = False) -> None:
+    try:
+        set_up_logs(os.environ, in_background=in_background)
+    except LogSettingsError as error:
+        raise UserError(str(error), code=2) from error
 
 
 def _free_port(host: str, wanted: int) -> int:
