@@ -91,10 +91,23 @@ class _Writer:
             yield _ENCODED
             return
         yield "["
-        for number, item in enumerate(items):
+        for number, item in enumerate(self._joined(items)):
             yield "," if number else ""
             yield from self.written(item)
         yield "]"
+
+    def _joined(self, items: list[Any]) -> list[Any]:
+        """The items, where their texts are cut through a number (citations cut anywhere) told as one text."""
+        texts = [text for item in items if (text := _text_of(item)) is not None]
+        if len(texts) < 2 or not any(
+            sign in "0123456789@" for text in texts for sign in (text[:1], text[-1:])
+        ):
+            return items
+        whole = self._masker.mask("".join(texts), clock=self._clock)
+        if whole == "".join(self._masker.mask(text, clock=self._clock) for text in texts):
+            return items
+        following = iter([whole, *[""] * (len(texts) - 1)])
+        return [item if _text_of(item) is None else _with_text(item, next(following)) for item in items]
 
     def _number(self, number: _Number) -> str:
         if len(number) < _SHORTEST_NUMBER:
@@ -108,6 +121,18 @@ class _Writer:
         if text[:1] in ("{", "[") and (inner := _read(text)) is not None:
             return _quoted("".join(self.written(inner[0])))
         return _quoted(self._masker.mask(text, clock=self._clock))
+
+
+def _text_of(item: Any) -> str | None:
+    """The text of a part of a message."""
+    if not isinstance(item, _Members):
+        return None
+    text = next((value for name, value in item if name == "text"), None)
+    return text if isinstance(text, str) and not isinstance(text, _Number) else None
+
+
+def _with_text(item: _Members, text: str) -> _Members:
+    return _Members((name, text if name == "text" else value) for name, value in item)
 
 
 def _quoted(text: str) -> str:

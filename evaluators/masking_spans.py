@@ -147,6 +147,10 @@ class _Row:
     def written(self, count: int) -> str:
         return self.flat[self.begin : self.ends[count]]
 
+    def count_at(self, end: int) -> int:
+        """How many digits end here; 0 where none may."""
+        return next((count for count, place in self.ends.items() if place == end), 0)
+
     def is_in_an_id(self, count: int) -> bool:
         """A bare row of digits that goes on in letters, as in a UUID."""
         behind = self.flat[self.ends[count] : self.ends[count] + 1]
@@ -244,26 +248,26 @@ _NORTH_AMERICAN = re.compile(
     r"(?:\(?(?:\+|00)?1[ ()./_-]{1,3})?\(?[2-9][0-9]{2}[ ()./_-]{1,3}[2-9][0-9]{2}[ ()./_-]{1,3}[0-9]{4}"
 )
 _THREE_THREE_FOUR = re.compile(r"[0-9]{3}[ ()./_-]{1,3}[0-9]{3}[ ()./_-]{1,3}[0-9]{4}")
-_EXACT = (_KOREAN, _FRENCH, _NORTH_AMERICAN, _THREE_THREE_FOUR)
+_TRUNK_FORMS = (_KOREAN, _FRENCH, _NORTH_AMERICAN)
+_OTHER_FORMS = (_NORTH_AMERICAN, _THREE_THREE_FOUR)
 
 
 def _phone_length(row: _Row) -> int:
-    known_lengths = [n for n in row.ends if 8 <= n <= 14]
-    known = next((n for n in known_lengths if any(form.fullmatch(row.written(n)) for form in _EXACT)), 0)
     signs = row.flat[row.begin : row.begin + 3]
-    if known:
-        return known
+    has_trunk = row.digits[0] == "0" or "+" in signs[:2]
+    for form in _TRUNK_FORMS if has_trunk else _OTHER_FORMS:
+        if (found := form.match(row.flat, row.begin)) and (count := row.count_at(found.end())):
+            return count
     if "+" in signs[:2] or signs.startswith("00"):
         lengths, is_one = range(15, 7, -1), _is_on_one_line
     elif row.is_called_phone:
         lengths, is_one = range(15, 6, -1), _is_on_one_line
-    elif row.digits[0] == "0":
+    elif has_trunk:
         lengths, is_one = range(12, 6, -1), _is_national
     else:
         return 0
-    return next(
-        (n for n in lengths if n in row.ends and is_one(row.written(n)) and not row.is_in_an_id(n)), 0
-    )
+    fitting = [n for n in lengths if n in row.ends and not row.is_in_an_id(n)]
+    return next((n for n in fitting if is_one(row.written(n))), 0)
 
 
 def _is_on_one_line(written: str) -> bool:

@@ -87,6 +87,14 @@ def test_what_no_mask_can_read_is_not_kept(unseen: dict[str, Any]) -> None:
     assert len(json.dumps(out)) < 80
 
 
+def test_a_number_cut_into_parts_is_masked_whole() -> None:
+    parts = [{"type": "text", "text": "010-12"}, {"type": "image"}, {"type": "text", "text": "34-5678 ok"}]
+    texts = [part.get("text") for part in masked({"content": parts})["content"]]
+    assert texts == ["[phone] ok", None, ""]
+    apart = [{"text": "1"}, {"text": "2"}]
+    assert masked(apart) == apart
+
+
 def test_logprobs_of_a_request_are_a_switch_and_stay() -> None:
     assert masked({"logprobs": True, "top_logprobs": 5}) == {"logprobs": True, "top_logprobs": 5}
 
