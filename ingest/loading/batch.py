@@ -17,6 +17,7 @@ from ingest.landing.loads import count_load
 from ingest.landing.months import ensure_months
 from ingest.landing.prepare import prepare
 from ingest.landing.result import Reject
+from ingest.loading.carried import Carried
 from ingest.loading.checkpoints import write_checkpoint
 from ingest.loading.delivered import read_delivery
 from ingest.loading.landed import interrupted_trail, is_landed
@@ -26,7 +27,7 @@ from ingest.loading.spans import SpanSender
 from ingest.loading.twins import hold_twins
 from ingest.settings import Settings, landing_range
 from ingest.spool.reader import Batch, Entry, Segment
-from ingest.spool.records import PARENT_SPAN, Delivery, Feedback, Part, Record, Start, encode_record
+from ingest.spool.records import PARENT_SPAN, Delivery, End, Feedback, Part, Record, Start, encode_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,26 @@ class Work:
 
 
 def load_batch(
-    connection: Connection[TupleRow], spool: Spool, batch: Batch, *, after_seq: int, is_finished: bool
+    connection: Connection[TupleRow],
+    spool: Spool,
+    batch: Batch,
+    *,
+    carried: Carried,
+    after_seq: int,
+    is_finished: bool,
 ) -> LoaderResult:
-    """Land the calls that end in `batch`, keep what waits for its END, and move the checkpoint."""
+    """Land the calls that end in `batch` and move the checkpoint.
+
+    Calls that are still open are carried on to the next batch of the segment, and the checkpoint stays
+    before them; at the segment's end for now, or when they are many, they are kept in the warehouse.
+    """
     segment = batch.segment
-    work = _sort(connection, spool, batch.entries, segment=segment)
+    work = _sort(connection, spool, batch.entries, segment=segment, carried=carried)
     if segment.fault is not None:
         work.letters.append(_fault_letter(spool, segment))
-    reached = batch.entries[-1].seq if batch.entries else after_seq
+    if batch.is_end or not batch.entries or carried.is_full:
+        work.waiting += carried.release()
+    reached = carried.checkpoint(batch.entries[-1].seq if batch.entries else after_seq)
 
     def finish() -> None:
         keep_open(connection, work.waiting, spool_id=spool.spool_id, owner=segment.owner or "")
@@ -88,33 +101,40 @@ def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UU
 
 
 def _sort(
-    connection: Connection[TupleRow], spool: Spool, entries: Iterable[Entry], *, segment: Segment
+    connection: Connection[TupleRow],
+    spool: Spool,
+    entries: Iterable[Entry],
+    *,
+    segment: Segment,
+    carried: Carried,
 ) -> Work:
-    work, trails, ends = Work(), dict[UUID, Trail](), dict[UUID, str]()
+    work, ended = Work(), dict[bytes, tuple[Trail, int]]()
     for entry in entries:
-        place = f"{segment.path.name} seq {entry.seq}"
-        if entry.record is None:
-            work.letters.append(_letter(spool, "unreadable_record", entry.error or "", place, entry.payload))
-            continue
-        if entry.error is not None:
-            work.letters.append(_letter(spool, "lost_body", entry.error, place, entry.payload))
-        if isinstance(entry.record, Delivery):
-            _deliver(spool, work, entry.record, place=place)
-            continue
-        if isinstance(entry.record, Feedback):
-            work.feedback.append(entry.record)
-            continue
-        trail = trails.setdefault(entry.record.call_id, Trail())
-        trail.add(entry.record)
+        record = entry.record
+        if record is None or entry.error is not None:
+            reason = "unreadable_record" if record is None else "lost_body"
+            place = _place(segment, entry.seq)
+            work.letters.append(_letter(spool, reason, entry.error or "", place, entry.payload))
+        if isinstance(record, End):
+            trail, _ = ended.setdefault(entry.call_id, (carried.take(entry.call_id), entry.seq))
+            trail.end = record
+        elif isinstance(record, Start | Part):
+            carried.add(entry.call_id, record, seq=entry.seq)
+        elif isinstance(record, Delivery):
+            _deliver(spool, work, record, place=_place(segment, entry.seq))
+        elif record is not None:
+            work.feedback.append(record)
+    lost = [trail.end.call_id for trail, _ in ended.values() if trail.end and trail.start is None]
+    known = find_open(connection, lost)
+    for trail, seq in ended.values():
         if trail.end is not None:
-            ends.setdefault(entry.record.call_id, place)
-    known = find_open(connection, (call_id for call_id in ends if trails[call_id].start is None))
-    for call_id, trail in trails.items():
-        if call_id in ends:
-            _finish(connection, spool, work, _joined(known.get(call_id), trail), place=ends[call_id])
-        else:
-            work.waiting += trail.records()
+            earlier = known.get(trail.end.call_id) if trail.start is None else None
+            _finish(connection, spool, work, _joined(earlier, trail), place=_place(segment, seq))
     return work
+
+
+def _place(segment: Segment, seq: int) -> str:
+    return f"{segment.path.name} seq {seq}"
 
 
 def _deliver(spool: Spool, work: Work, delivery: Delivery, *, place: str) -> None:

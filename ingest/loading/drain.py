@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from ingest.loading.batch import Spool, land_gone, load_batch
+from ingest.loading.carried import Carried
 from ingest.loading.checkpoints import Checkpoint, read_checkpoints, see_spool
 from ingest.loading.open_calls import find_gone
 from ingest.loading.result import LoaderResult
@@ -80,6 +81,7 @@ def _load_segment(
 ) -> tuple[LoaderResult, bool]:
     """Load a segment to its end; False if it was stopped on the way or is locked at the moment."""
     result, after_seq, problem = LoaderResult(), checkpoint.loaded_seq, checkpoint.problem
+    carried = Carried()
     while not stop.is_set():
         batch = read_batch(segment, after_seq=after_seq)
         if is_passing(batch):
@@ -87,7 +89,9 @@ def _load_segment(
         is_finished = batch.is_end and batch.segment.is_sealed
         fault = batch.segment.fault
         if batch.entries or is_finished or fault != problem:
-            result += load_batch(connection, spool, batch, after_seq=after_seq, is_finished=is_finished)
+            result += load_batch(
+                connection, spool, batch, carried=carried, after_seq=after_seq, is_finished=is_finished
+            )
         if batch.is_end or not batch.entries:
             return result, True
         after_seq, problem = batch.entries[-1].seq, fault or problem

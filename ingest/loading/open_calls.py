@@ -13,12 +13,13 @@ from ingest.spool.records import CallRecord, End, Part, Start, decode_record, en
 
 _KEEP = """
 insert into ingest.open_calls (call_id, kind, number, spool_id, owner, payload)
-select * from unnest(%s::uuid[], %s::text[], %s::integer[], %s::uuid[], %s::text[], %s::bytea[])
+select call_id, kind, number, %b::uuid, %b, payload
+from unnest(%b::uuid[], %b::text[], %b::integer[], %b::bytea[]) as given (call_id, kind, number, payload)
 on conflict do nothing
 """
-_FIND = "select payload from ingest.open_calls where call_id = any (%s)"
+_FIND = "select payload from ingest.open_calls where call_id = any (%b)"
 _GONE = "select payload from ingest.open_calls where spool_id = %s and owner <> all (%s)"
-_FORGET = "delete from ingest.open_calls where call_id = any (%s)"
+_FORGET = "delete from ingest.open_calls where call_id = any (%b)"
 
 
 @dataclass(slots=True)
@@ -55,11 +56,11 @@ def keep_open(
     if not kept:
         return
     columns = (
+        spool_id,
+        owner,
         [record.call_id for record in kept],
         [kind_of(record) for record in kept],
         [record.number if isinstance(record, Part) else 0 for record in kept],
-        [spool_id] * len(kept),
-        [owner] * len(kept),
         [encode_record(record) for record in kept],
     )
     connection.execute(_KEEP, columns)
@@ -68,14 +69,14 @@ def keep_open(
 def find_open(connection: Connection[TupleRow], call_ids: Iterable[UUID]) -> Mapping[UUID, Trail]:
     """The trails of these calls, where anything of them is kept."""
     wanted = [*call_ids]
-    return _trails(connection.execute(_FIND, (wanted,)).fetchall()) if wanted else {}
+    return _trails(connection.execute(_FIND, (wanted,), binary=True).fetchall()) if wanted else {}
 
 
 def find_gone(
     connection: Connection[TupleRow], *, spool_id: UUID, alive: Iterable[str]
 ) -> Mapping[UUID, Trail]:
     """The trails of calls whose proxy is none of the epochs `alive`: no END of theirs will come."""
-    return _trails(connection.execute(_GONE, (spool_id, [*alive])).fetchall())
+    return _trails(connection.execute(_GONE, (spool_id, [*alive]), binary=True).fetchall())
 
 
 def forget(connection: Connection[TupleRow], call_ids: Iterable[UUID]) -> None:
