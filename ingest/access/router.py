@@ -82,10 +82,10 @@ class ModelRouter:
         ]
 
     def stats(self) -> list[TargetStats]:
-        """Numbers of every target, for metrics."""
+        """Numbers of every target, for metrics; may be asked in any thread."""
         now = self._clock()
         named = [state for alias in self._aliases.values() for state in alias.targets]
-        return [state.stats(now=now) for state in (*named, *self._straight.values())]
+        return [state.stats(now=now) for state in (*named, *tuple(self._straight.values()))]
 
     def _plan(
         self, model: str, candidates: Sequence[TargetState], *, caller: Caller, provider: Provider

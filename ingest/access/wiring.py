@@ -18,11 +18,12 @@ from ingest.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The ports of one proxy, and what counts behind them: to be started before calls come and closed
-    when none runs any more."""
+    """The ports of one proxy, and what counts behind them: `metering` to be started before calls come and
+    closed when none runs any more, `router` for what it knows of its targets."""
 
     ports: Ports
     metering: Metering
+    router: ModelRouter
 
 
 def build_access(settings: Settings, *, follower: Follower, spool: Path) -> Access:
@@ -39,7 +40,7 @@ def build_access(settings: Settings, *, follower: Follower, spool: Path) -> Acce
     follower.listen(metering.take_in)
     doors = _doors(settings, follower=follower)
     ports = Ports(doors=doors, router=router, admission=metering.admission, pricer=pricer)
-    return Access(ports=ports, metering=metering)
+    return Access(ports=ports, metering=metering, router=router)
 
 
 def _doors(settings: Settings, *, follower: Follower) -> Doors:

@@ -42,7 +42,7 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> 
         ended_at=_ended_at(start, end) if end else None,
         source="proxy",
         endpoint=start.endpoint,
-        provider=start.provider,
+        provider=_provider(start, end),
         requested_model=start.requested_model,
         served_model=said.served_model,
         project=observer.get("project"),
@@ -78,6 +78,12 @@ def _status(end: End | None, *, said: Exchange) -> Status:
     if end is None:
         return "interrupted"
     return "error" if end.status == "ok" and said.error_type is not None else cast(Status, end.status)
+
+
+def _provider(start: Start, end: End | None) -> str:
+    """Who answered, or was asked last: a call may have gone on from the target it started with."""
+    last = end.attempts[-1].get("provider") if end and end.attempts else None
+    return last if isinstance(last, str) and last else start.provider
 
 
 def _ended_at(start: Start, end: End) -> datetime:

@@ -55,7 +55,7 @@ class Trail:
         if self._made:
             last = self._made[-1]
             last["status"] = status if status is not None else last.get("status")
-            last["error_type"] = error_type or last.get("error_type")
+            last["error_type"] = last.get("error_type") or error_type
             last["latency_ms"] = round((time.perf_counter() - self._began) * 1000, 3)
 
     def records(self) -> tuple[dict[str, Any], ...]:

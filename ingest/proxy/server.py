@@ -17,6 +17,7 @@ from ingest.proxy.app import build_app
 from ingest.proxy.gate import Gate
 from ingest.proxy.job import Job
 from ingest.proxy.listening import announced, listen, url_of
+from ingest.proxy.metrics import Metrics
 from ingest.proxy.relay import Limits
 from ingest.proxy.serving import ProxyError, Serving, connections_that_fit
 from ingest.proxy.upstream import Upstream
@@ -97,6 +98,8 @@ async def serve_proxy(
     try:
         spool = spool or _open_spool(settings, worker=worker or 1)
         access = _open_access(settings, follower=follower, spool=spool)
+        metrics = Metrics()
+        follower.each_beat(lambda: _show(metrics, access=access, follower=follower))
         app = build_app(
             upstream=upstream or Upstream(),
             spool=spool,
@@ -105,6 +108,7 @@ async def serve_proxy(
             limits=limits,
             gate=gate,
             pages=intake_pages(spool, privacy=access.ports.privacy, start=settings.start),
+            metrics=metrics,
             background=(access.metering,),
         )
         server = WebServer(app, serving=serving, gate=gate)
@@ -129,6 +133,13 @@ def runner() -> "asyncio.Runner":
     except ImportError:
         return asyncio.Runner()
     return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+def _show(metrics: Metrics, *, access: Access, follower: Follower) -> None:
+    """What the metrics cannot see by themselves."""
+    metrics.breakers({stats.name: stats.state for stats in access.router.stats()})
+    if (age := follower.age_seconds) is not None:
+        metrics.snapshot_age(age)
 
 
 def _that_fits(serving: Serving) -> Serving:
