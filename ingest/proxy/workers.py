@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
+from prometheus_client.multiprocess import mark_process_dead
+
 from ingest.proxy.job import READY, Job, encode_job
 from ingest.proxy.listening import announced, reserve, url_of
 from ingest.proxy.serving import ProxyError
@@ -35,6 +37,7 @@ def run_workers(job: Job, *, announcement: Path, on_ready: Callable[[str], None]
     """
     with contextlib.closing(reserve(job.host, job.port)) as reserved, _signals() as asked:
         job = replace(job, port=reserved.getsockname()[1])
+        _empty(metrics_folder(job.settings.home))
         url = url_of(reserved, is_tls=job.serving.tls_cert is not None)
         workers = [_Worker(replace(job, worker=number)) for number in range(1, job.serving.workers + 1)]
         try:
@@ -78,6 +81,7 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(metrics_folder(self._job.settings.home))},
         )
         self._process = process
         assert process.stdin is not None
@@ -108,6 +112,8 @@ class _Worker:
             self._due = now + self._pause
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             logger.error("worker %d fell with status %d", self._job.worker, process.returncode)
+            # What it counted stays; what it had open is over.
+            mark_process_dead(process.pid, str(metrics_folder(self._job.settings.home)))
             self._close()
         elif now >= self._due:
             self.start()
@@ -139,6 +145,17 @@ class _Worker:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def metrics_folder(home: Path) -> Path:
+    """Where the workers of a home share their counters."""
+    return home / "run" / "metrics"
+
+
+def _empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.db"):
+        path.unlink(missing_ok=True)
 
 
 def _stop(workers: list[_Worker], *, seconds: float) -> None:

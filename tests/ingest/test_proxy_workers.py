@@ -7,7 +7,9 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from ingest.loading.result import LoaderResult
 from ingest.proxy.server import ProxyError, run_proxy
@@ -58,6 +60,20 @@ async def test_a_worker_that_falls_is_started_again_and_loses_nothing_it_acknowl
         process.terminate()
         assert await asyncio.to_thread(process.wait, 20) == 0
     assert sum(len(calls_in(folder)) for folder in spool_folders(root)) == before + after
+
+
+async def test_whichever_worker_is_scraped_answers_for_all_of_them(
+    tmp_path: Path, provider: Provider
+) -> None:
+    async with killable_proxy(tmp_path, provider.url, serving=TWO) as (url, _):
+        answered = await calls_until(url, lambda: len(busy(tmp_path / "spool")) == 2)
+        async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as response:
+            page = await response.text()
+    counted = {
+        family.name: sum(sample.value for sample in family.samples if sample.name.endswith("_total"))
+        for family in text_string_to_metric_families(page)
+    }
+    assert counted["llm_gateway_calls"] == counted["llm_gateway_requests"] == answered
 
 
 async def test_no_worker_outlives_a_killed_supervisor(tmp_path: Path, provider: Provider) -> None:
