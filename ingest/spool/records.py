@@ -46,14 +46,20 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start", omit_default
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an answer said, read by the proxy because its bytes are not kept; as `providers.base.Exchange`."""
+    """What an answer said, read by the proxy because its bytes are not kept; as `providers.base.Exchange`.
+
+    `usage` is JSON: what the provider's objects come to together.
+    """
 
     served_model: str | None = None
     finish_reason: str | None = None
     usage_raw: str | None = None
+    usage: str | None = None
     output_text: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    response_id: str | None = None
+    unreadable: str | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part", omit_defaults=True):
