@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.commands import data, jobs, keys, limits, models, prices, services
+from orchestration.commands import data, jobs, keys, limits, models, prices, proxy, services
 from orchestration.commands.errors import UserError, one_line
 
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     help="The audit-grade quality and cost warehouse for LLM traffic.",
 )
 app.command("up")(services.up)
-app.command("proxy")(services.proxy)
+app.command("proxy")(proxy.proxy)
 app.command("loader")(services.loader)
 app.command("api")(services.api)
 app.command("demo")(jobs.demo)

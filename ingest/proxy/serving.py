@@ -57,7 +57,8 @@ def tls_context(serving: Serving) -> ssl.SSLContext | None:
         context.load_cert_chain(serving.tls_cert, serving.tls_key, password="")
     except (OSError, ValueError) as error:
         files = " and ".join(str(path) for path in (serving.tls_cert, serving.tls_key) if path)
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        is_format = isinstance(error, ssl.SSLError)
+        reason = "no PEM certificate with its key" if is_format else getattr(error, "strerror", None) or error
         raise ProxyError(f"{files} cannot be used for TLS: {reason}") from error
     return context
 

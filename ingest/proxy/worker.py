@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 
+from ingest.logs import LogSettingsError, set_up_logs
 from ingest.proxy.job import READY, decode_job
 from ingest.proxy.server import runner, serve_proxy
 from ingest.proxy.serving import ProxyError
@@ -22,6 +23,7 @@ def main() -> int:
     job = decode_job(sys.stdin.buffer.readline())
     threading.Thread(target=_go_with_the_supervisor, daemon=True).start()
     try:
+        set_up_logs(os.environ, in_background=True)
         with runner() as running:
             running.run(
                 serve_proxy(
@@ -35,7 +37,7 @@ def main() -> int:
                     worker=job.worker,
                 )
             )
-    except (ProxyError, SpoolBusyError) as error:
+    except (LogSettingsError, ProxyError, SpoolBusyError) as error:
         _say(str(error))
         return CANNOT_START
     return 0

@@ -1,4 +1,4 @@
-"""`lqo up`, `proxy`, `loader`, `api`: the long-running parts."""
+"""`lqo up`, `loader`, `api`: the long-running parts."""
 
 import os
 import signal
@@ -11,25 +11,26 @@ from typing import Annotated
 
 import typer
 
-from ingest.logs import LogSettingsError, set_up_logs
 from ingest.settings import Settings
 from orchestration.commands.errors import UserError
+from orchestration.commands.logs import logs_or_exit
+from orchestration.commands.options import Host, Upstream, Workers
+from orchestration.commands.proxy import OPENAI
 from orchestration.commands.warehouse import open_database, settings_or_exit
 from orchestration.supervisor import Part, PartFailedError, Supervisor
 
-OPENAI = "https://api.openai.com"
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Upstream = Annotated[
-    str, typer.Option(help="The provider's base URL, without /v1.", envvar="LQO_OPENAI_BASE_URL")
-]
+PROXY_GRACE = 15
+"""Less than the 20 s after which the supervisor kills."""
 
 
 def up(
+    *,
     host: Host = "127.0.0.1",
     proxy_port: Annotated[int, typer.Option(help="Port of the proxy; the next free one if taken.")] = 8080,
     dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     api_port: Annotated[int, typer.Option(help="Port of the analytics API.")] = 8081,
     upstream: Upstream = OPENAI,
+    workers: Workers = 1,
 ) -> None:
     """Run the whole local stack in the foreground; Ctrl-C stops all of it."""
     from ingest.database.sibling import dagster_database
@@ -44,7 +45,8 @@ def up(
         ensure_views(settings, url)
         instance_env = prepare_instance(settings, dagster_database(settings, url))
         ports = [_free_port(host, port) for port in (proxy_port, dagster_port, api_port)]
-        parts = _parts(settings, host=host, ports=ports, upstream=upstream, dagster_env=instance_env)
+        options = ["--upstream", upstream, "--workers", str(workers), "--grace", str(PROXY_GRACE)]
+        parts = _parts(settings, host=host, ports=ports, proxy=options, dagster_env=instance_env)
         supervisor = Supervisor(parts, logs=settings.home / "logs")
         try:
             supervisor.start(on_ready=_say_ready)
@@ -55,22 +57,6 @@ def up(
         finally:
             typer.echo("stopping", err=True)
             supervisor.stop()
-
-
-def proxy(
-    host: Host = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8080,
-    upstream: Upstream = OPENAI,
-) -> None:
-    """Run the ingest proxy alone; it never needs the database."""
-    from ingest.proxy.server import ProxyError, run_proxy
-    from ingest.spool.owner import SpoolBusyError
-
-    _logs(in_background=True)
-    try:
-        run_proxy(host=host, port=port, settings=settings_or_exit(), upstream_base_url=upstream)
-    except (ProxyError, SpoolBusyError) as error:
-        raise UserError(str(error)) from error
 
 
 def loader(
@@ -84,7 +70,7 @@ def loader(
     if adopt is not None and not adopt.is_dir():
         raise UserError(f"there is no folder {adopt}", code=2)
     settings = settings_or_exit()
-    _logs()
+    logs_or_exit()
     stop = threading.Event()
     _stop_on_signal(stop)
     with open_database(settings) as url:
@@ -114,7 +100,7 @@ def api(
 
 
 def _parts(
-    settings: Settings, *, host: str, ports: list[int], upstream: str, dagster_env: dict[str, str]
+    settings: Settings, *, host: str, ports: list[int], proxy: list[str], dagster_env: dict[str, str]
 ) -> list[Part]:
     proxy_port, dagster_port, api_port = ports
     bin_dir, home = Path(sys.executable).parent, settings.dagster
@@ -124,7 +110,7 @@ def _parts(
     return [
         Part(
             "proxy",
-            [*lqo, "proxy", "--host", host, "--port", str(proxy_port), "--upstream", upstream],
+            [*lqo, "proxy", "--host", host, "--port", str(proxy_port), *proxy],
             url=f"{address}/v1",
             ready_url=f"{address}/healthz",
         ),
@@ -144,13 +130,6 @@ def _parts(
             env=dagster_env,
         ),
     ]
-
-
-def _logs(*, in_background: bool = False) -> None:
-    try:
-        set_up_logs(os.environ, in_background=in_background)
-    except LogSettingsError as error:
-        raise UserError(str(error), code=2) from error
 
 
 def _free_port(host: str, wanted: int) -> int:
