@@ -93,6 +93,7 @@ async def test_no_answer_within_the_deadline_goes_on_to_the_next_target(
     add: Add,
     pair: tuple[Provider, Provider],
     http: aiohttp.ClientSession,
+    *,
     model: str | None,
     error: str,
 ) -> None:
@@ -205,6 +206,7 @@ async def test_attempts_land_and_each_names_its_own_provider(
     add: Add,
     pair: tuple[Provider, Provider],
     http: aiohttp.ClientSession,
+    *,
     table: psycopg.Connection[TupleRow],
     warehouse: Any,
 ) -> None:
