@@ -23,32 +23,34 @@ class BatchIds:
 
     def __init__(self) -> None:
         self.repeated = 0
-        self._by_call: dict[UUID, Kept] = {}
+        # By integers: a UUID is hashed in Python, several times for each call.
+        self._by_call: dict[int, Kept] = {}
         self._by_external: dict[tuple[str, str], Kept] = {}
-        self._foreign: set[UUID] = set()
+        self._foreign: set[int] = set()
 
     def keep(self, new: Kept) -> Problem | None:
         """Keep a call whose id is new or that completes an interrupted one; say why another cannot be."""
-        call = new.call
-        if call.call_id in self._foreign:
+        call, number = new.call, new.call.call_id.int
+        if number in self._foreign:
             return conflict(f"call_id {call.call_id} comes with two times")
-        known = self._by_call.get(call.call_id)
+        known = self._by_call.get(number)
         if known is not None:
             return self._meet(known, new)
         if call.external_id is not None:
             problem, is_known = self._external(call.external_id, new)
             if problem or is_known:
                 return problem
-        self._by_call[call.call_id] = new
+        self._by_call[number] = new
         return None
 
-    def kept(self) -> Iterable[Kept]:
-        return self._by_call.values()
+    def kept(self) -> Iterable[tuple[int, Kept]]:
+        """What is kept, with the number of its `call_id`."""
+        return self._by_call.items()
 
     def _meet(self, known: Kept, new: Kept) -> Problem | None:
         completes = known.call.status == "interrupted" != new.call.status
         if completes:
-            self._by_call[new.call.call_id] = new
+            self._by_call[new.call.call_id.int] = new
         elif known.content_hash != new.content_hash and new.call.status != "interrupted":
             return conflict(f"call_id {new.call.call_id} comes with two contents")
         self.repeated += 1
@@ -56,12 +58,12 @@ class BatchIds:
 
     def _external(self, external_id: str, new: Kept) -> tuple[Problem | None, bool]:
         foreign = foreign_v7(external_id, unless=new.call.call_id)
-        if foreign is not None and foreign in self._by_call:
+        if foreign is not None and foreign.int in self._by_call:
             return conflict(f"id {external_id} comes with two times"), False
         known = self._by_external.setdefault((new.call.source, external_id), new)
         if known is new:
             if foreign is not None:
-                self._foreign.add(foreign)
+                self._foreign.add(foreign.int)
             return None, False
         if not _is_same(known, new):
             return conflict(f"id {external_id[:100]!r} comes with two times or contents"), False

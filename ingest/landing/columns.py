@@ -28,6 +28,8 @@ NAMES = (
     "trace_id",
 )
 """Often the same in many calls: their rendered form is remembered."""
+N_OWN_NAMES = 3
+"""The last of them differ most from call to call."""
 LONGEST_NAME = 500
 """Characters of a name: marts index them, and an index row ends at 2.7 KB."""
 TEXTS = ("external_id", "error_message", "usage_raw")

@@ -14,7 +14,7 @@ from ingest.landing.render import Rendered, UnholdableError, render
 from ingest.landing.repair import clip_names, repair_call
 from ingest.landing.result import Reject
 from ingest.landing.validate import problem_of
-from ingest.uuid7 import EPOCH, milliseconds
+from ingest.uuid7 import EPOCH
 
 PREVIEW_CHARACTERS = 120
 
@@ -48,14 +48,14 @@ def prepare(calls: Sequence[Call], *, load_id: UUID, earliest: datetime, latest:
             rejected.append(Reject(index, problem.reason, problem.detail))
     # call_id begins with started_at, so this is the order of the primary key: two landings at once then
     # wait for one another in turn instead of in a circle.
-    kept = sorted(ids.kept(), key=lambda each: each.call.call_id.int)
+    kept = [each for _, each in sorted(ids.kept())]
     rows = list[Row]()
     for each in kept:
         row = _render(each, load_id=load_id)
         rejected.append(row) if isinstance(row, Reject) else rows.append(row)
     return Prepared(
         rows=tuple(rows),
-        months=_months(each.call.started_at for each in kept),
+        months=_months(each.call.call_id for each in kept),
         already_there=ids.repeated,
         rejected=tuple(rejected),
     )
@@ -79,6 +79,6 @@ def _preview(text: str | None) -> str | None:
     return None if text is None else text[:PREVIEW_CHARACTERS]
 
 
-def _months(moments: Iterable[datetime]) -> tuple[date, ...]:
-    days = {milliseconds(moment) // 86_400_000 for moment in moments}
+def _months(call_ids: Iterable[UUID]) -> tuple[date, ...]:
+    days = {(call_id.int >> 80) // 86_400_000 for call_id in call_ids}
     return tuple(sorted({(EPOCH + timedelta(days=day)).date().replace(day=1) for day in days}))

@@ -11,8 +11,8 @@ from uuid import UUID
 import msgspec
 
 from ingest.call import Call
-from ingest.landing.columns import LONGEST_NAME, NAMES, TEXTS
-from ingest.uuid7 import EPOCH, milliseconds
+from ingest.landing.columns import LONGEST_NAME, N_OWN_NAMES, NAMES, TEXTS
+from ingest.uuid7 import EPOCH
 
 Previews = tuple[str | None, str | None]
 """The first characters of input and output."""
@@ -32,7 +32,8 @@ _double = struct.Struct(">id").pack
 _ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """NUL as JSON writes it, with an odd number of backslashes; after an even number it is plain text."""
 _encode_json = msgspec.json.Encoder().encode
-_names_of = attrgetter(*NAMES)
+_names_of = attrgetter(*NAMES[:-N_OWN_NAMES])
+_own_names_of = attrgetter(*NAMES[-N_OWN_NAMES:])
 _texts_of = attrgetter(*TEXTS)
 _NO_TAGS = _size(3) + b"\x01{}"
 _NO_ATTEMPTS = _size(3) + b"\x01[]"
@@ -50,17 +51,19 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
 
 
 def render(call: Call, *, content_hash: bytes, load_id: UUID, previews: Previews) -> Rendered:
-    """The fields of a valid call; `started_at` is cut to the millisecond.
+    """The fields of a valid call; `started_at` is the millisecond in its id.
 
     Raises UnholdableError for NUL or a lone surrogate anywhere, a name too long for an index, or a
     document that JSON cannot hold.
     """
-    started_at = milliseconds(call.started_at) * 1000 - _POSTGRES_EPOCH
-    ids = (16, call.call_id.bytes, 8, started_at, 16, load_id.bytes)
+    call_id = call.call_id
+    started_at = (call_id.int >> 80) * 1000 - _POSTGRES_EPOCH
+    ids = (16, call_id.bytes, 8, started_at, 16, load_id.bytes)
     fields = b"".join(
         (
             _fixed(*ids, 1, call.is_streamed, 32, content_hash),
-            *map(_name, _names_of(call)),
+            _names(_names_of(call)),
+            *map(_name, _own_names_of(call)),
             *map(_text, _texts_of(call)),
             _document(call.tags) if call.tags else _NO_TAGS,
             NULL if call.usage is None else _document(call.usage),
@@ -83,6 +86,12 @@ def key_of(call: bytes) -> bytes:
 def data_field(data: bytes) -> bytes:
     """A field that holds `data` as it is."""
     return _size(len(data)) + data
+
+
+@lru_cache(maxsize=4096)
+def _names(values: tuple[str | None, ...]) -> bytes:
+    """The names that many calls have in common, looked up together: that is half the work of each alone."""
+    return b"".join(map(_name, values))
 
 
 @lru_cache(maxsize=16384)

@@ -74,8 +74,7 @@ class Segment:
         return self.is_sealed or owner is None or self.owner != owner
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """A record and its place. `record` is None where the payload does not decode; `error` says why.
 
     With both, the large body of the record is lost, and the record says `shed`.
@@ -277,10 +276,11 @@ def _entry(seq: int, call_id: bytes, payload: bytes) -> Entry:
 def _whole(entry: Entry, record: Record, *, stored: Stored, spool: Path) -> Entry:
     """The entry with its large body, or without it where that is lost."""
     try:
-        return replace(entry, record=with_body(record, read_body(spool, stored)))
+        whole = with_body(record, read_body(spool, stored))
     except (BodyLostError, msgspec.MsgspecError) as error:
         rest = shed(record) if isinstance(record, Start | Part | End) else None
-        return replace(entry, record=rest, error=str(error))
+        return msgspec.structs.replace(entry, record=rest, error=str(error))
+    return msgspec.structs.replace(entry, record=whole)
 
 
 def _hole(after_seq: int, reached: int, count: int) -> str | None:
