@@ -137,7 +137,11 @@ def _text(blocks: list[dict[str, Any]]) -> str:
 
 
 def _input(value: Any) -> str:
-    return value if isinstance(value, str) else compact(value)
+    """Arguments in one form, whether they came as an object or as pieces of its text."""
+    if not isinstance(value, str):
+        return compact(value)
+    read = read_json(value.encode("utf-8", "surrogatepass")) if value else {}
+    return value if read is None else compact(read)
 
 
 def _usage(raw: str | None) -> dict[str, Any] | None:

@@ -1,8 +1,9 @@
-"""A real HTTP server that plays an OpenAI-compatible provider, told by the request how to behave.
+"""A real HTTP server that plays all providers, told by the request how to behave.
 
-The behaviour is the requested model: `ok`, `stream-…`, `status-429`, `reset`, `hang` and so on. It keeps
-every request it got and calls `on_request` before it answers, so that a test can look at the world
-at the moment the provider is called.
+For OpenAI's chat the behaviour is the requested model: `ok`, `stream-…`, `status-429`, `reset`, `hang` and
+so on. A request of any dialect with an `x-replay` header gets the answer of that exchange. It keeps every
+request it got and calls `on_request` before it answers, so that a test can look at the world at the moment
+the provider is called.
 """
 
 import asyncio
@@ -16,6 +17,9 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.ingest.recorded import SMALL_BY_NAME, Recorded
+from tests.ingest.replay import REPLAY, replay
+
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 ANSWER = "안녕하세요 🎈 (ok)"
 WORDS = ["안녕", "하세요", " 🎈", " (ok)"]
@@ -23,11 +27,15 @@ WORDS = ["안녕", "하세요", " 🎈", " (ok)"]
 
 @dataclass
 class Provider:
-    """What the provider saw. `url` is its base URL without /v1."""
+    """What the provider saw. `url` is its base URL without /v1, `targets` the paths asked for with their
+    queries, `exchanges` what it can replay.
+    """
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    exchanges: dict[str, Recorded] = field(default_factory=lambda: dict(SMALL_BY_NAME))
     on_request: Callable[[bytes], None] = lambda body: None
     on_stream_closed: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,8 +47,8 @@ async def running_provider() -> AsyncIterator[Provider]:
     """Serve on a free port of 127.0.0.1 until the block ends."""
     provider = Provider()
     app = web.Application(client_max_size=64 << 20)
-    app.router.add_post("/v1/chat/completions", partial(_chat, provider))
-    app.router.add_get("/v1/models", _models)
+    app.router.add_get("/v1/models", partial(_models, provider))
+    app.router.add_route("*", "/{path:.*}", partial(_any, provider))
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -97,18 +105,35 @@ def _chunk(model: str, choices: list[Any], *, usage: Any, with_usage: bool) -> b
     return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
 
 
-async def _models(request: web.Request) -> web.Response:
+async def _any(provider: Provider, request: web.Request) -> web.StreamResponse:
+    """Any other path: the exchange that the request names, else an echo of what was asked."""
+    body = await _seen(provider, request)
+    exchange = provider.exchanges.get(request.headers.get(REPLAY, ""))
+    if exchange is not None:
+        return await replay(request, body, exchange=exchange)
+    if request.path == "/v1/chat/completions":
+        return await _chat(provider, request, body=body)
+    return web.json_response({"path": request.path, "method": request.method, "body": body.decode()})
+
+
+async def _seen(provider: Provider, request: web.Request) -> bytes:
+    body = await request.read()
+    provider.bodies.append(body)
+    provider.headers.append(dict(request.headers))
+    provider.targets.append(request.raw_path)
+    provider.on_request(body)
+    return body
+
+
+async def _models(provider: Provider, request: web.Request) -> web.Response:
+    provider.headers.append(dict(request.headers))
     return web.Response(
         body=b'{"object": "list",  "data": [{"id": "ok", "object": "model"}]}',
         content_type="application/json",
     )
 
 
-async def _chat(provider: Provider, request: web.Request) -> web.StreamResponse:
-    body = await request.read()
-    provider.bodies.append(body)
-    provider.headers.append(dict(request.headers))
-    provider.on_request(body)
+async def _chat(provider: Provider, request: web.Request, *, body: bytes) -> web.StreamResponse:
     try:
         asked = json.loads(body)
     except ValueError:
@@ -121,11 +146,11 @@ async def _chat(provider: Provider, request: web.Request) -> web.StreamResponse:
         return web.Response()
     if model == "hang":
         await provider.release.wait()
+    if model == "head-only":
+        return await _head_only(request, provider)
     if asked.get("stream"):
         return await _stream(request, provider, asked)
-    if model == "half":
-        return await _half(request)
-    return _document(request, model)
+    return await _half(request) if model == "half" else _document(request, model)
 
 
 def _document(request: web.Request, model: str) -> web.Response:
@@ -147,6 +172,13 @@ def _document(request: web.Request, model: str) -> web.Response:
         return web.Response(body=document(model, text=text), headers=headers, content_type="application/json")
     text = "x" * 3_000_000 if model == "large" else ANSWER
     return web.Response(body=document(model, text=text), headers=headers, content_type="application/json")
+
+
+async def _head_only(request: web.Request, provider: Provider) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"content-type": "application/json"})
+    await response.prepare(request)
+    await provider.release.wait()
+    return response
 
 
 async def _half(request: web.Request) -> web.StreamResponse:
