@@ -2,7 +2,8 @@
 
 The span's row stays in `raw` and leaves the marts by `evaluation.quarantine`, where it says which call it
 is. Twins have the provider's own id of the answer in common; where one of them has none, the W3C trace, the
-model, and a start within the span.
+model, and a start within the span. A failed call has no answer and, unless the client hands its trace on, no
+trace: a failed span then belongs to a failed call of the same model within it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +41,7 @@ near as materialized (
     from windows
     cross join lateral (
         select
-            call_id, started_at, coalesce(ended_at, started_at) as ended_at, source, requested_model,
+            call_id, started_at, coalesce(ended_at, started_at) as ended_at, source, status, requested_model,
             trace_id, tags ->> 'lqo.response_id' as response_id
         from raw.llm_calls
         where started_at >= windows.starts_at and started_at < windows.ends_at
@@ -61,6 +62,11 @@ twins as (
                 and other.source = 'proxy'
                 and other.requested_model = span.requested_model
                 and (other.response_id is null or span.response_id is null)
+            )
+            or (
+                span.status = 'error' and span.response_id is null
+                and other.source = 'proxy' and other.status <> 'ok' and other.trace_id is null
+                and other.requested_model = span.requested_model
             )
         )
         -- Of two spans the inner one, which starts later, is the call itself.

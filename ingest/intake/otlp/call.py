@@ -38,6 +38,8 @@ _PROVIDERS = {
     "xai": "x-ai",
 }
 """Names of the conventions whose provider has another name in price lists."""
+_CLASS = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
+"""A Python class as it prints, which some instrumentations take for its name."""
 _OF_REQUEST = ("project", "environment")
 _FIRST_TOKEN = ("First Token Stream Event", "gen_ai.content.completion.chunk", "llm.content.completion.chunk")
 
@@ -63,12 +65,13 @@ def line_of_span(span: Span, *, said: Mapping[str, str]) -> bytes | None:
 
 
 def _record(span: Span, reader: Reader, *, operation: str) -> dict[str, Any]:
-    asked = reader.text("gen_ai.request.model", "llm.request.model_name", "llm.request.model")
-    answered = reader.text("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
     model = reader.text("llm.model_name", "embedding.model_name")
+    asked = reader.text("gen_ai.request.model", "llm.request.model_name", "llm.request.model")
+    asked = asked or _asked_model(reader) or model
+    answered = reader.text("gen_ai.response.model", "llm.response.model_name", "llm.response.model")
     talk = read_conversation(reader, events=span.events)
-    request = _request(reader, talk, model=asked or model)
-    response = _response(reader, talk, model=answered or model)
+    request = _request(reader, talk, model=asked)
+    response = None if operation == "embeddings" else _response(reader, talk, model=answered or model)
     usage, usage_raw = read_usage(reader)
     ttft = _ttft_ms(span, reader)
     record = {
@@ -77,8 +80,8 @@ def _record(span: Span, reader: Reader, *, operation: str) -> dict[str, Any]:
         "ended_at": _moment(span.end_ns),
         "endpoint": operation,
         "provider": _provider(reader),
-        "requested_model": asked or model or answered or UNKNOWN,
-        "served_model": answered or (model if response is not None else None),
+        "requested_model": asked or answered or UNKNOWN,
+        "served_model": answered or (None if span.is_error else model),
         **_names(span, reader),
         "is_streamed": _is_streamed(reader) or ttft is not None or None,
         **_ending(span, reader),
@@ -88,9 +91,11 @@ def _record(span: Span, reader: Reader, *, operation: str) -> dict[str, Any]:
         "usage_raw": usage_raw,
         "request": request,
         "response": response,
-        "input_text": talk.input_text if talk.asked else _plain_text(reader, "input"),
+        "input_text": talk.input_text if talk.asked else _embedded(reader) or _plain_text(reader, "input"),
         "output_text": talk.output_text if talk.answered else _plain_text(reader, "output"),
     }
+    if operation == "embeddings":
+        record["output_text"] = None
     record["tags"] = rest_of(span, reader, response=response)
     return {name: value for name, value in record.items() if value is not None}
 
@@ -133,6 +138,8 @@ def _ending(span: Span, reader: Reader) -> dict[str, Any]:
     """How the call ended: an error where the span's status or an `error.type` says so."""
     exception = next((event.attributes for event in span.events if event.name == "exception"), {})
     error_type = reader.text("error.type") or _text(exception.get("exception.type"))
+    if error_type is not None and (printed := _CLASS.fullmatch(error_type)):
+        error_type = printed[1]
     status = reader.number("http.response.status_code", "http.status_code")
     if status is None and error_type is not None and error_type.isascii() and error_type.isdigit():
         status = float(error_type[:4])
@@ -150,12 +157,17 @@ def _ending(span: Span, reader: Reader) -> dict[str, Any]:
 
 def _is_streamed(reader: Reader) -> bool:
     names = ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")
-    if any(reader.value(name) is True for name in names):
-        return True
-    settings = reader.attributes.get("llm.invocation_parameters")
-    return (
-        isinstance(settings, str) and read_object(settings.encode("utf-8", "replace")).get("stream") is True
-    )
+    return any(reader.value(name) is True for name in names) or _settings(reader).get("stream") is True
+
+
+def _asked_model(reader: Reader) -> str | None:
+    """The model in the request's settings: OpenInference's `llm.model_name` is the one that answered."""
+    return _text(_settings(reader).get("model")) or _text(_body(reader, "input").get("model"))
+
+
+def _settings(reader: Reader) -> dict[str, Any]:
+    text = reader.value("llm.invocation_parameters", "embedding.invocation_parameters")
+    return read_object(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else {}
 
 
 def _ttft_ms(span: Span, reader: Reader) -> float | None:
@@ -172,16 +184,16 @@ def _request(reader: Reader, talk: Conversation, *, model: str | None) -> Any:
     given = _body(reader, "input")
     messages = given.get("messages")
     if isinstance(messages, list) and all(isinstance(each, dict) and "role" in each for each in messages):
-        return given
+        return reader.value("input.value")
     if talk.asked:
         return {"model": model, "messages": talk.asked}
-    return given if "model" in given and "input" in given else None
+    return reader.value("input.value") if "model" in given and "input" in given else None
 
 
 def _response(reader: Reader, talk: Conversation, *, model: str | None) -> Any:
     given = _body(reader, "output")
     if "usage" in given and ("choices" in given or "output" in given or "content" in given):
-        return given
+        return reader.value("output.value")
     if not talk.answered:
         return None
     reasons = [*talk.finish_reasons, *[None] * len(talk.answered)]
@@ -202,12 +214,14 @@ def _body(reader: Reader, side: str) -> dict[str, Any]:
 
 
 def _plain_text(reader: Reader, side: str) -> str | None:
-    value = reader.value(f"{side}.value")
-    if isinstance(value, str):
-        return value
-    texts = [item.get("embedding", {}) for item in reader.items("embedding.embeddings")]
-    found = [text for each in texts if isinstance(each, dict) and (text := _text(each.get("text")))]
-    return "\n".join(found) or None if side == "input" else None
+    return _text(reader.value(f"{side}.value"))
+
+
+def _embedded(reader: Reader) -> str | None:
+    """The texts that were embedded."""
+    items = [item.get("embedding") for item in reader.items("embedding.embeddings")]
+    texts = [_text(item.get("text")) for item in items if isinstance(item, dict)]
+    return "\n".join(text for text in texts if text) or None
 
 
 def _text(value: Any) -> str | None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from ingest.intake.otlp.reading import Reader, as_json
 from ingest.intake.otlp.spans import Span
-from ingest.providers.response_id import LONGEST_ID, RESPONSE_ID_TAG
+from ingest.providers.response_id import LONGEST_ID, RESPONSE_ID_TAG, response_id_of
 
 DROPPED_TAG = "lqo.dropped_attributes"
 MOST_TAGS = 64
@@ -19,8 +19,8 @@ def rest_of(span: Span, reader: Reader, *, response: Any) -> dict[str, Any]:
     `lqo.response_id`, the provider's id of its answer, tells the same call seen twice.
     """
     response_id = reader.text("gen_ai.response.id")
-    if response_id is None and isinstance(response, dict) and isinstance(response.get("id"), str):
-        response_id = response["id"]
+    if response_id is None and isinstance(response, str):
+        response_id = response_id_of(response.encode("utf-8", "surrogatepass"))
     tags: dict[str, Any] = {
         "otel.span_name": span.name[:LONGEST_VALUE],
         "otel.scope": span.scope[:LONGEST_VALUE],
