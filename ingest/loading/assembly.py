@@ -1,18 +1,19 @@
 """START, PARTs and END become one call, read by its endpoint's dialect."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
 
-from ingest.call import Attempt, Call, Purpose, Status
+from ingest.call import Attempt, BodyState, Call, Purpose, Status
 from ingest.providers.base import Exchange
 from ingest.providers.catalogue import reader_of
 from ingest.providers.lenient import read_json
 from ingest.providers.openai_chat import read_exchange
 from ingest.providers.response_id import RESPONSE_ID_TAG, response_id_of
-from ingest.spool.records import End, Part, Start
+from ingest.spool.records import End, Part, Said, Start
 
 UNREADABLE_TAG = "lqo.unreadable"
 
@@ -24,17 +25,50 @@ def assemble(start: Start, *, parts: Sequence[Part], end: End | None) -> Call:
     headers = end.response_headers if end else {}
     # By endpoint, not by provider: Claude and Gemini are reached through OpenAI's dialect, too.
     read = reader_of(start.endpoint) or read_exchange
-    said = read(
+    exchange = read(
         request=start.request,
         response=response,
         is_streamed=start.is_streamed,
         http_status=end.http_status if end else None,
         content_encoding=headers.get("content-encoding"),
     )
-    return _call(start, response=response, end=end, said=said)
+    told = end.said if end else None
+    said = _told(exchange, said=told, input_text=start.input_text)
+    response_id = response_id_of(response) if told is None else told.response_id
+    return _call(start, response=response, end=end, said=said, response_id=response_id)
 
 
-def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> Call:
+def _told(read: Exchange, *, said: Said | None, input_text: str | None) -> Exchange:
+    """What the proxy told of bodies that it did not keep stands before what is left of them."""
+    read = replace(read, input_text=input_text or read.input_text)
+    if said is None:
+        return read
+    return Exchange(
+        served_model=said.served_model or read.served_model,
+        finish_reason=said.finish_reason or read.finish_reason,
+        usage=_usage(said) or read.usage,
+        usage_raw=said.usage_raw or read.usage_raw,
+        input_text=read.input_text,
+        output_text=read.output_text if said.output_text is None else said.output_text,
+        error_type=said.error_type or read.error_type,
+        error_message=said.error_message or read.error_message,
+        unreadable=said.unreadable,
+    )
+
+
+def _usage(said: Said) -> dict[str, Any] | None:
+    text = said.usage or said.usage_raw
+    usage = None if text is None else read_json(text.encode("utf-8", "surrogatepass"))
+    return usage if isinstance(usage, dict) else None
+
+
+def _body_state(start: Start, end: End | None) -> BodyState:
+    """What was kept of the call: of half of it where room was short for the other."""
+    is_shed = "shed" in (start.body_state, end.body_state if end else None)
+    return cast(BodyState, "shed" if is_shed else start.body_state)
+
+
+def _call(start: Start, *, response: bytes, end: End | None, said: Exchange, response_id: str | None) -> Call:
     observer = start.observer
     return Call(
         call_id=start.call_id,
@@ -53,7 +87,7 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> 
         trace_id=observer.get("trace_id"),
         prompt_name=observer.get("prompt_name"),
         prompt_version=observer.get("prompt_version"),
-        tags=_tags(observer.get("tags"), unreadable=said.unreadable, response_id=response_id_of(response)),
+        tags=_tags(observer.get("tags"), unreadable=said.unreadable, response_id=response_id),
         is_streamed=start.is_streamed,
         status=_status(end, said=said),
         http_status=end.http_status if end else None,
@@ -65,6 +99,7 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange) -> 
         usage=said.usage,
         usage_raw=said.usage_raw,
         purpose=cast(Purpose, start.purpose),
+        body_state=_body_state(start, end),
         attempts=_attempts(end.attempts if end else (), usage=said.usage),
         request=start.request or None,
         response=response or None,

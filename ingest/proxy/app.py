@@ -32,7 +32,7 @@ from ingest.proxy.metrics import CONTENT_TYPE, Ended, Metrics
 from ingest.proxy.model_names import OTHER
 from ingest.proxy.observer import read_observer, read_purpose
 from ingest.proxy.ports import Caller, Ports, Refusal
-from ingest.proxy.recorder import Outcome, Recorder
+from ingest.proxy.recorder import Asked, Bounds, Outcome, Recorder
 from ingest.proxy.relay import Limits, Relay, Sending, call_id_header
 from ingest.proxy.upstream import Upstream
 from ingest.spool.writer import Spool, SpoolRefusedError
@@ -192,10 +192,20 @@ class _Proxy:
             sending = await self._sending(
                 scope, route=route, caller=caller, prepared=prepared, refused=status
             )
-            recorder = self._recorder(caller, prepared=prepared)
-            call_id = await self._started(
-                scope, recorder, route=route, caller=caller, body=body, sending=sending, prepared=prepared
+            observer = _observer(scope, caller)
+            recorder = self._recorder(
+                caller, route=route, prepared=prepared, holding=holding, project=observer.get("project")
             )
+            asked = _asked(
+                scope,
+                route=route,
+                caller=caller,
+                body=body,
+                sending=sending,
+                prepared=prepared,
+                observer=observer,
+            )
+            call_id = await self._started(recorder, asked, sending=sending)
         except ClientGoneError:
             return _Done(499, "client_gone")
         except SpoolRefusedError as error:
@@ -237,35 +247,9 @@ class _Proxy:
             headers, prepared = without_secrets(headers), replace(prepared, secret_query="")
         return Sending(route.endpoint, headers, prepared, plan, grant)
 
-    async def _started(
-        self,
-        scope: Scope,
-        recorder: Recorder,
-        *,
-        route: "_Route",
-        caller: Caller,
-        body: bytes,
-        sending: Sending | Refusal,
-        prepared: Prepared,
-    ) -> UUID:
-        observer = read_observer(scope["headers"])
-        said = {"project": caller.project, "environment": caller.environment}
-        observer |= {name: value for name, value in said.items() if value is not None}
+    async def _started(self, recorder: Recorder, asked: Asked, *, sending: Sending | Refusal) -> UUID:
         try:
-            return await recorder.start(
-                endpoint=route.endpoint,
-                provider=route.provider.name
-                if isinstance(sending, Refusal)
-                else sending.plan.first().provider,
-                requested_model=prepared.requested_model,
-                is_streamed=prepared.is_streamed,
-                # Whoever is refused must not fill the disk.
-                request=b"" if isinstance(sending, Refusal) else body,
-                observer=observer,
-                purpose=read_purpose(scope["headers"]),
-                key_id=caller.key_id,
-                reserved={} if isinstance(sending, Refusal) else sending.grant.reserved,
-            )
+            return await recorder.start(asked)
         except BaseException:
             if isinstance(sending, Sending):
                 sending.grant.release()
@@ -339,13 +323,21 @@ class _Proxy:
             return b"", 408
         return body, None
 
-    def _recorder(self, caller: Caller, *, prepared: Prepared) -> Recorder:
+    def _recorder(
+        self, caller: Caller, *, route: "_Route", prepared: Prepared, holding: Holding, project: str | None
+    ) -> Recorder:
         limits = self._limits
         return Recorder(
             self._spool,
+            provider=route.provider,
             key=caller.secret,
-            part_seconds=limits.part_seconds,
-            part_bytes=limits.part_bytes if prepared.is_streamed else limits.plain_part_bytes,
+            bounds=Bounds(
+                part_seconds=limits.part_seconds,
+                part_bytes=limits.part_bytes if prepared.is_streamed else limits.plain_part_bytes,
+                held_bytes=limits.private_bytes,
+                takes=holding.takes,
+            ),
+            keeping=self._ports.privacy.of(project),
         )
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, *, provider: Provider) -> None:
@@ -458,6 +450,39 @@ def _body_refusal(status: int, *, limits: Limits) -> Refusal:
         message = "the bodies of running calls fill the memory they may take"
         return Refusal(503, "overloaded", message, (*close, (b"retry-after", b"1")))
     return Refusal(408, "request_timeout", "the request body stopped coming", close)
+
+
+def _observer(scope: Scope, caller: Caller) -> dict[str, str]:
+    """What is said of a call beside it; what the caller's key says counts before any header."""
+    said = {"project": caller.project, "environment": caller.environment}
+    return read_observer(scope["headers"]) | {
+        name: value for name, value in said.items() if value is not None
+    }
+
+
+def _asked(
+    scope: Scope,
+    *,
+    route: _Route,
+    caller: Caller,
+    body: bytes,
+    sending: Sending | Refusal,
+    prepared: Prepared,
+    observer: dict[str, str],
+) -> Asked:
+    is_refused = isinstance(sending, Refusal)
+    return Asked(
+        endpoint=route.endpoint,
+        provider=route.provider.name if is_refused else sending.plan.first().provider,
+        requested_model=prepared.requested_model,
+        is_streamed=prepared.is_streamed,
+        # Whoever is refused must not fill the disk.
+        request=b"" if is_refused else body,
+        observer=observer,
+        purpose=read_purpose(scope["headers"]),
+        key_id=caller.key_id,
+        reserved={} if is_refused else sending.grant.reserved,
+    )
 
 
 def _outcome_of(refusal: Refusal) -> Outcome:

@@ -35,12 +35,18 @@ class Holding:
 
     def take(self, size: int) -> None:
         """`size` more bytes of body are in memory. Raises TooMuchHeldError."""
+        if not self.takes(size):
+            self.gate.refused["held_bytes"] += 1
+            raise TooMuchHeldError
+
+    def takes(self, size: int) -> bool:
+        """Whether there is room for `size` more bytes; if so, they are in memory now."""
         gate = self.gate
         if gate.held_bytes + size > gate.capacity.held_bytes:
-            gate.refused["held_bytes"] += 1
-            raise TooMuchHeldError
+            return False
         gate.held_bytes += size
         self.held_bytes += size
+        return True
 
 
 @dataclass(slots=True)

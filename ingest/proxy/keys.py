@@ -9,7 +9,7 @@ from ingest.providers.query import key_in
 from ingest.proxy.http import Headers
 
 PEPPER = "key.pepper"
-_SHORTEST_SECRET = 16
+SHORTEST_SECRET = 16
 """Shorter keys (`x`, `dummy`) are no secrets, and cutting them out of bodies would mangle text."""
 
 
@@ -51,6 +51,6 @@ def key_id(key: bytes | None, *, pepper: bytes) -> str | None:
 
 def without_key(data: bytes, key: bytes | None) -> bytes:
     """`data` as it may be spooled: a body that repeats the client's key carries `[key]` instead."""
-    if key is None or len(key) < _SHORTEST_SECRET or key not in data:
+    if key is None or len(key) < SHORTEST_SECRET or key not in data:
         return data
     return data.replace(key, b"[key]")

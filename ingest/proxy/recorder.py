@@ -2,21 +2,33 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
+from ingest.providers.base import Provider
 from ingest.proxy.http import Headers
-from ingest.proxy.keys import without_key
-from ingest.spool.records import End, Part, Start
-from ingest.spool.writer import Spool, SpoolRefusedError
+from ingest.proxy.kept import Answer, KeptAnswer, KeptRequest, Rules, keep_answer, keep_attempts, keep_request
+from ingest.proxy.parts import Memory, Parts
+from ingest.proxy.ports import KeepAll, Keeping
+from ingest.spool.records import End, Start
+from ingest.spool.writer import Spool
 from ingest.uuid7 import uuid7
+
+T = TypeVar("T")
 
 HEAD_BYTES = 8 << 10
 TAIL_BYTES = 16 << 10
+SHORT_BYTES = 4 << 10
+"""Masked on the event loop: a millisecond or so. What is longer goes through a thread."""
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"x-request-id", b"openai-processing-ms", b"retry-after"}
 )
+# Threads of its own: names are looked up in asyncio's, and must not wait for a long mask.
+_aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lqo masking")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,43 +45,63 @@ class Outcome:
     cost_usd: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What START is told of a call. `reserved` is budget id to USD."""
+
+    endpoint: str
+    provider: str
+    requested_model: str
+    is_streamed: bool
+    request: bytes
+    observer: dict[str, str]
+    purpose: str
+    key_id: str | None
+    reserved: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """PARTs are written every `part_seconds` or `part_bytes`; an answer that may not touch the disk is held
+    in memory up to `held_bytes`, and as long as `takes` finds room for it."""
+
+    part_seconds: float
+    part_bytes: int
+    held_bytes: int = 8 << 20
+    takes: Callable[[int], bool] = lambda size: True
+
+
 class Recorder:
     """Writes what a call's START promises. `start` may be refused; then nothing is recorded.
 
-    Bytes wait at most `part_seconds` or `part_bytes` before a PART holds them, so that a killed proxy
-    takes no more of what the client saw with it. A refused PART stays in the buffer for the next.
+    Where the project does not let everything be kept (`keeping`), no byte of the answer is written before
+    its end: it is put together in memory and masked. What is too much for that is shed and flagged; usage,
+    model and outcome are known all the same.
     """
 
-    def __init__(self, spool: Spool, *, key: bytes | None, part_seconds: float, part_bytes: int) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        *,
+        provider: Provider,
+        key: bytes | None,
+        bounds: Bounds,
+        keeping: Keeping | None = None,
+    ) -> None:
         self._spool = spool
-        self._key = key
-        self._part_seconds = part_seconds
-        self._part_bytes = part_bytes
-        self._buffer = bytearray()
-        self._number = 0
-        self._sent: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._bounds = bounds
+        self._rules = Rules(provider, keeping or KeepAll(), key)
+        self._answer: Parts | Memory | None = None
         self._ttft_ms: float | None = None
         self._began = time.perf_counter()
         self._start: Start | None = None
-        self.head = b""
-        self.tail = b""
+        self._head = bytearray()
+        self._tail = bytearray()
         self.is_ended = False
 
-    async def start(
-        self,
-        *,
-        endpoint: str,
-        provider: str,
-        requested_model: str,
-        is_streamed: bool,
-        request: bytes,
-        observer: dict[str, str],
-        purpose: str,
-        key_id: str | None,
-        reserved: dict[str, str],
-    ) -> UUID:
+    async def start(self, asked: Asked) -> UUID:
         """Commit START and return the call's id. Raises SpoolRefusedError."""
+        kept = await self._kept_request(asked)
         # The time is taken here and not on arrival: between it and `append` nothing may await, or the
         # spool's watermark could pass a call that is about to start.
         self._began = time.perf_counter()
@@ -81,18 +113,21 @@ class Recorder:
         self._start = Start(
             call_id=call_id,
             started_at_ns=started_at_ns,
-            endpoint=endpoint,
-            provider=provider,
-            requested_model=requested_model,
-            is_streamed=is_streamed,
-            key_id=key_id,
-            observer=observer,
-            purpose=purpose,
-            request=without_key(request, self._key),
-            reserved=reserved,
+            endpoint=asked.endpoint,
+            provider=asked.provider,
+            requested_model=kept.requested_model,
+            is_streamed=asked.is_streamed,
+            key_id=asked.key_id,
+            observer=kept.observer,
+            purpose=asked.purpose,
+            request=kept.request,
+            body_state=kept.body_state,
+            input_text=kept.input_text,
+            reserved=asked.reserved,
         )
+        self._answer = self._answer_of(call_id)
         await self._spool.append(self._start)
-        return self._start.call_id
+        return call_id
 
     @property
     def started_at_ns(self) -> int:
@@ -104,35 +139,59 @@ class Recorder:
         """Milliseconds from START to the first byte of a stream."""
         return self._ttft_ms if self._start and self._start.is_streamed else None
 
+    @property
+    def head(self) -> bytes:
+        """The first kilobytes of the answer."""
+        return bytes(self._head)
+
+    @property
+    def tail(self) -> bytes:
+        """The last kilobytes of the answer; all of a short one."""
+        return bytes(self._tail)
+
     def add(self, data: bytes) -> None:
         """Bytes that came from upstream, before the client gets them."""
-        if self.is_ended:
+        if self.is_ended or self._answer is None:
             return
         if self._ttft_ms is None:
             self._ttft_ms = self._elapsed_ms()
-        self._remember(data)
-        self._buffer += data
-        if len(self._buffer) >= self._part_bytes:
-            self._flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._part_seconds, self._flush)
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+        self._tail += data
+        if len(self._tail) > 4 * TAIL_BYTES:
+            del self._tail[:-TAIL_BYTES]
+        self._answer.add(data)
 
     async def end(self, outcome: Outcome) -> None:
         """Commit END, once. Raises SpoolRefusedError: the client must then not get its last byte."""
-        if self._sent is not None and not self.is_ended:
-            await asyncio.wait((self._sent,))
-        if (done := self.end_soon(outcome)) is not None:
+        if self.is_ended or self._start is None or self._answer is None:
+            return
+        await self._answer.settled()
+        answer = self._answered(outcome, start=self._start)
+        kept = await self._in_time(partial(keep_answer, answer, rules=self._rules), size=len(answer.body))
+        if (done := self._append(outcome, kept=kept)) is not None:
             await done
 
     def end_soon(self, outcome: Outcome) -> "asyncio.Future[None] | None":
-        """Hand END to the spool without waiting, for a task that may not wait any more."""
+        """Hand END to the spool without waiting, for a task that may not wait any more.
+
+        An answer that is too long to be masked here and now is shed.
+        """
+        if self.is_ended or self._start is None or self._answer is None:
+            return None
+        answer = self._answered(outcome, start=self._start)
+        is_short = self._rules.keeping.keep == "full" or len(answer.body) <= SHORT_BYTES
+        hasty = answer if is_short else replace(answer, body=b"", is_whole=False)
+        return self._append(outcome, kept=keep_answer(hasty, rules=self._rules))
+
+    def _append(self, outcome: Outcome, *, kept: KeptAnswer) -> "asyncio.Future[None] | None":
+        """END goes out once, also where a task was told to stop while its answer was being masked."""
         if self.is_ended or self._start is None:
             return None
         self.is_ended = True
-        self._stop_timer()
-        return self._spool.append(self._end(outcome, start=self._start))
+        return self._spool.append(self._end(outcome, start=self._start, kept=kept))
 
-    def _end(self, outcome: Outcome, *, start: Start) -> End:
+    def _end(self, outcome: Outcome, *, start: Start, kept: KeptAnswer) -> End:
         return End(
             call_id=start.call_id,
             ended_at_ns=time.time_ns(),
@@ -142,43 +201,56 @@ class Recorder:
             error_message=outcome.error_message,
             ttft_ms=self.ttft_ms,
             latency_ms=self._elapsed_ms(),
-            response=without_key(bytes(self._buffer), self._key),
+            response=kept.response,
             response_headers=outcome.response_headers,
-            attempts=outcome.attempts,
+            attempts=keep_attempts(outcome.attempts, rules=self._rules),
+            body_state=kept.body_state,
+            said=kept.said,
             spent=outcome.spent,
             cost_usd=outcome.cost_usd,
         )
 
-    def _remember(self, data: bytes) -> None:
-        """Keep the first and last kilobytes of the answer, which say its model and its usage."""
-        if len(self.head) < HEAD_BYTES:
-            self.head += data[: HEAD_BYTES - len(self.head)]
-        self.tail = data if not self.tail else self.tail + data
-        if len(self.tail) > 4 * TAIL_BYTES:
-            self.tail = self.tail[-TAIL_BYTES:]
+    def _answer_of(self, call_id: UUID) -> Parts | Memory:
+        bounds, rules = self._bounds, self._rules
+        if rules.keeping.keep != "full":
+            return Memory(limit=bounds.held_bytes, takes=bounds.takes)
+        return Parts(
+            self._spool,
+            call_id=call_id,
+            key=rules.key,
+            seconds=bounds.part_seconds,
+            size=bounds.part_bytes,
+        )
 
-    def _flush(self) -> None:
-        self._stop_timer()
-        if self.is_ended or not self._buffer or self._start is None:
-            return
-        if self._sent is not None and not self._sent.done():
-            return
-        held = bytes(self._buffer)
-        self._buffer.clear()
-        self._number += 1
-        part = Part(call_id=self._start.call_id, number=self._number, response=without_key(held, self._key))
-        self._sent = self._spool.append(part)
-        self._sent.add_done_callback(lambda sent: self._take_back(held, sent=sent))
+    async def _kept_request(self, asked: Asked) -> KeptRequest:
+        work = partial(
+            keep_request,
+            asked.request,
+            model=asked.requested_model,
+            is_streamed=asked.is_streamed,
+            observer=asked.observer,
+            rules=self._rules,
+        )
+        return await self._in_time(work, size=len(asked.request))
 
-    def _take_back(self, held: bytes, *, sent: "asyncio.Future[None]") -> None:
-        if not sent.cancelled() and isinstance(sent.exception(), SpoolRefusedError):
-            self._number -= 1
-            self._buffer[:0] = held
+    async def _in_time(self, work: Callable[[], T], *, size: int) -> T:
+        """Do work on `size` bytes without holding up the loop."""
+        if size <= SHORT_BYTES or self._rules.keeping.keep == "full":
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(_aside, work)
 
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _answered(self, outcome: Outcome, *, start: Start) -> Answer:
+        answer = self._answer
+        return Answer(
+            body=b"" if answer is None else answer.rest(),
+            head=self.head,
+            tail=self.tail,
+            is_streamed=start.is_streamed,
+            http_status=outcome.http_status,
+            content_encoding=outcome.response_headers.get("content-encoding"),
+            is_whole=answer is not None and answer.is_whole,
+            has_room=not self._spool.is_shedding,
+        )
 
     def _elapsed_ms(self) -> float:
         return round((time.perf_counter() - self._began) * 1000, 3)
