@@ -16,6 +16,7 @@ TABLES = (
     "cost_daily",
     "evaluation_coverage",
     "model_comparison",
+    "model_availability",
 )
 
 Rows = list[str]

@@ -86,7 +86,7 @@ def test_nightly_tests_read_all_of_history(
 
 def test_every_mart_has_a_contract_a_key_and_documented_columns(manifest: dict[str, Any]) -> None:
     marts = [node for node in manifest["nodes"].values() if node.get("schema") == "marts" and is_model(node)]
-    assert len(marts) == 11
+    assert len(marts) == 12
     for node in marts:
         assert node["config"]["contract"]["enforced"], node["name"]
         assert node["description"], node["name"]
@@ -154,7 +154,7 @@ def test_readers_may_read_every_mart_and_view(owner: psycopg.Connection[TupleRow
         where relnamespace in ('staging'::regnamespace, 'marts'::regnamespace) and relkind in ('r', 'v')
     """
     row = owner.execute(query).fetchone()
-    assert row == (18, 18)
+    assert row == (19, 19)
 
 
 def test_a_refresh_touches_no_view(owner: psycopg.Connection[TupleRow], built: DatabaseUrl, dbt: Dbt) -> None:
@@ -168,7 +168,7 @@ def test_a_refresh_touches_no_view(owner: psycopg.Connection[TupleRow], built: D
     before = owner.execute(query).fetchall()
     owner.rollback()
     outcome = dbt.build(built, windows=hours(MIDDLE_DAY, 3, 4))
-    assert len(outcome.nodes) == 9
+    assert len(outcome.nodes) == 10
     assert owner.execute(query).fetchall() == before
 
 

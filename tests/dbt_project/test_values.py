@@ -127,6 +127,29 @@ def test_hourly_percentiles_are_exact(reader: psycopg.Connection[TupleRow], call
             assert have[name] == (want[name] if want[name] is None else pytest.approx(want[name], rel=1e-12))
 
 
+def test_availability_is_of_attempts_and_lies_inside_its_interval(
+    reader: psycopg.Connection[TupleRow], calls: list[Record]
+) -> None:
+    """The seeded calls are imports without attempts: each is one attempt of its own."""
+    keys = ["hour", "provider", "model"]
+    wanted = (
+        pl.DataFrame([{name: call[name] for name in [*keys, "status"]} for call in calls])
+        .group_by(keys)
+        .agg(n_attempts=pl.len(), n_server_error=(pl.col("status") == "error").sum())
+        .sort(keys)
+        .to_dicts()
+    )
+    found = records(reader, "select * from marts.model_availability order by hour, provider, model")
+    assert sum(row["n_server_error"] for row in wanted)
+    for have, want in zip(found, wanted, strict=True):
+        n, n_failed = want["n_attempts"], want["n_server_error"]
+        assert {name: have[name] for name in want} == want
+        assert have["n_ok"] == n - n_failed
+        low, high = wilson(n - n_failed, n)
+        shares = (have["availability"], have["availability_low"], have["availability_high"])
+        assert shares == pytest.approx(((n - n_failed) / n, low, high), rel=1e-9)
+
+
 @pytest.mark.parametrize("measure", ["latency", "ttft"])
 def test_percentiles_of_days_are_at_most_one_percent_off(
     reader: psycopg.Connection[TupleRow], calls: list[Record], measure: str

@@ -50,6 +50,7 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
         "cost_daily",
         "evaluation_coverage",
         "model_comparison",
+        "model_availability",
     )
     assert promised | {f"marts/{mart}" for mart in marts} <= keys
 

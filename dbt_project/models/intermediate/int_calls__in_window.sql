@@ -48,7 +48,8 @@ final as (
         error_type,
         finish_reason,
         latency_ms,
-        ttft_ms
+        ttft_ms,
+        attempts
     from trusted
     where purpose in ('product', 'demo')
 
