@@ -11,6 +11,7 @@ from typing import Literal, TypeVar, get_args
 
 Durability = Literal["process", "strict"]
 SpoolFull = Literal["refuse", "serve"]
+Keep = Literal["full", "text", "masked", "none"]
 Auth = Literal["passthrough", "keys", "off"]
 RedisDown = Literal["refuse", "local"]
 Choice = TypeVar("Choice", bound=str)
@@ -37,6 +38,7 @@ class Settings:
     `auth` says which keys open the proxy: the provider's (passthrough), ours (keys), none (off). Our keys
     open it until the database was away for `access_max_age_hours`. `redis_url` is where proxies share limits
     and budgets (None: each has its own), `redis_down` what happens to limited callers while it is away.
+    `keep` is what may be kept of calls whose project `access.projects` does not speak for.
     """
 
     home: Path
@@ -50,6 +52,7 @@ class Settings:
     access_max_age_hours: float = DEFAULT_ACCESS_HOURS
     redis_url: str | None = field(default=None, repr=False)
     redis_down: RedisDown = "refuse"
+    keep: Keep = "full"
 
     @property
     def spool(self) -> Path:
@@ -79,7 +82,8 @@ class Settings:
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read `LQO_HOME`, `DATABASE_URL`, `LQO_START`, `LQO_SPOOL_KEEP` (`24h`, `10GB` or `24h,10GB`),
     `LQO_DURABILITY` (process, strict), `LQO_SPOOL_FULL` (refuse, serve), `LQO_AUTH` (passthrough, keys, off),
-    `LQO_ACCESS_MAX_AGE` (`12h`), `REDIS_URL` and `LQO_REDIS_DOWN` (refuse, local).
+    `LQO_ACCESS_MAX_AGE` (`12h`), `REDIS_URL`, `LQO_REDIS_DOWN` (refuse, local) and `LQO_KEEP`
+    (full, text, masked, none).
 
     Raises SettingsError with a one-line message for a value that does not parse.
     """
@@ -97,6 +101,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         access_max_age_hours=_hours(env.get("LQO_ACCESS_MAX_AGE"), default=DEFAULT_ACCESS_HOURS),
         redis_url=env.get("REDIS_URL") or None,
         redis_down=_choice(env, "LQO_REDIS_DOWN", get_args(RedisDown)),
+        keep=_choice(env, "LQO_KEEP", get_args(Keep)),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, LiteralString, TypeVar
 import msgspec
 
 from ingest.providers.base import Wire
+from ingest.settings import Keep
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -48,7 +49,7 @@ class ProjectRow(msgspec.Struct, frozen=True, kw_only=True):
     """What may be kept of a project's calls. `mask_patterns` is name to regex."""
 
     project: str
-    keep: Literal["full", "text", "masked", "none"] = "full"
+    keep: Keep = "full"
     mask_kinds: tuple[str, ...] = ()
     mask_patterns: dict[str, str] = {}
 

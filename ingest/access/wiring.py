@@ -8,6 +8,7 @@ from ingest.access.doors import KeyDoors, OpenHouse
 from ingest.access.follower import Follower
 from ingest.access.keys import KeyBook
 from ingest.access.prices import SnapshotPricer
+from ingest.access.privacy import ProjectPrivacy
 from ingest.access.router import ModelRouter
 from ingest.access.snapshot import Snapshot
 from ingest.limits.metering import Metering
@@ -38,8 +39,10 @@ def build_access(settings: Settings, *, follower: Follower, spool: Path) -> Acce
     has_budgets = bool(follower.snapshot.budgets)
     metering = Metering(settings, spool=spool, book=pricer.book_of, has_budgets=has_budgets)
     follower.listen(metering.take_in)
+    privacy = ProjectPrivacy(pepper=load_pepper(settings.home), otherwise=settings.keep)
+    follower.listen_prepared(privacy.rows_of, privacy.take_in)
     doors = _doors(settings, follower=follower)
-    ports = Ports(doors=doors, router=router, admission=metering.admission, pricer=pricer)
+    ports = Ports(doors=doors, router=router, admission=metering.admission, pricer=pricer, privacy=privacy)
     return Access(ports=ports, metering=metering, router=router)
 
 

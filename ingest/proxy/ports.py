@@ -7,13 +7,12 @@ event loop, once a call, and must not block it.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from ingest.providers.base import Prepared, Provider, Reading
 from ingest.proxy.http import Headers, Scope
 from ingest.proxy.keys import client_key, key_id
-
-Keep = Literal["full", "text", "masked", "none"]
+from ingest.settings import Keep
 
 
 @dataclass(frozen=True, slots=True)
