@@ -17,6 +17,8 @@ TABLES = (
     "evaluation_coverage",
     "model_comparison",
     "model_availability",
+    "feedback",
+    "feedback_hourly",
 )
 
 Rows = list[str]

@@ -86,7 +86,7 @@ def test_nightly_tests_read_all_of_history(
 
 def test_every_mart_has_a_contract_a_key_and_documented_columns(manifest: dict[str, Any]) -> None:
     marts = [node for node in manifest["nodes"].values() if node.get("schema") == "marts" and is_model(node)]
-    assert len(marts) == 12
+    assert len(marts) == 14
     for node in marts:
         assert node["config"]["contract"]["enforced"], node["name"]
         assert node["description"], node["name"]

@@ -51,6 +51,7 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
         "evaluation_coverage",
         "model_comparison",
         "model_availability",
+        "feedback",
     )
     assert promised | {f"marts/{mart}" for mart in marts} <= keys
 
