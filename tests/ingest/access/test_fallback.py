@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -14,8 +15,12 @@ import pytest
 from aiohttp.test_utils import unused_port
 from psycopg.rows import TupleRow
 
+from ingest.access.key_rows import create_key
+from ingest.access.plans import AliasPlan
+from ingest.access.prices import SnapshotPricer
 from ingest.access.snapshot import ModelRow
 from ingest.loader import run_loader
+from ingest.proxy.ports import FreeGrant
 from ingest.settings import Settings
 from tests.ingest.access.conftest import SECRET
 from tests.ingest.running_proxy import Proxy, running_proxy
@@ -199,6 +204,84 @@ async def test_retry_after_is_honoured_and_then_one_probe_brings_the_target_back
             assert time.monotonic() - began < 5
         assert time.monotonic() - began >= 0.9  # it said one second
         assert len(pair[0].bodies) == 2
+
+
+async def test_one_probe_goes_to_a_target_that_was_left_alone(
+    followed: Settings, add: Add, pair: tuple[Provider, Provider], http: aiohttp.ClientSession
+) -> None:
+    add(pair[0].url, "status-429")
+    add(pair[1].url, "ok")
+    async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
+        await ask(http, proxy)
+        await asyncio.sleep(1.05)  # it said one second; no clock of ours can be turned here
+        answers = await asyncio.gather(*(ask(http, proxy) for _ in range(20)))
+        assert {status for status, _ in answers} == {200}
+    assert len(pair[0].bodies) == 2
+
+
+@pytest.mark.parametrize("part", ["cost", "read_usage", "settle", "ended"])
+async def test_a_fault_in_the_accounting_costs_neither_the_answer_nor_its_end(
+    followed: Settings,
+    add: Add,
+    pair: tuple[Provider, Provider],
+    http: aiohttp.ClientSession,
+    *,
+    part: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*_given: object, **_named: object) -> None:
+        raise RuntimeError("a fault of ours")
+
+    owner = {"cost": SnapshotPricer, "ended": AliasPlan}.get(part)
+    if owner is not None:
+        monkeypatch.setattr(owner, part, fail)
+    if part == "settle":
+        monkeypatch.setattr(FreeGrant, part, fail)
+    if part == "read_usage":
+        monkeypatch.setattr("ingest.proxy.relay.Relay._read_usage", fail)
+    add(pair[0].url, "ok")
+    async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
+        assert (await ask(http, proxy))[0] == 200
+        end = proxy.only_call().end
+        assert end is not None
+        assert end.status == "ok"
+    assert "a fault of ours" in caplog.text
+
+
+async def test_unknown_models_and_lists_of_a_key_are_its_own(
+    followed: Settings,
+    add: Add,
+    pair: tuple[Provider, Provider],
+    http: aiohttp.ClientSession,
+    *,
+    table: psycopg.Connection[TupleRow],
+) -> None:
+    add(pair[0].url, "ok")
+    add(pair[0].url, "ok", alias="other")
+    key = create_key(table, owner="a team", allowed_models=["fast"]).secret
+    own = {"authorization": f"Bearer {key}"}
+    with_keys = replace(followed, auth="keys")
+    async with running_proxy(followed.home, pair[0].url, settings=with_keys) as proxy:
+        async with http.get(f"{proxy.url}/v1/models", headers=own) as response:
+            assert [each["id"] for each in (await response.json())["data"]] == ["fast"]
+        async with http.get(f"{proxy.url}/v1/models/other", headers=own) as response:
+            assert response.status == 404
+        for model, status in (("fast", 200), ("other", 404), ("gpt-4o", 404)):
+            body = {"model": model, "messages": []}
+            async with http.post(proxy.url + CHAT, json=body, headers=own) as response:
+                answer = await response.json()
+                assert response.status == status, answer
+        assert answer["error"]["code"] == "model_not_found"
+        body = {"model": "gpt-4o", "messages": [], "max_tokens": 5}
+        anthropic = {"x-api-key": key, "anthropic-version": "2023-06-01"}
+        async with http.post(f"{proxy.url}/v1/messages", json=body, headers=anthropic) as response:
+            assert response.status == 404
+            assert (await response.json())["error"]["type"] == "not_found_error"
+        async with http.get(f"{proxy.url}/v1/models") as response:
+            assert response.status == 401
+    assert len(pair[0].bodies) == 1
+    assert key not in str(pair[0].headers)
 
 
 async def test_attempts_land_and_each_names_its_own_provider(
