@@ -63,9 +63,10 @@ async def running_proxy(
 ) -> AsyncIterator[Proxy]:
     settings = settings or Settings(home=home)
     writer = Spool(settings.spool)
-    gate = Gate(serving.capacity if serving else Capacity())
+    # A test shares the proxy's loop, and a client that is being imported blocks it for seconds.
+    gate = Gate(serving.capacity if serving else Capacity(lag_seconds=60.0))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.ensure_future(
+    running = asyncio.ensure_future(
         serve_proxy(
             settings=settings,
             providers=build_providers(BaseUrls.everywhere(upstream_url)),
@@ -77,14 +78,14 @@ async def running_proxy(
             gate=gate,
         )
     )
-    await asyncio.wait((ready, serving), return_when=asyncio.FIRST_COMPLETED)
-    if serving.done():
-        await serving
+    await asyncio.wait((ready, running), return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        await running
     try:
         yield Proxy(url=ready.result(), home=home, spool=settings.spool, writer=writer, gate=gate)
     finally:
-        serving.cancel()
-        await asyncio.wait((serving,))
+        running.cancel()
+        await asyncio.wait((running,))
 
 
 def records_in(spool: Path) -> list[Record]:
