@@ -154,7 +154,7 @@ def test_readers_may_read_every_mart_and_view(owner: psycopg.Connection[TupleRow
         where relnamespace in ('staging'::regnamespace, 'marts'::regnamespace) and relkind in ('r', 'v')
     """
     row = owner.execute(query).fetchone()
-    assert row == (19, 19)
+    assert row == (22, 22)
 
 
 def test_a_refresh_touches_no_view(owner: psycopg.Connection[TupleRow], built: DatabaseUrl, dbt: Dbt) -> None:
@@ -168,7 +168,7 @@ def test_a_refresh_touches_no_view(owner: psycopg.Connection[TupleRow], built: D
     before = owner.execute(query).fetchall()
     owner.rollback()
     outcome = dbt.build(built, windows=hours(MIDDLE_DAY, 3, 4))
-    assert len(outcome.nodes) == 10
+    assert len(outcome.nodes) == 12
     assert owner.execute(query).fetchall() == before
 
 
