@@ -1,8 +1,11 @@
 """The HTTP client towards providers."""
 
-from functools import lru_cache
+import asyncio
+from functools import lru_cache, partial
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.streams import StreamReader
 from yarl import URL
 
 _NO_AUTOMATIC_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
@@ -23,9 +26,12 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
+        loop = asyncio.get_running_loop()
         # limit=0: the default cap of 100 connections makes call 101 wait for a stream to end.
+        connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30)
+        connector._factory = partial[ResponseHandler](_Connection, loop=loop)  # pyright: ignore[reportPrivateUsage]
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, keepalive_timeout=30),
+            connector=connector,
             timeout=self._timeout,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -47,6 +53,19 @@ class Upstream:
         return await self._session.request(
             method, _url(url), headers=headers, data=body, allow_redirects=False
         )
+
+
+class _Connection(ResponseHandler):
+    """aiohttp's connection, which forgets the body it was reading when that turns out to be malformed.
+
+    Whoever reads it would wait for ever (seen with 3.14.5: a chunk size that is none).
+    """
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        body = self._payload
+        super().connection_lost(exc)
+        if isinstance(body, StreamReader) and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError("the answer is malformed"))
 
 
 @lru_cache(maxsize=256)
