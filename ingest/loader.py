@@ -1,5 +1,6 @@
 """`run_loader`: the proxy's spool into the warehouse, for as long as it runs, through every outage."""
 
+import gc
 import logging
 import os
 import threading
@@ -69,9 +70,10 @@ def run_loader(
         return loader.result
 
     try:
-        if once or adopt is not None:
-            return sum(map(load, spool_folders(root) or (root,)), LoaderResult())
-        return load_as_they_come(root, load=load, stop=stop)
+        with _collecting_seldom():
+            if once or adopt is not None:
+                return sum(map(load, spool_folders(root) or (root,)), LoaderResult())
+            return load_as_they_come(root, load=load, stop=stop)
     finally:
         if spans is not None:
             spans.close()
@@ -170,6 +172,17 @@ class _Loader:
         open_load(connection, self._load_id, kind="spool", origin=str(self._directory))
         yield
         close_load(connection, self._load_id)
+
+
+@contextmanager
+def _collecting_seldom() -> Iterator[None]:
+    """A batch makes a hundred thousand objects and no cycles: looking for them took a fifth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _line(error: BaseException) -> str:

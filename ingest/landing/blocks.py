@@ -12,7 +12,7 @@ from ingest.landing.prepare import Row
 from ingest.landing.render import HEADER, NULL, TRAILER, data_field, key_of
 from ingest.landing.statements import Statement
 
-BLOCK_ROWS = 100
+BLOCK_ROWS = 500
 
 _count = struct.Struct(">h").pack
 _CALL_ROW, _BODY_ROW = _count(len(CALLS)), _count(len(BODY_COLUMNS))

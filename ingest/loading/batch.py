@@ -24,6 +24,7 @@ from ingest.loading.landed import interrupted_trail, is_landed
 from ingest.loading.open_calls import Trail, find_open, forget, keep_open
 from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender
+from ingest.loading.turn import Turn
 from ingest.loading.twins import hold_twins
 from ingest.settings import Settings, landing_range
 from ingest.spool.reader import Batch, Entry, Segment
@@ -62,16 +63,17 @@ def load_batch(
     batch: Batch,
     *,
     carried: Carried,
+    turn: Turn,
     after_seq: int,
     is_finished: bool,
-) -> LoaderResult:
-    """Land the calls that end in `batch` and move the checkpoint.
+) -> None:
+    """Make `batch` ready and start the transaction that lands what ends in it and moves the checkpoint.
 
     Calls that are still open are carried on to the next batch of the segment, and the checkpoint stays
     before them; at the segment's end for now, or when they are many, they are kept in the warehouse.
     """
     segment = batch.segment
-    work = _sort(connection, spool, batch.entries, segment=segment, carried=carried)
+    work = _sort(connection, spool, batch.entries, segment=segment, carried=carried, turn=turn)
     if segment.fault is not None:
         work.letters.append(_fault_letter(spool, segment))
     if batch.is_end or not batch.entries or carried.is_full:
@@ -84,7 +86,7 @@ def load_batch(
             connection, segment, spool_id=spool.spool_id, loaded_seq=reached, is_finished=is_finished
         )
 
-    return _commit(connection, spool, work, finish=finish)
+    turn.start(_transaction(connection, spool, work, finish=finish))
 
 
 def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UUID, Trail]) -> LoaderResult:
@@ -97,7 +99,7 @@ def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UU
             work.places.append("left open")
         elif not is_landed(connection, call_id):
             work.letters += [_stray(spool, record, place="left open") for record in trail.parts.values()]
-    return _commit(connection, spool, work, finish=lambda: None)
+    return _transaction(connection, spool, work, finish=lambda: None)()
 
 
 def _sort(
@@ -107,6 +109,7 @@ def _sort(
     *,
     segment: Segment,
     carried: Carried,
+    turn: Turn,
 ) -> Work:
     work, ended = Work(), dict[bytes, tuple[Trail, int]]()
     for entry in entries:
@@ -125,6 +128,8 @@ def _sort(
         elif record is not None:
             work.feedback.append(record)
     lost = [trail.end.call_id for trail, _ in ended.values() if trail.end and trail.start is None]
+    if lost:
+        turn.wait()
     known = find_open(connection, lost)
     for trail, seq in ended.values():
         if trail.end is not None:
@@ -178,12 +183,12 @@ def _joined(earlier: Trail | None, later: Trail) -> Trail:
     )
 
 
-def _commit(
+def _transaction(
     connection: Connection[TupleRow], spool: Spool, work: Work, *, finish: Callable[[], None]
-) -> LoaderResult:
+) -> Callable[[], LoaderResult]:
+    """What lands `work`, with all made ready that needs no database."""
     earliest, latest = landing_range(spool.settings.start, now=datetime.now(UTC))
     prepared = prepare(work.calls, load_id=spool.load_id, earliest=earliest, latest=latest)
-    ensure_months(connection, prepared.months)
 
     def letter(reject: Reject) -> DeadLetter:
         call, place = work.calls[reject.index], work.places[reject.index]
@@ -204,10 +209,14 @@ def _commit(
             rejected=len(landing.rejected) + len(letters),
         )
 
-    result = retry_conflicts(connection, transaction)
-    if spool.spans is not None and result.landed:
-        spool.spans.offer(work.calls, parents=work.parents)
-    return result
+    def commit() -> LoaderResult:
+        ensure_months(connection, prepared.months)
+        result = retry_conflicts(connection, transaction)
+        if spool.spans is not None and result.landed:
+            spool.spans.offer(work.calls, parents=work.parents)
+        return result
+
+    return commit
 
 
 def _land_feedback(connection: Connection[TupleRow], spool: Spool, work: Work) -> list[DeadLetter]:

@@ -14,6 +14,7 @@ from ingest.loading.checkpoints import Checkpoint, read_checkpoints, see_spool
 from ingest.loading.open_calls import find_gone
 from ingest.loading.result import LoaderResult
 from ingest.loading.salvage import is_passing, read_batch
+from ingest.loading.turn import Turn
 from ingest.spool.reader import Segment, current_owner, list_segments, low_watermark
 from ingest.spool.retention import unlink_sealed
 from ingest.spool.usage import say_loaded
@@ -80,22 +81,30 @@ def _load_segment(
     stop: Event,
 ) -> tuple[LoaderResult, bool]:
     """Load a segment to its end; False if it was stopped on the way or is locked at the moment."""
-    result, after_seq, problem = LoaderResult(), checkpoint.loaded_seq, checkpoint.problem
-    carried = Carried()
-    while not stop.is_set():
-        batch = read_batch(segment, after_seq=after_seq)
-        if is_passing(batch):
-            return result, False
-        is_finished = batch.is_end and batch.segment.is_sealed
-        fault = batch.segment.fault
-        if batch.entries or is_finished or fault != problem:
-            result += load_batch(
-                connection, spool, batch, carried=carried, after_seq=after_seq, is_finished=is_finished
-            )
-        if batch.is_end or not batch.entries:
-            return result, True
-        after_seq, problem = batch.entries[-1].seq, fault or problem
-    return result, False
+    after_seq, problem = checkpoint.loaded_seq, checkpoint.problem
+    carried, is_settled = Carried(), False
+    with Turn() as turn:
+        while not stop.is_set():
+            batch = read_batch(segment, after_seq=after_seq)
+            if is_passing(batch):
+                break
+            is_finished = batch.is_end and batch.segment.is_sealed
+            fault = batch.segment.fault
+            if batch.entries or is_finished or fault != problem:
+                load_batch(
+                    connection,
+                    spool,
+                    batch,
+                    carried=carried,
+                    turn=turn,
+                    after_seq=after_seq,
+                    is_finished=is_finished,
+                )
+            if batch.is_end or not batch.entries:
+                is_settled = True
+                break
+            after_seq, problem = batch.entries[-1].seq, fault or problem
+    return turn.result, is_settled
 
 
 def _land_gone(connection: Connection[TupleRow], spool: Spool, *, alive: set[str]) -> LoaderResult:

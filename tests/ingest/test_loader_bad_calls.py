@@ -84,7 +84,7 @@ async def test_any_answer_of_an_unknown_provider_lands_with_its_bytes(
     expected: dict[str, Any],
 ) -> None:
     call = start(provider="odd")
-    await spooled.write(call, end(call, response=response, response_headers=headers))
+    await spooled.write(call, end(call, response=response, response_headers=headers, attempts=()))
 
     assert spooled.load() == LoaderResult(landed=3)
 
@@ -131,7 +131,7 @@ async def test_an_id_that_comes_again_with_another_answer_or_time_is_not_landed_
     spooled: Spooled, connection: Connection
 ) -> None:
     call = start(provider="odd")
-    await spooled.write(call, end(call))
+    await spooled.write(call, end(call, attempts=()))
     assert spooled.load() == LoaderResult(landed=3)
     later = start(provider="odd", call_id=call.call_id, started_at_ns=call.started_at_ns + 5_000_000)
     await spooled.write(call, end(call, response=answer("another")))

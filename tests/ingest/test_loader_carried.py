@@ -62,11 +62,11 @@ async def test_a_loader_that_fails_between_batches_reads_the_open_calls_again(
     await interleaved(spool, calls=20, running=7)
     batches = list[int]()
 
-    def fail_at_the_ninth(*arguments: object, **options: object) -> LoaderResult:
+    def fail_at_the_ninth(*arguments: object, **options: object) -> None:
         batches.append(1)
         if len(batches) == 9:
             raise psycopg.errors.UndefinedColumn("no such column")
-        return load_batch(*arguments, **options)  # pyright: ignore[reportArgumentType]
+        load_batch(*arguments, **options)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(drain, "load_batch", fail_at_the_ninth)
     with pytest.raises(LoaderError):
