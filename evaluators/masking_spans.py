@@ -136,13 +136,13 @@ _EXTENSION = re.compile(r"\s?(?:x|ext\.?|#)\s?[0-9]{1,6}", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class _Row:
     """What may be one number: it begins at `begin`; `ends` is its possible lengths in digits to where in
-    the text they end. `is_called_phone` says that the words before it do."""
+    the text they end. `is_first` of the stretch it stands in."""
 
     flat: str
     begin: int
     digits: str
     ends: dict[int, int]
-    is_called_phone: bool
+    is_first: bool
 
     def written(self, count: int) -> str:
         return self.flat[self.begin : self.ends[count]]
@@ -150,6 +150,12 @@ class _Row:
     def count_at(self, end: int) -> int:
         """How many digits end here; 0 where none may."""
         return next((count for count, place in self.ends.items() if place == end), 0)
+
+    def is_called_phone(self) -> bool:
+        """Whether the words around it call it so; before it, only where no other digits stand between."""
+        before = self.flat[max(self.begin - _LOOK_BACK, 0) : self.begin] if self.is_first else ""
+        behind = max(self.ends.values(), default=self.begin)
+        return bool(_PHONE_WORD.search(before) or _PHONE_WORD_BEHIND.match(self.flat, behind))
 
     def is_in_an_id(self, count: int) -> bool:
         """A bare row of digits that goes on in letters, as in a UUID."""
@@ -189,11 +195,7 @@ def _row(flat: str, groups: list[tuple[int, int]], *, first: int) -> _Row:
         ends[len(digits)] = end
     while begin and flat[begin - 1] in "+(":
         begin -= 1
-    # Between the word and the number there are no digits: only the first of a stretch can be called so.
-    before = flat[max(begin - _LOOK_BACK, 0) : begin] if first == 0 else ""
-    end = max(ends.values(), default=begin)
-    is_called_phone = _PHONE_WORD.search(before) or _PHONE_WORD_BEHIND.match(flat, end)
-    return _Row(flat, begin, digits, ends, is_called_phone is not None)
+    return _Row(flat, begin, digits, ends, is_first=first == 0)
 
 
 def _card_length(row: _Row) -> int:
@@ -260,7 +262,7 @@ def _phone_length(row: _Row) -> int:
             return count
     if "+" in signs[:2] or signs.startswith("00"):
         lengths, is_one = range(15, 7, -1), _is_on_one_line
-    elif row.is_called_phone:
+    elif row.is_called_phone():
         lengths, is_one = range(15, 6, -1), _is_on_one_line
     elif has_trunk:
         lengths, is_one = range(12, 6, -1), _is_national

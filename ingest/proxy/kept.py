@@ -133,8 +133,13 @@ def _with_text(kept: KeptRequest, body: bytes, *, is_streamed: bool, rules: Rule
     if rules.keeping.keep == "text":
         return replace(kept, input_text=text)
     return replace(
-        kept, request=rules.keeping.mask_body(body), input_text=None if text is None else mask(text)
+        kept, request=_masked_body(body, rules=rules), input_text=None if text is None else mask(text)
     )
+
+
+def _masked_body(body: bytes, *, rules: Rules) -> bytes:
+    # The key once more: masking puts texts together that were cut, and the key with them.
+    return without_key(rules.keeping.mask_body(body), rules.key)
 
 
 def _observer(observer: dict[str, str], *, rules: Rules) -> dict[str, str]:
@@ -168,7 +173,7 @@ def _kept_answer(answer: Answer, *, rules: Rules) -> KeptAnswer:
     texts = {name: mask(text) for name in _TEXTS if (text := getattr(said, name)) is not None}
     # A stream cuts its text anywhere, and a number with it: only the text put together can be masked.
     document = b"" if answer.is_streamed else _document(answer)
-    return KeptAnswer("masked", rules.keeping.mask_body(document), msgspec.structs.replace(said, **texts))
+    return KeptAnswer("masked", _masked_body(document, rules=rules), msgspec.structs.replace(said, **texts))
 
 
 def _said(answer: Answer, *, rules: Rules) -> Said:
@@ -178,12 +183,19 @@ def _said(answer: Answer, *, rules: Rules) -> Said:
         finish_reason=read.finish_reason,
         usage_raw=read.usage_raw,
         usage=_json(read.usage),
-        output_text=read.output_text,
+        output_text=_text_without_key(read.output_text, rules=rules),
         error_type=read.error_type,
-        error_message=read.error_message,
+        error_message=_text_without_key(read.error_message, rules=rules),
         response_id=response_id_of(answer.body),
         unreadable=read.unreadable,
     )
+
+
+def _text_without_key(text: str | None, *, rules: Rules) -> str | None:
+    """The frames of a stream may each have held a piece of the key."""
+    if text is None:
+        return None
+    return without_key(text.encode("utf-8", "surrogatepass"), rules.key).decode("utf-8", "surrogatepass")
 
 
 def _with_masked_names(said: Said, *, rules: Rules) -> Said:
