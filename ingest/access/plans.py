@@ -7,11 +7,50 @@ from collections.abc import Callable, Sequence
 from evaluators.usage import Unbucketed, count_tokens
 from ingest.access.breaker import RetryBudget
 from ingest.access.secrets import Secret
-from ingest.access.targets import TargetState
+from ingest.access.targets import TargetState, kind_of, kind_of_answer
 from ingest.providers.base import Provider, Reading
 from ingest.proxy.ports import Failure, Target
 
 Clock = Callable[[], float]
+
+
+class StraightPlan:
+    """One target, the provider itself, which fails as it fails: no breaker, no retry, only counts."""
+
+    __slots__ = ("_is_reported", "_state", "_status", "_target", "model")
+
+    def __init__(self, state: TargetState, *, target: Target) -> None:
+        self.model = "other"
+        self._state = state
+        self._target = target
+        self._status = 0
+        self._is_reported = False
+
+    @property
+    def candidates(self) -> Sequence[tuple[str, str | None]]:
+        return [(self._target.provider, None)]
+
+    def first(self) -> Target:
+        return self._target
+
+    def after(self, target: Target, failure: Failure) -> Target | None:
+        if not self._is_reported:
+            self._state.attempts[kind_of(failure)] += 1
+        self._is_reported = True
+        return None
+
+    def answered(self, target: Target, *, status: int) -> None:
+        if not self._is_reported:
+            self._state.attempts[kind_of_answer(status)] += 1
+        self._is_reported, self._status = True, status
+
+    def ended(self, target: Target, *, reading: Reading | None, failure: Failure | None) -> None:
+        if failure is not None:
+            self._state.attempts[kind_of_answer(self._status)] -= 1
+            self._state.attempts["broke_off"] += 1
+
+    def abandoned(self) -> None:
+        return
 
 
 class AliasPlan:
@@ -42,6 +81,7 @@ class AliasPlan:
         self._target: Target | None = None
         self._is_trial = False
         self._is_reported = False
+        self._status = 0
 
     @property
     def candidates(self) -> Sequence[tuple[str, str | None]]:
@@ -73,6 +113,7 @@ class AliasPlan:
 
     def answered(self, target: Target, *, status: int) -> None:
         if (at := self._report()) is not None:
+            self._status = status
             at.answered(status, is_trial=self._is_trial, now=self._clock())
 
     def ended(self, target: Target, *, reading: Reading | None, failure: Failure | None) -> None:
@@ -80,7 +121,7 @@ class AliasPlan:
             return
         if failure is not None:
             now = self._clock()
-            self._at.broke_off(may_open=self._may_open(self._at, now=now), now=now)
+            self._at.broke_off(self._status, may_open=self._may_open(self._at, now=now), now=now)
         if reading is not None and self._at.row.max_tokens_per_minute is not None:
             counts = count_tokens(reading.usage, provider=target.provider, endpoint="")
             if not isinstance(counts, Unbucketed):

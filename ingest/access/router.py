@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingest.access.breaker import RetryBudget
-from ingest.access.plans import AliasPlan, Clock, in_order
+from ingest.access.plans import AliasPlan, Clock, StraightPlan, in_order
 from ingest.access.secrets import Secrets
 from ingest.access.snapshot import ModelRow, Snapshot
 from ingest.access.targets import TargetState, TargetStats
 from ingest.providers.base import Prepared, Provider
-from ingest.proxy.ports import Caller, Plan, Refusal
+from ingest.proxy.ports import Caller, Plan, Refusal, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ModelRouter:
         self._clock = clock
         self._budget = RetryBudget()
         self._aliases: dict[str, _Alias] = {}
-        self._straight: dict[tuple[str, str], TargetState] = {}
+        self._straight: dict[tuple[str, str], tuple[TargetState, Target]] = {}
 
     def rows_of(self, snapshot: Snapshot) -> tuple[ModelRow, ...]:
         """The rows of a snapshot, once the secrets behind them are read."""
@@ -54,7 +54,10 @@ class ModelRouter:
         name = prepared.requested_model
         alias = self._aliases.get(name)
         if alias is None and caller.forwards_key:
-            return self._plan("other", (self._straight_to(provider),), caller=caller, provider=provider)
+            state, target = self._straight.get((provider.name, provider.base_url)) or self._straight_to(
+                provider
+            )
+            return StraightPlan(state, target=target)
         if alias is None or not _may_use(caller, name):
             message = f"the model {name[:200]!r} does not exist, or this key may not use it"
             return Refusal(404, "model_not_found", message)
@@ -68,7 +71,14 @@ class ModelRouter:
         if not any(each.has_room(now=now) for each in usable):
             message = f"every target of {name!r} is at its limit of requests or tokens a minute"
             return Refusal(429, "rate_limit_exceeded", message, ((b"retry-after", b"5"),))
-        return self._plan(name, in_order(usable), caller=caller, provider=provider)
+        return AliasPlan(
+            name,
+            candidates=in_order(usable),
+            budget=self._budget,
+            provider=provider,
+            forwards_key=caller.forwards_key,
+            clock=self._clock,
+        )
 
     def models(self, *, caller: Caller, provider: Provider) -> Sequence[str] | None:
         if caller.forwards_key:
@@ -85,34 +95,21 @@ class ModelRouter:
         """Numbers of every target, for metrics; may be asked in any thread."""
         now = self._clock()
         named = [state for alias in self._aliases.values() for state in alias.targets]
-        return [state.stats(now=now) for state in (*named, *tuple(self._straight.values()))]
+        straight = [state for state, _ in tuple(self._straight.values())]
+        return [state.stats(now=now) for state in (*named, *straight)]
 
-    def _plan(
-        self, model: str, candidates: Sequence[TargetState], *, caller: Caller, provider: Provider
-    ) -> Plan:
-        return AliasPlan(
-            model,
-            candidates=candidates,
-            budget=self._budget,
-            provider=provider,
-            forwards_key=caller.forwards_key,
-            clock=self._clock,
-        )
-
-    def _straight_to(self, provider: Provider) -> TargetState:
+    def _straight_to(self, provider: Provider) -> tuple[TargetState, Target]:
         """The provider itself, for models that nobody configured."""
-        key = (provider.name, provider.base_url)
-        found = self._straight.get(key)
-        if found is None:
-            row = ModelRow(
-                alias=provider.name,
-                position=0,
-                provider=provider.name,
-                wire=provider.wire,
-                model="",
-                base_url=provider.base_url,
-            )
-            found = self._straight[key] = TargetState(row)
+        row = ModelRow(
+            alias=provider.name,
+            position=0,
+            provider=provider.name,
+            wire=provider.wire,
+            model="",
+            base_url=provider.base_url,
+        )
+        target = Target(name=provider.name, provider=provider.name, base_url=provider.base_url)
+        found = self._straight[provider.name, provider.base_url] = TargetState(row), target
         return found
 
     def _obstacle(self, state: TargetState, *, caller: Caller) -> str | None:

@@ -76,7 +76,8 @@ class TargetState:
         return self.breaker.begin(now=now)
 
     def answered(self, status: int, *, is_trial: bool, now: float) -> None:
-        self.attempts["ok" if status < 400 else "refused"] += 1
+        """The target answered, and the answer goes to the client."""
+        self.attempts[kind_of_answer(status)] += 1
         self.breaker.succeed(now=now, is_trial=is_trial)
 
     def failed(
@@ -91,9 +92,9 @@ class TargetState:
             wait = failure.retry_after_seconds
             self.breaker.fail(now=now, is_trial=is_trial, retry_after=wait, may_open=may_open)
 
-    def broke_off(self, *, may_open: bool, now: float) -> None:
+    def broke_off(self, status: int, *, may_open: bool, now: float) -> None:
         """An answer that had begun did not end: it no longer counts as one."""
-        self.attempts["ok"] -= 1
+        self.attempts[kind_of_answer(status)] -= 1
         self.attempts["broke_off"] += 1
         self.breaker.fail(now=now, is_trial=False, may_open=may_open)
 
@@ -111,6 +112,11 @@ class TargetState:
             attempts=dict(self.attempts),
             fallbacks=self.fallbacks,
         )
+
+
+def kind_of_answer(status: int) -> Kind:
+    """Of an answer that goes to the client because no other target would do better."""
+    return "ok" if status < 400 else "refused"
 
 
 def kind_of(failure: Failure) -> Kind:
