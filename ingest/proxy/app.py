@@ -144,6 +144,7 @@ class _Proxy:
         await self._upstream.open()
         self._spool.start_beating()
         self._gate.start_watching()
+        self._gate.wire.tell = self._metrics.refused
         self._metrics.watch(self._spool)
         for each in self._background:
             await each.start()

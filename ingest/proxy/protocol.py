@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +44,14 @@ class Patience:
 
 @dataclass(slots=True)
 class Refused:
-    """Plain counters since start. The reasons of `requests` are bounded."""
+    """Plain counters since start. The reasons of `requests` are bounded; `tell` gets each as `http_…`."""
 
     requests: Counter[str] = field(default_factory=Counter[str])
-    slow_heads: int = 0
-    stalled_readers: int = 0
-    connections: int = 0
+    tell: Callable[[str], None] = lambda reason: None
+
+    def count(self, reason: str) -> None:
+        self.requests[reason] += 1
+        self.tell(f"http_{reason}")
 
 
 class _Stop(Exception):  # noqa: N818
@@ -80,7 +83,6 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         excess = len(self.connections) - self.patience.connections
         if excess > 0:
-            self.refused.connections += 1
             self._refuse(Fault(503, "connections", "too many connections"), lingers=excess < _MOST_LINGERING)
         else:
             self._arm(self.patience.head_seconds)
@@ -210,7 +212,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _abort_stalled(self) -> None:
         self._stall = None
-        self.refused.stalled_readers += 1
+        self.refused.count("stalled_reader")
         self.transport.abort()
 
     # Ends.
@@ -229,7 +231,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _drop_pipelined(self) -> None:
         self._is_over = True
-        self.refused.requests["pipelined"] += 1
+        self.refused.count("pipelined")
         if self._is_busy():
             self.cycle.keep_alive = False
         else:
@@ -241,7 +243,7 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._is_over = True
         self._disarm()
-        self.refused.requests[fault.reason] += 1
+        self.refused.count(fault.reason)
         if self._is_busy():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -268,7 +270,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _close_late(self) -> None:
         self._timer = None
         if not self._is_over:
-            self.refused.slow_heads += 1
+            self.refused.count("slow_head")
         if not self.transport.is_closing():
             self.transport.close()
 
