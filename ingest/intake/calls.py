@@ -10,6 +10,7 @@ from ingest.intake.items import split_items
 from ingest.intake.judge import Judged, judge
 from ingest.landing.result import Problem
 from ingest.proxy.http import Headers, Receive, Scope, Send, send_json
+from ingest.proxy.keys import without_key
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.relay import call_id_header
 from ingest.uuid7 import uuid7
@@ -51,7 +52,7 @@ class CallsPage:
         body = unpack(sent, headers=headers)
         if isinstance(body, Refusal):
             return body
-        lines = split_items(body, name="calls")
+        lines = split_items(without_key(body, caller.secret), name="calls")
         if isinstance(lines, Problem):
             return Refusal(400, lines.reason, lines.detail)
         if len(lines) > MOST_CALLS:

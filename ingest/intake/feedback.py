@@ -10,6 +10,7 @@ from ingest.intake.items import split_items
 from ingest.intake.opinions import read_opinion
 from ingest.landing.result import Problem
 from ingest.proxy.http import Headers, Receive, Scope, Send, send_json
+from ingest.proxy.keys import without_key
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.relay import call_id_header
 from ingest.spool.records import Feedback, Opinion
@@ -65,7 +66,7 @@ class FeedbackPage:
         body = unpack(sent, headers=headers)
         if isinstance(body, Refusal):
             return body
-        items = split_items(body, name="feedback")
+        items = split_items(without_key(body, caller.secret), name="feedback")
         if isinstance(items, Problem):
             return Refusal(400, items.reason, items.detail)
         if len(items) > MOST_OPINIONS:

@@ -5,9 +5,21 @@ from typing import Any
 
 import msgspec
 
+from evaluators.masking import MaskingError
 from ingest.call import Call
 from ingest.proxy.ports import Keeping, Privacy
 
+_NAMES = (
+    "external_id",
+    "environment",
+    "session_id",
+    "prompt_name",
+    "prompt_version",
+    "served_model",
+    "error_type",
+    "finish_reason",
+)
+_UNKNOWN_NAMES = {"endpoint": "unknown", "provider": "unknown", "requested_model": "unknown"}
 LONGEST_PLAIN_TAG = 64
 """Characters: a name or an id fits, a prompt hardly ever."""
 
@@ -27,9 +39,15 @@ def keep_allowed(call: Call, *, privacy: Privacy) -> Call:
     bare = msgspec.structs.replace(call, tags=tags, request=None, response=None)
     if keeping.keep == "text":
         return msgspec.structs.replace(bare, body_state="text")
-    if keeping.keep == "none":
-        return _without_text(bare)
-    return _masked_call(call, bare, keeping=keeping)
+    nothing = msgspec.structs.replace(
+        bare, body_state="none", input_text=None, output_text=None, error_message=None
+    )
+    try:
+        if keeping.keep == "none":
+            return _with_masked_names(nothing, keeping=keeping)
+        return _masked_call(call, _with_masked_names(bare, keeping=keeping), keeping=keeping)
+    except MaskingError:
+        return msgspec.structs.replace(nothing, tags={}, **dict.fromkeys(_NAMES), **_UNKNOWN_NAMES)
 
 
 def line_of(call: Call) -> bytes:
@@ -49,17 +67,21 @@ def line_of(call: Call) -> bytes:
         return json.dumps(plain).encode()
 
 
-def _without_text(bare: Call) -> Call:
-    return msgspec.structs.replace(
-        bare, body_state="none", input_text=None, output_text=None, error_message=None
-    )
+def _with_masked_names(bare: Call, *, keeping: Keeping) -> Call:
+    """Names are free text, too, as far as anybody knows."""
+    names = {
+        name: keeping.mask(value)
+        for name in (*_NAMES, *_UNKNOWN_NAMES)
+        if (value := getattr(bare, name)) is not None
+    }
+    tags = {name: _masked(value, keeping=keeping) for name, value in bare.tags.items()}
+    return msgspec.structs.replace(bare, tags=tags, **names)
 
 
 def _masked_call(call: Call, bare: Call, *, keeping: Keeping) -> Call:
     return msgspec.structs.replace(
         bare,
         body_state="masked",
-        tags={name: _masked(value, keeping=keeping) for name, value in bare.tags.items()},
         request=keeping.mask_body(call.request) or None if call.request else None,
         response=keeping.mask_body(call.response) or None if call.response else None,
         input_text=_masked(call.input_text, keeping=keeping),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from evaluators.masking import MaskingError
 from ingest.landing.result import Problem
 from ingest.landing.validate import start_problem
 from ingest.proxy.ports import Keeping
@@ -78,7 +79,10 @@ def _number(value: bool | int | float) -> str:
 
 
 def _kept(comment: str | None, *, keeping: Keeping) -> str | None:
-    """The comment as the caller's project lets it be kept."""
+    """The comment as the caller's project lets it be kept; nothing of it where it cannot be masked."""
     if not comment or keeping.keep == "none":
         return None
-    return keeping.mask(comment) if keeping.keep == "masked" else comment
+    try:
+        return keeping.mask(comment) if keeping.keep == "masked" else comment
+    except MaskingError:
+        return None

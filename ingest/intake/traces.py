@@ -20,6 +20,7 @@ from ingest.intake.otlp.protobuf import answer_protobuf, answer_status, read_pro
 from ingest.intake.otlp.spans import Span, UnreadableError
 from ingest.landing.result import Problem
 from ingest.proxy.http import Headers, Receive, Scope, Send, header, send_bytes
+from ingest.proxy.keys import without_key
 from ingest.proxy.observer import read_observer
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.relay import call_id_header
@@ -69,7 +70,9 @@ class TracesPage:
         if isinstance(sent, Refusal):
             return sent
         sender = sender_of(caller, is_otlp=True)
-        taken = await self.desk.work(lambda: self._read(sent, headers=headers, sender=sender))
+        taken = await self.desk.work(
+            lambda: self._read(sent, headers=headers, sender=sender, secret=caller.secret)
+        )
         if isinstance(taken, Refusal):
             return taken
         judged = taken.judged
@@ -80,7 +83,9 @@ class TracesPage:
         self.desk.counters.spans_passed_over += taken.n_spans - len(judged.results)
         return taken
 
-    def _read(self, sent: bytes, *, headers: Headers, sender: Sender) -> _Taken | Refusal:
+    def _read(
+        self, sent: bytes, *, headers: Headers, sender: Sender, secret: bytes | None
+    ) -> _Taken | Refusal:
         body = unpack(sent, headers=headers)
         if isinstance(body, Refusal):
             return body
@@ -90,7 +95,7 @@ class TracesPage:
         taken = _Taken(Judged(), 0)
         try:
             taken.judged = judge(
-                _lines(read(body), said=said, taken=taken),
+                (without_key(line, secret) for line in _lines(read(body), said=said, taken=taken)),
                 sender=sender,
                 privacy=self.desk.privacy,
                 earliest=earliest,
