@@ -1,7 +1,8 @@
 """Limits and budgets that several proxies share through Redis.
 
-A call waits for Redis at most `timeout_seconds`, and after a failure no call waits until a probe beside the
-calls has been answered. What a call owes is told to Redis behind its back.
+Calls that come together are asked for together, in one script each. A call waits for Redis at most twice
+`timeout_seconds`, and after a failure no call waits until a probe beside the calls has been answered. What a
+call owes is told to Redis behind its back.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from hashlib import sha1
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -34,7 +36,7 @@ _MOST_PENDING = 100_000
 _BATCH = 200
 _GRACE_SECONDS = 2 * 86_400
 _CLOSE_SECONDS = 2.0
-_CONNECTIONS = 32
+_TAKE, _SETTLE, _OWE = (sha1(script.encode()).hexdigest() for script in (TAKE, SETTLE, OWE))
 DOWN = "the shared limits cannot be reached; try again in a moment"
 
 
@@ -61,18 +63,18 @@ class SharedMeter:
     ) -> None:
         """Raises ValueError for a URL that is none, ModuleNotFoundError without the extra `redis`."""
         self._redis = _client(url, timeout_seconds=timeout_seconds)
-        self._take = self._redis.register_script(TAKE)
-        self._settle = self._redis.register_script(SETTLE)
-        self._owe = self._redis.register_script(OWE)
         self._local = local
         self._when_down: WhenDown = when_down
         self._timeout = timeout_seconds
         self._epoch = f"shared-{uuid4().hex}"
         self._next = 0
+        self._asking: list[tuple[Taken, asyncio.Future[Any]]] = []
+        self._asker: asyncio.Task[None] | None = None
         self._pending: deque[Settlement] = deque(maxlen=_MOST_PENDING)
         self._owed: dict[str, tuple[int, int]] = {}
         self._owing: list[Settlement] = []
         self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.is_down = False
         self.failures = 0
@@ -85,14 +87,14 @@ class SharedMeter:
 
     async def close(self) -> None:
         """Tell Redis what it has not heard yet, within two seconds."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                while not self.is_down and self._has_news:
-                    await self._flush()
-        if self._has_news:
+        self._closing.set()
+        self._wake.set()
+        # Not cancelled at once: the client library may swallow that, and then nothing would end the task.
+        if running := [task for task in (self._task, self._asker) if task is not None]:
+            _, late = await asyncio.wait(running, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+        if self.has_news:
             logger.error("%d calls stay reserved in Redis as it is down", len(self._pending))
         with contextlib.suppress(Exception):
             await self._redis.aclose()
@@ -104,18 +106,16 @@ class SharedMeter:
             return self._alone(draws, spends)
         taken = Taken(tuple(draws), tuple(spends), (), self._epoch, self._next, is_shared=True)
         self._next += 1
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asking.append((taken, answer))
+        if self._asker is None or self._asker.done():
+            self._asker = asyncio.create_task(self._ask(), name="lqo shared limits: ask")
         try:
-            async with asyncio.timeout(self._timeout):
-                reply: Any = await self._take(keys=self._keys(taken), args=_arguments(draws, spends))
+            reply = await answer
         except asyncio.CancelledError:
             self._take_back(taken)
             raise
-        except Exception as error:
-            # Whether it was counted is not known: it is taken back, whichever of the two comes first.
-            self._take_back(taken)
-            self._went_down(error)
-            return self._alone(draws, spends)
-        return self._read(reply, taken=taken)
+        return self._alone(draws, spends) if reply is None else self._read(reply, taken=taken)
 
     def settle(self, taken: Taken, *, tokens: int | None, amount: int) -> None:
         if not taken.is_shared:
@@ -129,7 +129,8 @@ class SharedMeter:
         self._later(taken, counted, times=times, amount=amount, is_undo=False)
 
     @property
-    def _has_news(self) -> bool:
+    def has_news(self) -> bool:
+        """Whether Redis has still to be told of something."""
         return bool(self._pending or self._owed or self._owing)
 
     def _take_back(self, taken: Taken) -> None:
@@ -188,20 +189,56 @@ class SharedMeter:
     def _grant(self, taken: Taken) -> str:
         return _key(f"grant:{taken.epoch}:{taken.number}")
 
-    async def _run(self) -> None:
-        """Settle what is pending while Redis answers, else ask until it does."""
-        while True:
+    async def _ask(self) -> None:
+        """Ask for all calls that wait, in one go; those that come meanwhile are the next go."""
+        while self._asking:
+            batch, self._asking = self._asking, []
+            calls = [(_TAKE, self._keys(taken), _arguments(taken)) for taken, _ in batch]
+            try:
+                replies = await self._execute(calls, seconds=self._timeout)
+            except Exception as error:
+                replies = list[Any]((error,)) * len(batch)
+            for (taken, answer), reply in zip(batch, replies, strict=True):
+                if isinstance(reply, Exception):
+                    # Whether it was counted is not known: taken back, whichever of the two comes first.
+                    self._went_down(reply)
+                    self._take_back(taken)
+                if not answer.done():
+                    answer.set_result(None if isinstance(reply, Exception) else reply)
             if self.is_down:
-                await asyncio.sleep(_PROBE_SECONDS)
-                if await self._probe():
-                    self.is_down = False
-                    logger.warning("the shared limits are reached again")
+                unasked, self._asking = self._asking, []
+                for _, answer in unasked:
+                    if not answer.done():
+                        answer.set_result(None)
+
+    async def _execute(
+        self, calls: Sequence[tuple[str, Sequence[str], Sequence[str]]], *, seconds: float
+    ) -> list[Any]:
+        """The replies of scripts (or errors), in order. Raises where no answer comes in time."""
+        async with asyncio.timeout(seconds), self._redis.pipeline(transaction=False) as pipe:
+            for digest, keys, arguments in calls:
+                pipe.evalsha(digest, len(keys), *keys, *arguments)
+            return await pipe.execute(raise_on_error=False)
+
+    async def _run(self) -> None:
+        """Settle what is pending while Redis answers, else ask until it does; ends when all is told."""
+        while not self._closing.is_set() or (self.has_news and not self.is_down):
+            if self.is_down:
+                await self._come_back()
                 continue
             self._wake.clear()
-            if self._has_news:
+            if self.has_news:
                 await self._flush()
-            else:
+            elif not self._closing.is_set():
                 await self._wake.wait()
+
+    async def _come_back(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PROBE_SECONDS):
+                await self._closing.wait()
+        if await self._probe():
+            self.is_down = False
+            logger.warning("the shared limits are reached again")
 
     async def _flush(self) -> None:
         """Tell Redis the oldest settlements; what fails stays, and being told twice changes nothing."""
@@ -212,25 +249,26 @@ class SharedMeter:
             self._next += 1
             self._owing.append(Settlement(tuple(keys), tuple(str(n) for pair in owed.values() for n in pair)))
         debts = list(self._owing)
+        calls = [(_SETTLE, each.keys, each.arguments) for each in batch]
+        calls += [(_OWE, each.keys, each.arguments) for each in debts]
         try:
-            async with asyncio.timeout(4 * self._timeout):
-                pipe = self._redis.pipeline(transaction=False)
-                for script, items in ((self._settle, batch), (self._owe, debts)):
-                    for each in items:
-                        await script(keys=list(each.keys), args=list(each.arguments), client=pipe)
-                await pipe.execute()
+            replies = await self._execute(calls, seconds=4 * self._timeout)
         except Exception as error:
-            self._went_down(error)
+            replies = list[Any]((error,))
+        if failed := next((each for each in replies if isinstance(each, Exception)), None):
+            self._went_down(failed)
             return
         for _ in batch:
             self._pending.popleft()
         del self._owing[: len(debts)]
 
     async def _probe(self) -> bool:
-        """Whether Redis takes a write in time."""
+        """Whether Redis takes a write in time; it knows the scripts then."""
         try:
             async with asyncio.timeout(self._timeout):
                 await self._redis.set(_key("probe"), "1", ex=10)
+                for script in (TAKE, SETTLE, OWE):
+                    await self._redis.script_load(script)
         except Exception:
             return False
         return True
@@ -246,24 +284,22 @@ class SharedMeter:
 
 
 def _client(url: str, *, timeout_seconds: float) -> "Redis":
-    from redis.asyncio import BlockingConnectionPool, Redis
+    from redis.asyncio import Redis
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
 
-    pool = BlockingConnectionPool.from_url(
+    return Redis.from_url(
         url,
-        max_connections=_CONNECTIONS,
-        timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         retry=Retry(NoBackoff(), 0),
     )
-    return Redis(connection_pool=pool)
 
 
-def _arguments(draws: Sequence[Draw], spends: Sequence[Spend]) -> list[str]:
-    arguments = [str(len(draws)), str(len(spends)), *(_microseconds(draw.cost_ns) for draw in draws)]
-    for spend in spends:
+def _arguments(taken: Taken) -> list[str]:
+    costs = [_microseconds(draw.cost_ns) for draw in taken.draws]
+    arguments = [str(len(taken.draws)), str(len(taken.spends)), *costs]
+    for spend in taken.spends:
         arguments += [str(spend.amount), str(spend.limit), str(spend.resets_at + _GRACE_SECONDS)]
     return arguments
 
