@@ -40,14 +40,11 @@ class StraightPlan:
         return None
 
     def answered(self, target: Target, *, status: int) -> None:
-        if not self._is_reported:
-            self._state.attempts[kind_of_answer(status)] += 1
         self._is_reported, self._status = True, status
 
     def ended(self, target: Target, *, reading: Reading | None, failure: Failure | None) -> None:
-        if failure is not None:
-            self._state.attempts[kind_of_answer(self._status)] -= 1
-            self._state.attempts["broke_off"] += 1
+        kind = kind_of_answer(self._status) if failure is None else "broke_off"
+        self._state.attempts[kind] += 1
 
     def abandoned(self) -> None:
         return
@@ -114,18 +111,18 @@ class AliasPlan:
     def answered(self, target: Target, *, status: int) -> None:
         if (at := self._report()) is not None:
             self._status = status
-            at.answered(status, is_trial=self._is_trial, now=self._clock())
+            at.answered(is_trial=self._is_trial, now=self._clock())
 
     def ended(self, target: Target, *, reading: Reading | None, failure: Failure | None) -> None:
         if self._at is None:
             return
-        if failure is not None:
-            now = self._clock()
-            self._at.broke_off(self._status, may_open=self._may_open(self._at, now=now), now=now)
+        now = self._clock()
+        may_open = self._may_open(self._at, now=now)
+        self._at.ended(self._status, has_broken_off=failure is not None, may_open=may_open, now=now)
         if reading is not None and self._at.row.max_tokens_per_minute is not None:
             counts = count_tokens(reading.usage, provider=target.provider, endpoint="")
             if not isinstance(counts, Unbucketed):
-                self._at.used(sum(counts), now=self._clock())
+                self._at.used(sum(counts), now=now)
 
     def abandoned(self) -> None:
         if (at := self._report()) is not None and self._is_trial:

@@ -94,7 +94,7 @@ class ModelRouter:
     def stats(self) -> list[TargetStats]:
         """Numbers of every target, for metrics; may be asked in any thread."""
         now = self._clock()
-        named = [state for alias in self._aliases.values() for state in alias.targets]
+        named = [self._known(state) for alias in self._aliases.values() for state in alias.targets]
         straight = [state for state, _ in tuple(self._straight.values())]
         return [state.stats(now=now) for state in (*named, *straight)]
 
@@ -114,13 +114,17 @@ class ModelRouter:
 
     def _obstacle(self, state: TargetState, *, caller: Caller) -> str | None:
         """Why this caller's call cannot go to the target, or None."""
-        reference = state.row.secret_ref
-        state.secret = None if reference is None else self._secrets.get(reference)
-        if (reason := state.unavailable) is not None:
+        if (reason := self._known(state).unavailable) is not None:
             return reason
-        if reference is not None and not caller.is_trusted:
+        if state.row.secret_ref is not None and not caller.is_trusted:
             return "its key is ours and serves only callers with a key of this proxy (LQO_AUTH=keys)"
         return None
+
+    def _known(self, state: TargetState) -> TargetState:
+        """The target with its secret as it is by now."""
+        reference = state.row.secret_ref
+        state.secret = None if reference is None else self._secrets.get(reference)
+        return state
 
     def _unavailable(self, name: str, alias: _Alias, *, caller: Caller) -> Refusal:
         reasons = [f"{each.name}: {self._obstacle(each, caller=caller)}" for each in alias.targets]

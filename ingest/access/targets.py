@@ -75,10 +75,15 @@ class TargetState:
         self._requests.add(1, now=now)
         return self.breaker.begin(now=now)
 
-    def answered(self, status: int, *, is_trial: bool, now: float) -> None:
-        """The target answered, and the answer goes to the client."""
-        self.attempts[kind_of_answer(status)] += 1
+    def answered(self, *, is_trial: bool, now: float) -> None:
+        """The target answered, and the answer goes to the client; what becomes of it, `ended` counts."""
         self.breaker.succeed(now=now, is_trial=is_trial)
+
+    def ended(self, status: int, *, has_broken_off: bool, may_open: bool, now: float) -> None:
+        """The answer is over, as it should or not."""
+        self.attempts["broke_off" if has_broken_off else kind_of_answer(status)] += 1
+        if has_broken_off:
+            self.breaker.fail(now=now, is_trial=False, may_open=may_open)
 
     def failed(
         self, failure: Failure, *, is_trial: bool, is_clients: bool, may_open: bool, now: float
@@ -91,12 +96,6 @@ class TargetState:
         else:
             wait = failure.retry_after_seconds
             self.breaker.fail(now=now, is_trial=is_trial, retry_after=wait, may_open=may_open)
-
-    def broke_off(self, status: int, *, may_open: bool, now: float) -> None:
-        """An answer that had begun did not end: it no longer counts as one."""
-        self.attempts[kind_of_answer(status)] -= 1
-        self.attempts["broke_off"] += 1
-        self.breaker.fail(now=now, is_trial=False, may_open=may_open)
 
     def used(self, tokens: int, *, now: float) -> None:
         self._tokens.add(tokens, now=now)

@@ -16,16 +16,17 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from evaluators.usage import BUCKETS, Unbucketed, count_tokens
+from ingest.access.targets import TargetStats
 from ingest.providers.base import Reading
 from ingest.proxy.model_names import OTHER, ModelNames
 from ingest.proxy.spool_metrics import SpoolMetrics
+from ingest.proxy.target_metrics import TargetMetrics
 from ingest.spool.writer import Spool
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 _LAG_SECONDS = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0)
 _LAG_PERIOD = 0.25
-_BREAKER = {"closed": 0, "half_open": 1, "open": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +98,7 @@ class Metrics:
         self._refusals = Counter(
             "llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry
         )
-        self._breakers = Gauge(
-            "llm_gateway_breaker_state",
-            "0 closed, 1 half open, 2 open.",
-            ["target"],
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        self._targets = TargetMetrics(registry)
         self._in_flight = Gauge(
             "llm_gateway_in_flight", "Calls now running.", registry=registry, multiprocess_mode="livesum"
         )
@@ -151,10 +146,9 @@ class Metrics:
             self._used(call, call.reading, model=model)
         return model
 
-    def breakers(self, states: dict[str, str]) -> None:
-        """Target name to closed, half_open or open."""
-        for target, state in states.items():
-            self._breakers.labels(target).set(_BREAKER[state])
+    def targets(self, stats: Sequence[TargetStats]) -> None:
+        """What the router knows of its targets by now."""
+        self._targets.look(stats)
 
     def snapshot_age(self, seconds: float) -> None:
         self._snapshot_age.set(seconds)

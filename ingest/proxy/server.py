@@ -137,7 +137,7 @@ def runner() -> "asyncio.Runner":
 
 def _show(metrics: Metrics, *, access: Access, follower: Follower) -> None:
     """What the metrics cannot see by themselves."""
-    metrics.breakers({stats.name: stats.state for stats in access.router.stats()})
+    metrics.targets(access.router.stats())
     if (age := follower.age_seconds) is not None:
         metrics.snapshot_age(age)
 
