@@ -1,7 +1,9 @@
-"""What the simulated provider answers to a request that names a recorded exchange (`x-replay`)."""
+"""What the simulated provider answers to a request that names an exchange (`x-replay`)."""
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -10,6 +12,25 @@ from tests.ingest.recorded import Recorded
 REPLAY = "x-replay"
 CHUNK = "x-replay-chunk"
 """Bytes a chunk; without it every frame is a chunk."""
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An answer told byte by byte, for what no provider should send. `turn` is awaited before each chunk."""
+
+    chunks: tuple[bytes, ...]
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    turn: Callable[[], asyncio.Future[object] | None] = lambda: None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=self.status, headers=self.headers)
+        await response.prepare(request)
+        for chunk in self.chunks:
+            if (turn := self.turn()) is not None:
+                await turn
+            await response.write(chunk)
+        return response
 
 
 async def replay(request: web.Request, body: bytes, *, exchange: Recorded) -> web.StreamResponse:

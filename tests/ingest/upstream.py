@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.ingest.recorded import SMALL_BY_NAME, Recorded
-from tests.ingest.replay import REPLAY, replay
+from tests.ingest.replay import REPLAY, Scripted, replay
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 ANSWER = "안녕하세요 🎈 (ok)"
@@ -28,13 +28,14 @@ WORDS = ["안녕", "하세요", " 🎈", " (ok)"]
 @dataclass
 class Provider:
     """What the provider saw. `url` is its base URL without /v1, `targets` the paths asked for with their
-    queries, `exchanges` what it can replay.
+    queries, `exchanges` and `scripts` what it can replay.
     """
 
     url: str = ""
     bodies: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
+    scripts: dict[str, Scripted] = field(default_factory=dict[str, Scripted])
     exchanges: dict[str, Recorded] = field(default_factory=lambda: dict(SMALL_BY_NAME))
     on_request: Callable[[bytes], None] = lambda body: None
     on_stream_closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -108,8 +109,10 @@ def _chunk(model: str, choices: list[Any], *, usage: Any, with_usage: bool) -> b
 async def _any(provider: Provider, request: web.Request) -> web.StreamResponse:
     """Any other path: the exchange that the request names, else an echo of what was asked."""
     body = await _seen(provider, request)
-    exchange = provider.exchanges.get(request.headers.get(REPLAY, ""))
-    if exchange is not None:
+    name = request.headers.get(REPLAY, "")
+    if (script := provider.scripts.get(name)) is not None:
+        return await script.answer(request)
+    if (exchange := provider.exchanges.get(name)) is not None:
         return await replay(request, body, exchange=exchange)
     if request.path == "/v1/chat/completions":
         return await _chat(provider, request, body=body)
