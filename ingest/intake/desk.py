@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ingest.importers.delivered import Sender
 from ingest.intake.body import MOST_SENT, read_sent
-from ingest.proxy.http import Headers, Receive, Scope, Send, error_body, header, send_json
+from ingest.proxy.http import Headers, Receive, Scope, Send, error_body, header, send_bytes, send_json
 from ingest.proxy.ports import Caller, Privacy, Refusal
 from ingest.proxy.relay import call_id_header
 from ingest.settings import landing_range
@@ -104,6 +104,13 @@ async def refuse(send: Send, refusal: Refusal) -> int:
         headers=(*refusal.headers, call_id_header(uuid7())),
     )
     return refusal.status
+
+
+async def answer_json(send: Send, body: bytes, *, status: int) -> int:
+    """One JSON answer; the status said."""
+    mark = (call_id_header(uuid7()),)
+    await send_bytes(send, body, status=status, content_type=b"application/json", headers=mark)
+    return status
 
 
 def sender_of(caller: Caller, *, is_otlp: bool = False) -> Sender:

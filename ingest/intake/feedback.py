@@ -5,19 +5,28 @@ from datetime import UTC, datetime
 
 from ingest.intake.body import unpack
 from ingest.intake.breath import breathing
-from ingest.intake.desk import Desk, read_post, refuse
+from ingest.intake.desk import Desk, answer_json, read_post, refuse
 from ingest.intake.items import split_items
 from ingest.intake.opinions import read_opinion
+from ingest.intake.results import encode_results
 from ingest.landing.result import Problem
-from ingest.proxy.http import Headers, Receive, Scope, Send, send_json
+from ingest.proxy.http import Headers, Receive, Scope, Send
 from ingest.proxy.keys import without_key
 from ingest.proxy.ports import Caller, Refusal
-from ingest.proxy.relay import call_id_header
 from ingest.spool.records import Feedback, Opinion
 from ingest.uuid7 import uuid7
 
 MOST_OPINIONS = 10_000
 _A_RECORD = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a request said, and the answer to it."""
+
+    opinions: tuple[Opinion, ...]
+    n_rejected: int
+    answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +43,10 @@ class FeedbackPage:
             read = no_room or await self._take(scope, receive, caller=caller)
         if isinstance(read, Refusal):
             return await refuse(send, read)
-        n_taken = sum(isinstance(each, Opinion) for each in read)
-        status = 200 if n_taken == len(read) else 207 if n_taken else 400
-        answer = {"accepted": n_taken, "rejected": len(read) - n_taken, "results": _results(read)}
-        await send_json(send, answer, status=status, headers=(call_id_header(uuid7()),))
-        return status
+        status = 200 if not read.n_rejected else 207 if read.opinions else 400
+        return await answer_json(send, read.answer, status=status)
 
-    async def _take(
-        self, scope: Scope, receive: Receive, *, caller: Caller
-    ) -> list[Opinion | Problem] | Refusal:
+    async def _take(self, scope: Scope, receive: Receive, *, caller: Caller) -> _Read | Refusal:
         sent = await read_post(scope, receive)
         if isinstance(sent, Refusal):
             return sent
@@ -50,19 +54,17 @@ class FeedbackPage:
         read = await self.desk.work(lambda: self._read(sent, headers=headers, caller=caller))
         if isinstance(read, Refusal):
             return read
-        taken = [each for each in read if isinstance(each, Opinion)]
-        key_id = caller.key_id
         records = [
-            Feedback(call_id=uuid7(), opinions=tuple(taken[at : at + _A_RECORD]), key_id=key_id)
-            for at in range(0, len(taken), _A_RECORD)
+            Feedback(call_id=uuid7(), opinions=read.opinions[at : at + _A_RECORD], key_id=caller.key_id)
+            for at in range(0, len(read.opinions), _A_RECORD)
         ]
         if refusal := await self.desk.keep(records):
             return refusal
-        self.desk.counters.opinions_taken += len(taken)
-        self.desk.counters.opinions_rejected += len(read) - len(taken)
+        self.desk.counters.opinions_taken += len(read.opinions)
+        self.desk.counters.opinions_rejected += read.n_rejected
         return read
 
-    def _read(self, sent: bytes, *, headers: Headers, caller: Caller) -> list[Opinion | Problem] | Refusal:
+    def _read(self, sent: bytes, *, headers: Headers, caller: Caller) -> _Read | Refusal:
         body = unpack(sent, headers=headers)
         if isinstance(body, Refusal):
             return body
@@ -73,16 +75,10 @@ class FeedbackPage:
             return Refusal(413, "too_many_opinions", f"a request holds at most {MOST_OPINIONS:,} opinions")
         earliest, latest = self.desk.landing_range()
         keeping, now = self.desk.privacy.of(caller.project), datetime.now(UTC)
-        return [
+        read = [
             read_opinion(item, keeping=keeping, now=now, earliest=earliest, latest=latest)
             for item in breathing(items)
         ]
-
-
-def _results(read: list[Opinion | Problem]) -> list[dict[str, object]]:
-    return [
-        {"index": index, "status": "rejected", "code": each.reason, "reason": each.detail}
-        if isinstance(each, Problem)
-        else {"index": index, "status": "accepted", "call_id": each.call_id}
-        for index, each in enumerate(read)
-    ]
+        opinions = tuple(each for each in read if isinstance(each, Opinion))
+        results = [each.call_id if isinstance(each, Opinion) else each for each in read]
+        return _Read(opinions, len(read) - len(opinions), encode_results(results))
