@@ -58,7 +58,7 @@ class KeyDoors:
     ) -> None:
         self._age_seconds = age_seconds
         self._max_age_seconds = max_age_seconds
-        self._strikes = strikes or Strikes()
+        self._strikes = Strikes() if strikes is None else strikes
         self._book = KeyBook()
 
     def take_in(self, book: KeyBook) -> None:

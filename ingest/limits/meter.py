@@ -47,7 +47,7 @@ class LocalMeter:
 
     def __init__(self, ledger: Ledger, *, buckets: Buckets | None = None) -> None:
         self.ledger = ledger
-        self.buckets = buckets or Buckets()
+        self.buckets = Buckets() if buckets is None else buckets
 
     async def take(self, draws: Sequence[Draw], spends: Sequence[Spend]) -> Taken | Denied | Overdrawn:
         return self.take_now(draws, spends)
