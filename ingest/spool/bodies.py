@@ -36,6 +36,7 @@ def write_body(directory: Path, data: bytes, *, is_synced: bool) -> Stored:
         if is_synced:
             os.fsync(handle)
             _sync(folder)
+            _sync(directory)
     except OSError:
         path.unlink(missing_ok=True)
         raise
@@ -56,6 +57,16 @@ def read_body(directory: Path, stored: Stored) -> bytes:
     if zlib.crc32(data) != stored.crc:
         raise BodyLostError(f"the body {name} is damaged: its checksum differs")
     return data
+
+
+def sync_bodies(directory: Path, names: Collection[str]) -> None:
+    """Make these bodies survive a power cut. One that is gone is told when it is read."""
+    for name in names:
+        with suppress(FileNotFoundError):
+            _sync(directory / FOLDER / Path(name).name)
+    if names:
+        _sync(directory / FOLDER)
+        _sync(directory)
 
 
 def remove_bodies(directory: Path, names: Collection[str]) -> None:
@@ -90,10 +101,9 @@ def _write(handle: int, data: bytes) -> None:
         view = view[os.write(handle, view[:_CHUNK]) :]
 
 
-def _sync(folder: Path) -> None:
-    for path in (folder, folder.parent):
-        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -113,7 +113,7 @@ class Keeper:
         segment = self._unsealed[0]
         try:
             segment.seal()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self.seal_failures += 1
             logger.info("cannot seal %s yet: %s", segment.path.name, error)
             self._unsealed.rotate(-1)

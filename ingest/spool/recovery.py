@@ -41,7 +41,7 @@ def open_keeper(directory: Path, *, spool_id: str, owner: Owner) -> Keeper:
         last = max(last, name.number if name else 0)
         try:
             recovered = recover_segment(path, doubt=doubt, was_live=was_live)
-        except (sqlite3.Error, ForeignSegmentError) as error:
+        except (sqlite3.Error, OSError, ForeignSegmentError) as error:
             logger.error("spool segment %s cannot be recovered: %s", path.name, error)
             if is_hopeless(error):
                 _set_aside(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+from ingest.spool.bodies import sync_bodies
 from ingest.spool.lean import stored_of
 from ingest.spool.records import Record, encode_record, kind_of
 from ingest.spool.wal import lost_commits
@@ -49,6 +50,7 @@ class OpenSegment:
         self.size = 0
         self.opened_at = time.monotonic()
         self._connection = connection
+        self._bodies: list[str] = []
 
     def commit(self, rows: Sequence[Row]) -> None:
         """Write `rows` in one transaction; all or none. Raises sqlite3.Error when the disk refuses."""
@@ -65,6 +67,7 @@ class OpenSegment:
             self._roll_back()
             raise
         self.last_seq = seq + len(rows)
+        self._bodies += (name for _, name in names)
         self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload, _ in rows)
 
     def probe(self) -> None:
@@ -81,8 +84,10 @@ class OpenSegment:
         """Store row count and last seq, move the WAL into the file, close.
 
         The counts come from what was committed here, not from the file, so that rows a damaged WAL
-        swallows are missed. Raises sqlite3.Error when the disk refuses; it may then be called again.
+        swallows are missed. Raises sqlite3.Error or OSError when the disk refuses; it may then be called
+        again.
         """
+        sync_bodies(self.path.parent, self._bodies)
         _seal(self._connection, row_count=self.last_seq, last_seq=self.last_seq, damage=None)
         self._connection.close()
 
@@ -187,6 +192,7 @@ def recover_segment(path: Path, *, doubt: str | None = None, was_live: bool = Tr
         if row_count or was_live:
             damage = damage or doubt
         if row_count or damage:
+            sync_bodies(path.parent, body_files(path))
             _seal(connection, row_count=row_count, last_seq=last_seq, damage=damage)
     finally:
         connection.close()
