@@ -42,6 +42,7 @@ def _provider(below: str, *, dialect: Dialect, base_url: str) -> Provider:
         return replace(
             said,
             body=body if is_too_old else said.body,
+            unasked=None if is_too_old else said.unasked,
             strips_usage=said.strips_usage and not is_too_old,
             path=f"{path}?{query}" if query else path,
             requested_model=match[1] if match else said.requested_model,

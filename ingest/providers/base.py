@@ -1,11 +1,14 @@
 """What the proxy and the loader ask of a provider module."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 Headers = Sequence[tuple[bytes, bytes]]
 
+
+_NEVER_ASKED = frozenset({"mistral"})
+"""Mistral says its usage anyway and refuses `stream_options` with 422."""
 
 Wire = Literal["openai", "anthropic", "gemini", "azure"]
 """The protocol on the line: a call may only fall back to a target that speaks the same.
@@ -22,7 +25,8 @@ class Prepared:
 
     `requested_model` is empty where nobody can say which model the provider would read; `problem` is one
     line on why the request must not be sent at all. `secret_query` is the client's key where it came in the
-    query (`key=…`): it is not in `path` and goes upstream only with the client's own key.
+    query (`key=…`): it is not in `path` and goes upstream only with the client's own key. `unasked` is the
+    client's own body where usage was asked for.
     """
 
     body: bytes
@@ -33,6 +37,13 @@ class Prepared:
     output_limit: int | None = None
     secret_query: str = ""
     problem: str | None = None
+    unasked: bytes | None = None
+
+    def taken_by(self, provider: str) -> "Prepared":
+        """The request as a provider of this name takes it."""
+        if self.unasked is None or provider not in _NEVER_ASKED:
+            return self
+        return replace(self, body=self.unasked, unasked=None)
 
     def path_below(self, *, forwards_key: bool) -> str:
         """`path`, with the key that came in the query where the client's key is forwarded."""

@@ -6,7 +6,6 @@ Reference: https://platform.openai.com/docs/api-reference
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,8 +47,6 @@ _HOSTS = {
     "openrouter.ai": "openrouter",
 }
 """The provider's name, by which it is priced, where the host says it."""
-_NEVER_ASKED = frozenset({"mistral"})
-"""Mistral says its usage unasked and refuses `stream_options` with 422."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +64,9 @@ def openai_providers(base_url: str | None = None) -> tuple[Provider, ...]:
     """OpenAI's recorded endpoints at `base_url`, given as an SDK takes it (with its /v1)."""
     base_url = _with_version(base_url or BASE_URL)
     name = _HOSTS.get(urlsplit(base_url).hostname or "", "openai")
-    found = dialects(asks_for_usage=name not in _NEVER_ASKED)
     return tuple(
         _provider(f"/v1{path}", dialect=dialect, name=name, base_url=base_url)
-        for path, dialect in found.items()
+        for path, dialect in dialects().items()
     )
 
 
@@ -79,17 +75,17 @@ def openai_provider(base_url: str | None = None) -> Provider:
     return openai_providers(base_url)[0]
 
 
-def dialects(*, asks_for_usage: bool = True) -> dict[str, Dialect]:
+def dialects() -> dict[str, Dialect]:
     """The dialects by their path below /v1; chat first, as it is asked for most."""
     media = Dialect(prepare_json, read_media)
     form = Dialect(prepare_form, read_media, with_model=with_form_model)
     responses = Dialect(prepare_json, read_responses, is_last_event, read_responses_usage)
     return {
-        "/chat/completions": Dialect(partial(prepare, asks_for_usage=asks_for_usage), read_chat),
+        "/chat/completions": Dialect(prepare, read_chat),
         "/responses": responses,
         "/responses/compact": responses,
         "/embeddings": Dialect(prepare_json, read_input_only),
-        "/completions": Dialect(partial(prepare, asks_for_usage=asks_for_usage), read_completion),
+        "/completions": Dialect(prepare, read_completion),
         "/moderations": Dialect(prepare_json, read_input_only),
         "/images/generations": media,
         "/images/edits": form,
@@ -118,15 +114,13 @@ def _provider(endpoint: str, *, dialect: Dialect, name: str, base_url: str) -> P
     )
 
 
-def prepare(
-    body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "", asks_for_usage: bool = True
-) -> Prepared:
+def prepare(body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "") -> Prepared:
     """The request with usage asked for where it is streamed; a body we cannot read stays as it is."""
     request = read_request(body)
     prepared = prepared_from(body, path=upstream_path(path), query=query, request=request)
-    if not (prepared.is_streamed and asks_for_usage) or _asks_for_usage(request.stream_options):
+    if not prepared.is_streamed or _asks_for_usage(request.stream_options):
         return prepared
-    return replace(prepared, body=_with_usage(body, request), strips_usage=True)
+    return replace(prepared, body=_with_usage(body, request), unasked=body, strips_usage=True)
 
 
 def prepare_json(body: bytes, *, path: str, query: str = "") -> Prepared:

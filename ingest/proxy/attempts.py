@@ -121,7 +121,7 @@ class Attempts:
     async def _ask(self, upstream: Upstream, target: Target) -> aiohttp.ClientResponse:
         """The target's answer, within its deadline. That bounds the wait for the first byte of the body, too,
         which then stands in `_ahead`: a provider may send its head at once and nothing after it."""
-        prepared, headers = self._sending.prepared, self._sending.headers
+        prepared, headers = self._sending.prepared.taken_by(target.provider), self._sending.headers
         if target.model is not None and target.model != prepared.requested_model:
             prepared = self._provider.with_model(prepared, model=target.model)
         if target.secret_header is not None:
