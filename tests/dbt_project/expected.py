@@ -56,6 +56,7 @@ def _call(row: Record, *, result: Record | None, charges: list[Record]) -> Recor
         "model": row["requested_model"],
         "project": row["project"] or NONE,
         "key_id": row["key_id"] or NONE,
+        "body_state": row["body_state"],
         "status": row["status"],
         "latency_ms": row["latency_ms"],
         "ttft_ms": row["ttft_ms"],

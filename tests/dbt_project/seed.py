@@ -53,7 +53,7 @@ ids as (
 
 insert into raw.llm_calls (
     call_id, started_at, source, endpoint, provider, requested_model, served_model, project, key_id, user_id,
-    is_streamed, status, http_status, finish_reason, ttft_ms, latency_ms, purpose, load_id, content_hash
+    is_streamed, body_state, status, http_status, finish_reason, ttft_ms, latency_ms, purpose, load_id, content_hash
 )
 select
     call_id,
@@ -67,6 +67,7 @@ select
     'key-' || n %% 2,
     'user-' || n %% 17,
     n %% 2 = 0,
+    case when n %% 13 = 0 then 'masked' else 'full' end,
     case when n %% 23 = 0 then 'error' when n %% 101 = 0 then 'client_gone' else 'ok' end,
     case when n %% 23 = 0 then 500 else 200 end,
     case when n %% 23 <> 0 then 'stop' end,

@@ -43,6 +43,7 @@ final as (
         prompt_version,
         purpose,
         is_streamed,
+        body_state,
         status,
         http_status,
         error_type,

@@ -35,6 +35,7 @@ final as (
         calls.prompt_version,
         calls.purpose,
         calls.is_streamed,
+        calls.body_state,
         calls.status,
         calls.http_status,
         calls.error_type,
