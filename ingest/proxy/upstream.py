@@ -32,6 +32,8 @@ class Upstream:
         connector._factory = partial[ResponseHandler](_Connection, loop=loop)  # pyright: ignore[reportPrivateUsage]
         self._session = aiohttp.ClientSession(
             connector=connector,
+            # A client that does not read holds 0.4 MB here; with aiohttp's own 256 KB it was 1.7 MB.
+            read_bufsize=16 << 10,
             timeout=self._timeout,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),

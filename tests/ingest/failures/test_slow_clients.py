@@ -17,7 +17,7 @@ from tests.ingest.raw_http import chat, connected, read_all, read_status, reques
 from tests.ingest.running_proxy import calls_in, running_proxy, until
 from tests.ingest.upstream import Provider
 
-READERS = 40
+READERS = 30
 BLOCK = b"data: " + b"x" * 16_000 + b"\n\n"
 
 
@@ -44,7 +44,8 @@ async def test_readers_that_do_not_read_hold_little_memory_and_are_cut_off(tmp_p
         assert sent > READERS * len(BLOCK)
         # What the sockets hold, and no more: nothing is read from a provider that nobody takes.
         assert sent < READERS * (10 << 20)
-        assert resident_bytes(process.pid) - before < READERS * (1 << 20)
+        # 16 MB for what a proxy takes once it works at all, and half a MB a reader.
+        assert resident_bytes(process.pid) - before < (16 << 20) + READERS * (1 << 19)
         await until_metric(http, url, f'llm_gateway_refusals_total{{kind="http_stalled_reader"}} {READERS}.0')
         await until_metric(http, url, "llm_gateway_in_flight 0.0")
         for reader in readers:
