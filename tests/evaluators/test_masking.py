@@ -162,6 +162,15 @@ def test_whatever_the_rule_finds_is_masked_in_real_answers() -> None:
     assert [text for text in found if list(find_pii(mask(text)))] == []
 
 
+def test_no_models_name_looks_like_personal_data() -> None:
+    if not DATA.is_dir():
+        pytest.skip(f"the real data are not at {DATA}")
+    with (DATA / "price_history.csv").open(encoding="utf-8") as lines:
+        names = {line.split(",")[0] for line in lines}
+    assert len(names) > 1000
+    assert [name for name in names if mask(name) != name] == []
+
+
 def test_labelled_personal_data_are_masked() -> None:
     if not DATA.is_dir():
         pytest.skip(f"the labelled data are not at {DATA}")

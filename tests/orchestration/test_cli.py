@@ -7,7 +7,7 @@ import pytest
 
 VERBS = [
     *("up", "proxy", "loader", "api", "demo", "import", "backfill"),
-    *("migrate", "sql", "db-url", "status", "doctor", "prices", "models"),
+    *("migrate", "sql", "db-url", "status", "doctor", "prices", "models", "projects"),
 ]
 
 
