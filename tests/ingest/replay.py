@@ -16,7 +16,9 @@ CHUNK = "x-replay-chunk"
 
 @dataclass(frozen=True)
 class Scripted:
-    """An answer told byte by byte, for what no provider should send. `turn` is awaited before each chunk."""
+    """An answer told byte by byte, for what no provider should send. `turn` is awaited before each chunk and
+    before the end.
+    """
 
     chunks: tuple[bytes, ...]
     status: int = 200
@@ -30,6 +32,8 @@ class Scripted:
             if (turn := self.turn()) is not None:
                 await turn
             await response.write(chunk)
+        if (turn := self.turn()) is not None:
+            await turn
         return response
 
 

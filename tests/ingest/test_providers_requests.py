@@ -69,6 +69,17 @@ def test_geminis_model_stands_in_the_path(path: str, after: str) -> None:
     assert before.path_below(forwards_key=False) == f"{path}?alt=sse"
 
 
+def test_the_bracket_that_may_end_an_array_waits() -> None:
+    gemini = gemini_provider()
+    path = "/v1beta/models/m:streamGenerateContent"
+    assert gemini.prepare(b"{}", path=path, query="").strips_usage
+    assert not gemini.prepare(b"{}", path=path, query="alt=sse").strips_usage
+    hiding = gemini.usage_filter()
+    shown = [hiding.feed(data) for data in (b'[{"a":[1', b"]", b" \n", b"}", b"]\r\n")]
+    assert shown == [b'[{"a":[1', b"", b"", b"] \n}", b""]
+    assert hiding.finish() == b"]\r\n"
+
+
 def test_azures_model_is_the_deployment_in_the_path() -> None:
     path, query = "/openai/deployments/gpt/chat/completions", "api-version=2024-10-21"
     azure = next(
