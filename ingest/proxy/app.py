@@ -216,7 +216,7 @@ class _Proxy:
         if isinstance(sending, Refusal):
             await recorder.end(_outcome_of(sending))
             # What a client still sends must not reset its answer away.
-            unread = receive if status in (413, 503) else None
+            unread = receive if holding.is_unread else None
             return await _refused(send, sending, provider=provider, mark=header, unread=unread)
         return await self._relayed(
             receive, send, route=route, sending=sending, recorder=recorder, mark=header
@@ -316,10 +316,9 @@ class _Proxy:
                 idle_seconds=limits.body_idle_seconds,
                 take=holding.take,
             )
-        except BodyTooLargeError:
-            return b"", 413
-        except TooMuchHeldError:
-            return b"", 503
+        except (BodyTooLargeError, TooMuchHeldError) as error:
+            holding.is_unread = not error.is_read
+            return b"", 503 if isinstance(error, TooMuchHeldError) else 413
         except TimeoutError:
             return b"", 408
         return body, None

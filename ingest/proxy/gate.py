@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ingest.proxy.http import BodyRefusedError
 from ingest.proxy.ports import Refusal
 from ingest.proxy.protocol import Refused
 
@@ -13,7 +14,7 @@ _TICK = 0.1
 _RETRY = ((b"retry-after", b"1"),)
 
 
-class TooMuchHeldError(Exception):
+class TooMuchHeldError(BodyRefusedError):
     """The bodies of running calls fill the memory they may take."""
 
 
@@ -28,10 +29,11 @@ class Capacity:
 
 @dataclass(slots=True)
 class Holding:
-    """What one call takes of the gate."""
+    """What one call takes of the gate; `is_unread` while a refused body still comes."""
 
     gate: "Gate"
     held_bytes: int = 0
+    is_unread: bool = False
 
     def take(self, size: int) -> None:
         """`size` more bytes of body are in memory. Raises TooMuchHeldError."""

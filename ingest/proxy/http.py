@@ -53,7 +53,13 @@ _SECRETS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"}
 _NOT_RETURNED = _HOP_BY_HOP | {CALL_ID}
 
 
-class BodyTooLargeError(Exception):
+class BodyRefusedError(Exception):
+    """A request body is not taken. `is_read`: nothing more of it will come."""
+
+    is_read = False
+
+
+class BodyTooLargeError(BodyRefusedError):
     """A request body went past the limit."""
 
 
@@ -122,9 +128,13 @@ async def read_body(
             raise ClientGoneError
         part = message.get("body", b"")
         size += len(part)
-        if size > limit:
-            raise BodyTooLargeError
-        take(len(part))
+        try:
+            if size > limit:
+                raise BodyTooLargeError
+            take(len(part))
+        except BodyRefusedError as error:
+            error.is_read = not message.get("more_body")
+            raise
         if not message.get("more_body"):
             return b"".join((*parts, part)) if parts else part
         parts.append(part)

@@ -80,7 +80,7 @@ def connections_that_fit(wanted: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
         return wanted
-    return max(16, min(wanted, (soft - _FILES_OF_OUR_OWN) // 2))
+    return min(wanted, max(16, (soft - _FILES_OF_OUR_OWN) // 2))
 
 
 def _network(text: str) -> str:
