@@ -168,6 +168,21 @@ def test_the_last_candidate_always_gets_its_call() -> None:
     assert states == {"open": 1, "closed": 1}
 
 
+def test_failures_too_rare_for_the_breaker_are_held_by_the_retry_budget() -> None:
+    tested = router(row(1), row(2))
+    n_retried = 0
+    for number in range(200):
+        made = plan(tested)
+        target = made.first()
+        assert target.name == "fast/1"
+        if number % 5 < 2:
+            n_retried += made.after(target, DOWN) is not None
+            made.abandoned()
+        else:
+            made.answered(target, status=200)
+    assert n_retried == 20
+
+
 def test_a_clients_own_rate_limit_stops_nobody_else() -> None:
     tested = router(row(1), row(2))
     throttled = Failure(status=429, error_type="http_429", retry_after_seconds=60.0)
