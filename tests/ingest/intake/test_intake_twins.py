@@ -27,7 +27,7 @@ def proxied(*, at: datetime = NOON + LATER, response_id: str | None = "chatcmpl-
 
 def spanned(*, at: datetime = NOON, response_id: str | None = "chatcmpl-1", **changes: Any) -> Call:
     tags = {} if response_id is None else {RESPONSE_ID_TAG: response_id}
-    return make_call(at=at, key="span", source="otlp", tags=tags, **changes)
+    return make_call(at=at, key="span", source="otlp", external_id=f"span at {at}", tags=tags, **changes)
 
 
 def land(connection: Connection, *batches: Sequence[Call]) -> int:
