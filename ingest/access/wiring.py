@@ -27,17 +27,19 @@ class Access:
     router: ModelRouter
 
 
-def build_access(settings: Settings, *, follower: Follower, spool: Path) -> Access:
+def build_access(settings: Settings, *, follower: Follower, spool: Path, n_workers: int = 1) -> Access:
     """All of it, kept up to date by `follower`, which the caller starts and stops.
 
-    `spool` is the spool's folder, which must be ours by now. Raises LimitsError.
+    `spool` is the spool's folder, which must be ours by now; `n_workers` share the home. Raises LimitsError.
     """
     router, pricer = ModelRouter(), SnapshotPricer()
     follower.listen_prepared(router.rows_of, router.replace)
     follower.each_beat(router.refresh_secrets)
     follower.listen_prepared(prices.rows_of, pricer.replace)
     has_budgets = bool(follower.snapshot.budgets)
-    metering = Metering(settings, spool=spool, book=pricer.book_of, has_budgets=has_budgets)
+    metering = Metering(
+        settings, spool=spool, book=pricer.book_of, has_budgets=has_budgets, n_workers=n_workers
+    )
     follower.listen(metering.take_in)
     privacy = ProjectPrivacy(pepper=load_pepper(settings.home), otherwise=settings.keep)
     follower.listen_prepared(privacy.rows_of, privacy.take_in)

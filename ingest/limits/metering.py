@@ -31,7 +31,13 @@ class Metering:
     """Counts from `start` to `close`. What is spent is saved every ten seconds; the spool knows the rest."""
 
     def __init__(
-        self, settings: Settings, *, spool: Path, book: Callable[[str, str], PriceBook], has_budgets: bool
+        self,
+        settings: Settings,
+        *,
+        spool: Path,
+        book: Callable[[str, str], PriceBook],
+        has_budgets: bool,
+        n_workers: int = 1,
     ) -> None:
         """Read what the last run left; `spool` must be ours by now. Raises LimitsError."""
         self._path = spool / FILE
@@ -41,13 +47,21 @@ class Metering:
             raise LimitsError(f"the budgets cannot be kept in {self._path}: {error}") from error
         self.shared = _shared(settings, local=self.local)
         self.admission = MeteredAdmission(self.shared or self.local, book=book)
+        self._shares = n_workers if self.shared is None else 1
         self._saved: State | None = None
         self._closing = asyncio.Event()
         self._saving: asyncio.Task[None] | None = None
 
     def take_in(self, snapshot: Snapshot) -> None:
         """Hold callers to the limits and budgets of this snapshot."""
-        rules = Rules(limits=snapshot.limits, budgets=snapshot.budgets, keys=snapshot.keys)
+        rules = Rules(
+            limits=snapshot.limits, budgets=snapshot.budgets, keys=snapshot.keys, shares=self._shares
+        )
+        if self._shares > 1 and not rules.is_empty:
+            text = (
+                "limits were set after the start: each of %d workers holds to its part until REDIS_URL is set"
+            )
+            logger.warning(text, self._shares)
         self.admission.replace(rules)
 
     async def start(self) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from ingest.access.keys import first_of_line
 from ingest.access.snapshot import BudgetRow, KeyRow, LimitRow
 from ingest.limits.gcra import Draw, Kind
@@ -22,9 +24,14 @@ class Rules:
         limits: Iterable[LimitRow] = (),
         budgets: Iterable[BudgetRow] = (),
         keys: Iterable[KeyRow] = (),
+        shares: int = 1,
     ) -> None:
-        self._limits = {(row.scope, row.subject): row for row in limits}
-        self._budgets = {(row.scope, row.subject, row.period): row for row in budgets}
+        """`shares` is how many processes count the same rules by themselves: each holds to its part."""
+        self._limits = {(row.scope, row.subject): _part_of_limit(row, shares) for row in limits}
+        self._budgets = {
+            (row.scope, row.subject, row.period): replace(row, limit_usd=row.limit_usd / shares)
+            for row in budgets
+        }
         self._first = first_of_line(keys)
 
     @property
@@ -77,6 +84,12 @@ class Rules:
                 elif row := self._budgets.get((scope, EVERY, period)):
                     found.append((row, tag(subject)))
         return found
+
+
+def _part_of_limit(row: LimitRow, shares: int) -> LimitRow:
+    given = row.requests_per_minute, row.tokens_per_minute
+    requests, tokens = (limit and max(limit // shares, 1) for limit in given)
+    return replace(row, requests_per_minute=requests, tokens_per_minute=tokens)
 
 
 def spends(

@@ -97,7 +97,7 @@ async def serve_proxy(
     follower = Follower(settings)
     try:
         spool = spool or _open_spool(settings, worker=worker or 1)
-        access = _open_access(settings, follower=follower, spool=spool)
+        access = _open_access(settings, follower=follower, spool=spool, n_workers=serving.workers)
         metrics = Metrics()
         follower.each_beat(lambda: _show(metrics, access=access, follower=follower))
         app = build_app(
@@ -154,9 +154,9 @@ def _check_shared_limits(settings: Settings, *, workers: int) -> None:
         raise ProxyError(str(error)) from error
 
 
-def _open_access(settings: Settings, *, follower: Follower, spool: Spool) -> Access:
+def _open_access(settings: Settings, *, follower: Follower, spool: Spool, n_workers: int) -> Access:
     try:
-        return build_access(settings, follower=follower, spool=spool.directory)
+        return build_access(settings, follower=follower, spool=spool.directory, n_workers=n_workers)
     except LimitsError as error:
         spool.close()
         raise ProxyError(str(error)) from error

@@ -71,8 +71,9 @@ def usd(text: str) -> Decimal:
 
 
 def address(text: str) -> str:
-    """An IP address; `*` is every one."""
+    """An IP address, of IPv6 also its /64 as it is listed; `*` is every one."""
+    bare = text.strip().removesuffix("/64") if ":" in text else text.strip()
     try:
-        return text if text == "*" else str(ipaddress.ip_address(text.strip()))
+        return text if text == "*" else str(ipaddress.ip_address(bare))
     except ValueError:
         raise UserError(f"{text!r} is no IP address", code=2) from None

@@ -34,12 +34,15 @@ def create(
 
     allowed = None if models is None else words.names(models, option="--models")
     expires_at = None if expires is None else words.moment(expires, option="--expires")
+    owner = words.name(owner, option="--owner")
+    project = None if project is None else words.name(project, option="--project")
+    environment = None if environment is None else words.name(environment, option="--environment")
     with open_warehouse(settings_or_exit()) as connection:
         key = create_key(
             connection,
-            owner=words.name(owner, option="--owner"),
-            project=None if project is None else words.name(project, option="--project"),
-            environment=None if environment is None else words.name(environment, option="--environment"),
+            owner=owner,
+            project=project,
+            environment=environment,
             allowed_models=allowed,
             expires_at=expires_at,
         )

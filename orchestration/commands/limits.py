@@ -1,7 +1,7 @@
 """`lqo limits` and `lqo budgets`: how much a key, user, address or project may use."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from orchestration.commands import access_words as words
 from orchestration.commands.data import Format
 from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
-
-if TYPE_CHECKING:
-    import psycopg
 
 limits = typer.Typer(no_args_is_help=True, help="Requests and tokens a minute.")
 budgets = typer.Typer(no_args_is_help=True, help="USD a day or month.")
@@ -54,8 +51,9 @@ def set_limit(
 
     if requests is None and tokens is None:
         raise UserError("name --requests, --tokens or both", code=2)
+    subject = _given(scope, subject)
     with open_warehouse(settings_or_exit()) as connection:
-        bound = _bound(connection, scope, subject)
+        bound = limit_rows.subject_of(connection, scope, subject)
         limit_rows.set_limit(connection, scope, bound, requests=requests, tokens=tokens)
     typer.echo(f"{scope} {bound}: {requests or 'any'} requests, {tokens or 'any'} tokens a minute")
 
@@ -75,8 +73,9 @@ def remove_limit(scope: LimitScope, subject: Subject) -> None:
     """Lift the limits of a subject."""
     from ingest.access import limit_rows
 
+    subject = _given(scope, subject)
     with open_warehouse(settings_or_exit()) as connection:
-        bound = _bound(connection, scope, subject)
+        bound = limit_rows.subject_of(connection, scope, subject)
         if not limit_rows.remove_limit(connection, scope, bound):
             raise UserError(f"{scope} {bound} has no limits of its own")
     typer.echo(f"{scope} {bound}: no limits of its own any more")
@@ -97,9 +96,9 @@ def set_budget(
     """Set the budget of a subject; what is spent already counts."""
     from ingest.access import limit_rows
 
-    amount = words.usd(usd)
+    amount, subject = words.usd(usd), _given(scope, subject)
     with open_warehouse(settings_or_exit()) as connection:
-        bound = _bound(connection, scope, subject)
+        bound = limit_rows.subject_of(connection, scope, subject)
         limit_rows.set_budget(connection, scope, bound, period=period, limit_usd=amount)
     typer.echo(f"{scope} {bound}: ${amount} a {period}")
 
@@ -123,16 +122,13 @@ def remove_budget(
     """Lift the budgets of a subject; what was spent of them is forgotten."""
     from ingest.access import limit_rows
 
+    subject = _given(scope, subject)
     with open_warehouse(settings_or_exit()) as connection:
-        bound = _bound(connection, scope, subject)
+        bound = limit_rows.subject_of(connection, scope, subject)
         if not limit_rows.remove_budget(connection, scope, bound, period=period):
             raise UserError(f"{scope} {bound} has no such budget of its own")
     typer.echo(f"{scope} {bound}: no such budget any more")
 
 
-def _bound(connection: "psycopg.Connection", scope: str, subject: str) -> str:
-    """The subject as the proxy counts it."""
-    from ingest.access.limit_rows import subject_of
-
-    given = words.address(subject) if scope == "ip" else words.name(subject, option="the subject")
-    return subject_of(connection, scope, given)
+def _given(scope: str, subject: str) -> str:
+    return words.address(subject) if scope == "ip" else words.name(subject, option="the subject")

@@ -285,3 +285,11 @@ async def test_a_tier_without_a_price_is_refused_to_a_budget() -> None:
     gate = Gate(budget("key", "*", "100"))
     body = b'{"service_tier": "priority"}'
     assert (await gate.refused(body=body)).kind == "model_not_priced"
+
+
+async def test_workers_that_count_alone_hold_to_their_part() -> None:
+    rows = [limit("key", "*", requests=10), limit("user", "*", requests=1)]
+    rules = Rules(limits=rows, budgets=[budget("key", "*", "9")], keys=(), shares=3)
+    subjects = {"key": "k", "user": "u"}
+    assert [draw.limit for draw in rules.draws(subjects, tokens=1)] == [3, 1]
+    assert [row.limit_usd for row, _ in rules.budgets_over(subjects)] == [3]
