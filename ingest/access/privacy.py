@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from evaluators.masking import KINDS, Clock, Masker, PatternError, compile_patterns
+from evaluators.masking import KINDS, Clock, Masker, MaskingError, PatternError, compile_patterns
 from evaluators.masking_json import mask_json
 from ingest.access.snapshot import ProjectRow, Snapshot
 from ingest.proxy.ports import Keep, Keeping
@@ -42,11 +42,16 @@ class ProjectKeeping:
 
     def user(self, user_id: str) -> str:
         """An HMAC where the project hides its users, or where a mask would make them all the same."""
-        is_masked = self.keep in ("masked", "none") and self.mask(user_id) != user_id
-        if not (self.hides_users or is_masked):
+        if not (self.hides_users or (self.keep in ("masked", "none") and self._would_mask(user_id))):
             return user_id
         digest = hmac.digest(self.pepper, b"user:" + user_id.encode("utf-8", "surrogatepass"), "sha256")
         return f"u-{digest.hex()[:32]}"
+
+    def _would_mask(self, text: str) -> bool:
+        try:
+            return self.mask(text) != text
+        except MaskingError:
+            return True
 
 
 class ProjectPrivacy:

@@ -79,9 +79,18 @@ class KeptAnswer:
 
 
 def keep_request(
-    body: bytes, *, model: str, is_streamed: bool, observer: dict[str, str], rules: Rules
+    body: bytes,
+    *,
+    model: str,
+    is_streamed: bool,
+    observer: dict[str, str],
+    rules: Rules,
+    is_hasty: bool = False,
 ) -> KeptRequest:
-    """What may be kept of a request; a body that is not JSON is not kept where it would be masked."""
+    """What may be kept of a request; a body that is not JSON is not kept where it would be masked.
+
+    `is_hasty`: there is no time for the body, and a text that may not be kept as it is goes.
+    """
     model = model if rules.keeps_text else _masked_name(model, rules=rules)
     observer = _or_else(lambda: _observer(observer, rules=rules), {}, what="what came beside a request")
     kept = KeptRequest(rules.keeping.keep, model, observer)
@@ -89,6 +98,8 @@ def keep_request(
         return replace(kept, request=without_key(body, rules.key))
     if rules.keeping.keep == "none" or not body:
         return kept
+    if is_hasty:
+        return replace(kept, body_state="shed")
     return _or_else(
         lambda: _with_text(kept, without_key(body, rules.key), is_streamed=is_streamed, rules=rules),
         replace(kept, body_state="shed"),
@@ -112,9 +123,14 @@ def keep_attempts(attempts: tuple[dict[str, Any], ...], *, rules: Rules) -> tupl
     """The attempts, under their models' names as they may be kept."""
     if rules.keeps_text:
         return attempts
-    return tuple(
-        {**each, "model": _masked_name(str(each.get("model", "")), rules=rules)} for each in attempts
-    )
+    return tuple(_attempt(each, rules=rules) for each in attempts)
+
+
+def keep_message(message: str | None, *, rules: Rules) -> str | None:
+    """Our own words on a failure, which may repeat a name that the client gave."""
+    if message is None or rules.keeps_text:
+        return message
+    return _or_else(lambda: rules.keeping.mask(message), None, what="an error message")
 
 
 def _or_else(work: Callable[[], T], otherwise: T, *, what: str) -> T:
@@ -155,6 +171,18 @@ def _beside(name: str, value: str, *, rules: Rules) -> str:
     # Tags that are no JSON are kept as a text.
     masked = rules.keeping.mask_body(value.encode("utf-8", "surrogatepass")) if name == "tags" else b""
     return masked.decode() if masked else rules.keeping.mask(value)
+
+
+def _attempt(attempt: dict[str, Any], *, rules: Rules) -> dict[str, Any]:
+    kept = {**attempt, "model": _masked_name(str(attempt.get("model", "")), rules=rules)}
+    if (usage := attempt.get("usage")) is not None:
+        kept["usage"] = _or_else(lambda: _masked_usage(usage, rules=rules), None, what="an attempt's usage")
+    return kept
+
+
+def _masked_usage(usage: dict[str, Any], *, rules: Rules) -> dict[str, Any] | None:
+    found = json.loads(rules.keeping.mask_body(json.dumps(usage).encode()) or b"null")
+    return found if isinstance(found, dict) else None
 
 
 def _masked_name(name: str, *, rules: Rules) -> str:

@@ -3,22 +3,29 @@
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from ingest.providers.base import Provider
+from ingest.proxy.aside import Aside
 from ingest.proxy.http import Headers
-from ingest.proxy.kept import Answer, KeptAnswer, KeptRequest, Rules, keep_answer, keep_attempts, keep_request
+from ingest.proxy.kept import (
+    Answer,
+    KeptAnswer,
+    KeptRequest,
+    Rules,
+    keep_answer,
+    keep_attempts,
+    keep_message,
+    keep_request,
+)
 from ingest.proxy.parts import Memory, Parts
 from ingest.proxy.ports import KeepAll, Keeping
 from ingest.spool.records import End, Start
 from ingest.spool.writer import Spool
 from ingest.uuid7 import uuid7
-
-T = TypeVar("T")
 
 HEAD_BYTES = 8 << 10
 TAIL_BYTES = 16 << 10
@@ -27,8 +34,7 @@ SHORT_BYTES = 4 << 10
 _KEPT_HEADERS = frozenset(
     {b"content-type", b"content-encoding", b"x-request-id", b"openai-processing-ms", b"retry-after"}
 )
-# Threads of its own: names are looked up in asyncio's, and must not wait for a long mask.
-_aside = ThreadPoolExecutor(max_workers=2, thread_name_prefix="lqo masking")
+_aside = Aside()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ class Recorder:
             reserved=asked.reserved,
         )
         self._answer = self._answer_of(call_id)
+        self._count_shed(kept.body_state)
         await self._spool.append(self._start)
         return call_id
 
@@ -168,7 +175,7 @@ class Recorder:
             return
         await self._answer.settled()
         answer = self._answered(outcome, start=self._start)
-        kept = await self._in_time(partial(keep_answer, answer, rules=self._rules), size=len(answer.body))
+        kept = await self._kept_answer(answer)
         if (done := self._append(outcome, kept=kept)) is not None:
             await done
 
@@ -180,8 +187,7 @@ class Recorder:
         if self.is_ended or self._start is None or self._answer is None:
             return None
         answer = self._answered(outcome, start=self._start)
-        is_short = self._rules.keeping.keep == "full" or len(answer.body) <= SHORT_BYTES
-        hasty = answer if is_short else replace(answer, body=b"", is_whole=False)
+        hasty = replace(answer, body=b"", is_whole=False) if self._is_long(answer.body) else answer
         return self._append(outcome, kept=keep_answer(hasty, rules=self._rules))
 
     def _append(self, outcome: Outcome, *, kept: KeptAnswer) -> "asyncio.Future[None] | None":
@@ -189,6 +195,7 @@ class Recorder:
         if self.is_ended or self._start is None:
             return None
         self.is_ended = True
+        self._count_shed(kept.body_state)
         return self._spool.append(self._end(outcome, start=self._start, kept=kept))
 
     def _end(self, outcome: Outcome, *, start: Start, kept: KeptAnswer) -> End:
@@ -198,7 +205,7 @@ class Recorder:
             status=outcome.status,
             http_status=outcome.http_status,
             error_type=outcome.error_type,
-            error_message=outcome.error_message,
+            error_message=keep_message(outcome.error_message, rules=self._rules),
             ttft_ms=self.ttft_ms,
             latency_ms=self._elapsed_ms(),
             response=kept.response,
@@ -231,13 +238,24 @@ class Recorder:
             observer=asked.observer,
             rules=self._rules,
         )
-        return await self._in_time(work, size=len(asked.request))
-
-    async def _in_time(self, work: Callable[[], T], *, size: int) -> T:
-        """Do work on `size` bytes without holding up the loop."""
-        if size <= SHORT_BYTES or self._rules.keeping.keep == "full":
+        if not self._is_long(asked.request):
             return work()
-        return await asyncio.get_running_loop().run_in_executor(_aside, work)
+        return work(is_hasty=True) if _aside.is_full else await _aside.run(work)
+
+    async def _kept_answer(self, answer: Answer) -> KeptAnswer:
+        if not self._is_long(answer.body):
+            return keep_answer(answer, rules=self._rules)
+        if _aside.is_full:
+            return keep_answer(replace(answer, body=b"", is_whole=False), rules=self._rules)
+        return await _aside.run(partial(keep_answer, answer, rules=self._rules))
+
+    def _is_long(self, body: bytes) -> bool:
+        """Whether to work on it would hold up the loop."""
+        return len(body) > SHORT_BYTES and self._rules.keeping.keep != "full"
+
+    def _count_shed(self, body_state: str) -> None:
+        if body_state == "shed":
+            self._spool.counters.shed += 1
 
     def _answered(self, outcome: Outcome, *, start: Start) -> Answer:
         answer = self._answer
