@@ -1,6 +1,7 @@
 """The HTTP client towards providers."""
 
 import asyncio
+import io
 from functools import lru_cache, partial
 
 import aiohttp
@@ -9,6 +10,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 _NO_AUTOMATIC_HEADERS = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_LARGE = 256 << 10
 
 
 class Upstream:
@@ -52,8 +54,10 @@ class Upstream:
         """The response, its body unread. Raises aiohttp.ClientError or TimeoutError."""
         if self._session is None:
             raise RuntimeError("the upstream client is not open")
+        # A large body leaves in pieces: written at once it would hold up every other call, and be copied.
+        data = io.BytesIO(body) if body is not None and len(body) > _LARGE else body
         return await self._session.request(
-            method, _url(url), headers=headers, data=body, allow_redirects=False
+            method, _url(url), headers=headers, data=data, allow_redirects=False
         )
 
 
