@@ -55,7 +55,8 @@ class Gate:
         self.clock = 10**12
         self.ledger = Ledger(epoch="e")
         meter = LocalMeter(self.ledger, buckets=Buckets(clock_ns=lambda: self.clock))
-        self.admission = MeteredAdmission(meter, book=lambda provider, model: BOOK, now=lambda: NOW)
+        self.now = NOW
+        self.admission = MeteredAdmission(meter, book=lambda provider, model: BOOK, now=lambda: self.now)
         limits = [row for row in rows if isinstance(row, LimitRow)]
         budgets = [row for row in rows if isinstance(row, BudgetRow)]
         self.admission.replace(Rules(limits=limits, budgets=budgets, keys=keys))
@@ -293,3 +294,15 @@ async def test_workers_that_count_alone_hold_to_their_part() -> None:
     subjects = {"key": "k", "user": "u"}
     assert [draw.limit for draw in rules.draws(subjects, tokens=1)] == [3, 1]
     assert [row.limit_usd for row, _ in rules.budgets_over(subjects)] == [3]
+
+
+async def test_a_new_month_is_a_new_budget_and_a_clock_set_back_is_the_old_one() -> None:
+    gate = Gate(budget("key", "*", "0.15"))
+    gate.now = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+    await gate.granted()
+    await gate.refused()
+    gate.now = datetime(2027, 1, 1, tzinfo=UTC)
+    await gate.granted()
+    await gate.refused()
+    gate.now = datetime(2026, 12, 31, 23, 0, tzinfo=UTC)
+    await gate.refused()
