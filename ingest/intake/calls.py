@@ -42,8 +42,8 @@ class CallsPage:
         judged = taken[0]
         if refusal := await self.desk.keep(deliveries(judged.lines, sender=sender_of(caller))):
             return refusal
-        self.desk.counters.calls_taken += len(judged.lines)
-        self.desk.counters.calls_rejected += judged.n_rejected
+        self.desk.count("call", "taken", len(judged.lines))
+        self.desk.count("call", "rejected", judged.n_rejected)
         return taken
 
     def _read(self, sent: bytes, *, headers: Headers, caller: Caller) -> tuple[Judged, bytes] | Refusal:

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from ingest.importers.delivered import Sender
 from ingest.intake.body import MOST_SENT, read_sent
@@ -28,25 +27,18 @@ _COMMITTED_AT_ONCE = 4
 _AGAIN = ((b"retry-after", b"2"),)
 
 
-@dataclass(slots=True)
-class Counters:
-    """Plain counters since start, for the metrics page."""
+class Count(Protocol):
+    """Told of items: call, span or opinion; taken, rejected, or passed_over (a span that is no call)."""
 
-    calls_taken: int = 0
-    calls_rejected: int = 0
-    spans_taken: int = 0
-    spans_rejected: int = 0
-    spans_passed_over: int = 0
-    opinions_taken: int = 0
-    opinions_rejected: int = 0
+    def __call__(self, kind: str, outcome: str, number: int, /) -> None: ...
 
 
 class Desk:
     """One per proxy. Only `work` leaves the event loop, and one piece of work runs at a time."""
 
-    def __init__(self, spool: Spool, *, privacy: Privacy, start: date) -> None:
+    def __init__(self, spool: Spool, *, privacy: Privacy, start: date, count: Count) -> None:
         self.privacy = privacy
-        self.counters = Counters()
+        self.count = count
         self._spool = spool
         self._start = start
         self._held = 0

@@ -60,8 +60,8 @@ class FeedbackPage:
         ]
         if refusal := await self.desk.keep(records):
             return refusal
-        self.desk.counters.opinions_taken += len(read.opinions)
-        self.desk.counters.opinions_rejected += read.n_rejected
+        self.desk.count("opinion", "taken", len(read.opinions))
+        self.desk.count("opinion", "rejected", read.n_rejected)
         return read
 
     def _read(self, sent: bytes, *, headers: Headers, caller: Caller) -> _Read | Refusal:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date
 
 from ingest.intake.calls import CallsPage
-from ingest.intake.desk import Desk
+from ingest.intake.desk import Count, Desk
 from ingest.intake.feedback import FeedbackPage
 from ingest.intake.traces import TracesPage
 from ingest.proxy.http import Receive, Scope, Send
@@ -14,9 +14,9 @@ from ingest.spool.writer import Spool
 Page = Callable[[Scope, Receive, Send, Caller], Awaitable[int]]
 
 
-def intake_pages(spool: Spool, *, privacy: Privacy, start: date) -> dict[str, Page]:
-    """The pages by path; what they take stands in `spool` before they answer."""
-    desk = Desk(spool, privacy=privacy, start=start)
+def intake_pages(spool: Spool, *, privacy: Privacy, start: date, count: Count) -> dict[str, Page]:
+    """The pages by path; what they take stands in `spool` before they answer, and is told to `count`."""
+    desk = Desk(spool, privacy=privacy, start=start, count=count)
     return {
         "/v1/calls": CallsPage(desk),
         "/v1/traces": TracesPage(desk),

@@ -78,9 +78,9 @@ class TracesPage:
         judged = taken.judged
         if refusal := await self.desk.keep(deliveries(judged.lines, sender=sender)):
             return refusal
-        self.desk.counters.spans_taken += len(judged.lines)
-        self.desk.counters.spans_rejected += judged.n_rejected
-        self.desk.counters.spans_passed_over += taken.n_spans - len(judged.results)
+        self.desk.count("span", "taken", len(judged.lines))
+        self.desk.count("span", "rejected", judged.n_rejected)
+        self.desk.count("span", "passed_over", taken.n_spans - len(judged.results))
         return taken
 
     def _read(

@@ -6,10 +6,11 @@ share, so that whichever worker is scraped answers for all of them.
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -22,6 +23,8 @@ from ingest.proxy.model_names import OTHER, ModelNames
 from ingest.proxy.spool_metrics import SpoolMetrics
 from ingest.proxy.target_metrics import TargetMetrics
 from ingest.spool.writer import Spool
+
+T = TypeVar("T", Counter, Histogram)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -48,55 +51,86 @@ class Metrics:
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
+        self._n_running = 0
         self._models = ModelNames()
         self._lag_timer: asyncio.TimerHandle | None = None
         self._spool = SpoolMetrics(registry)
-        self._requests = Counter(
-            "llm_gateway_requests", "Responses, aborted ones too.", ["endpoint", "status"], registry=registry
+        self._requests = _children(
+            Counter(
+                "llm_gateway_requests",
+                "Responses, aborted ones too.",
+                ["endpoint", "status"],
+                registry=registry,
+            )
         )
-        self._outcomes = Counter(
-            "llm_gateway_calls", "Calls by how they ended.", ["endpoint", "outcome"], registry=registry
+        self._outcomes = _children(
+            Counter(
+                "llm_gateway_calls", "Calls by how they ended.", ["endpoint", "outcome"], registry=registry
+            )
         )
-        self._duration = Histogram(
-            "llm_gateway_request_duration_seconds",
-            "From the request's head to the last byte of the answer.",
-            ["endpoint", "model"],
-            buckets=_SECONDS,
-            registry=registry,
+        self._handed_in = _children(
+            Counter(
+                "llm_gateway_intake_items",
+                "Calls, spans and opinions handed in.",
+                ["kind", "outcome"],
+                registry=registry,
+            )
         )
-        self._first_token = Histogram(
-            "llm_gateway_time_to_first_token_seconds",
-            "From START to the first byte of a stream.",
-            ["model"],
-            buckets=_SECONDS,
-            registry=registry,
+        self._duration = _children(
+            Histogram(
+                "llm_gateway_request_duration_seconds",
+                "From the request's head to the last byte of the answer.",
+                ["endpoint", "model"],
+                buckets=_SECONDS,
+                registry=registry,
+            )
         )
-        self._tokens = Counter(
-            "llm_gateway_token_usage",
-            "Tokens by exclusive kind, as the provider counted them.",
-            ["provider", "model", "kind"],
-            registry=registry,
+        self._first_token = _children(
+            Histogram(
+                "llm_gateway_time_to_first_token_seconds",
+                "From START to the first byte of a stream.",
+                ["model"],
+                buckets=_SECONDS,
+                registry=registry,
+            )
         )
-        self._cost = Counter(
-            "llm_gateway_cost_usd",
-            "USD of priced calls, at the prices in force when they were made.",
-            ["provider", "model"],
-            registry=registry,
+        self._tokens = _children(
+            Counter(
+                "llm_gateway_token_usage",
+                "Tokens by exclusive kind, as the provider counted them.",
+                ["provider", "model", "kind"],
+                registry=registry,
+            )
         )
-        self._unpriced = Counter(
-            "llm_gateway_unpriced_calls",
-            "Answered calls nobody can price yet: they are missing from the cost, not free.",
-            ["provider", "model"],
-            registry=registry,
+        self._cost = _children(
+            Counter(
+                "llm_gateway_cost_usd",
+                "USD of priced calls, at the prices in force when they were made.",
+                ["provider", "model"],
+                registry=registry,
+            )
         )
-        self._attempts = Counter(
-            "llm_gateway_attempts", "Provider attempts.", ["provider", "outcome"], registry=registry
+        self._unpriced = _children(
+            Counter(
+                "llm_gateway_unpriced_calls",
+                "Answered calls nobody can price yet: they are missing from the cost, not free.",
+                ["provider", "model"],
+                registry=registry,
+            )
         )
-        self._fallbacks = Counter(
-            "llm_gateway_fallbacks", "Calls that took more than one attempt.", ["model"], registry=registry
+        self._attempts = _children(
+            Counter("llm_gateway_attempts", "Provider attempts.", ["provider", "outcome"], registry=registry)
         )
-        self._refusals = Counter(
-            "llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry
+        self._fallbacks = _children(
+            Counter(
+                "llm_gateway_fallbacks",
+                "Calls that took more than one attempt.",
+                ["model"],
+                registry=registry,
+            )
+        )
+        self._refusals = _children(
+            Counter("llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry)
         )
         self._targets = TargetMetrics(registry)
         self._in_flight = Gauge(
@@ -116,32 +150,36 @@ class Metrics:
         )
 
     def began(self) -> None:
-        self._in_flight.inc()
+        self._n_running += 1
 
     def over(self, endpoint: str, *, outcome: str) -> None:
         """How a call ended: ok, error, client_gone or refused."""
-        self._in_flight.dec()
-        self._outcomes.labels(endpoint, outcome).inc()
+        self._n_running -= 1
+        self._outcomes(endpoint, outcome).inc()
 
     def answered(self, endpoint: str, *, status: int, seconds: float, model: str = OTHER) -> None:
         """A response (or its abort) after `seconds` from the start of the request."""
-        self._requests.labels(endpoint, str(status)).inc()
-        self._duration.labels(endpoint, model).observe(seconds)
+        self._requests(endpoint, str(status)).inc()
+        self._duration(endpoint, model).observe(seconds)
 
     def refused(self, kind: str) -> None:
         """`kind` is one of ours, as in the error body."""
-        self._refusals.labels(kind).inc()
+        self._refusals(kind).inc()
+
+    def handed_in(self, kind: str, outcome: str, number: int, /) -> None:
+        """What became of calls, spans and opinions at the intake's endpoints."""
+        self._handed_in(kind, outcome).inc(number)
 
     def ended(self, call: Ended) -> str:
         """Count what a relayed call used; the bounded name of its model."""
         served = call.reading.served_model if call.reading and call.http_status < 300 else None
         model = self._models.name(call.model, served=served)
         if call.ttft_ms is not None:
-            self._first_token.labels(model).observe(call.ttft_ms / 1000)
+            self._first_token(model).observe(call.ttft_ms / 1000)
         if len(call.attempts) > 1:
-            self._fallbacks.labels(model).inc()
+            self._fallbacks(model).inc()
         for attempt in call.attempts:
-            self._attempts.labels(attempt["provider"], _attempt_outcome(attempt)).inc()
+            self._attempts(attempt["provider"], _attempt_outcome(attempt)).inc()
         if call.reading is not None and call.http_status < 300:
             self._used(call, call.reading, model=model)
         return model
@@ -161,7 +199,7 @@ class Metrics:
         def fired() -> None:
             self._lag.observe(max(0.0, loop.time() - due))
             # Also without being scraped: another worker may be asked for all.
-            self._spool.look(spool)
+            self._look(spool)
             self.watch(spool)
 
         self._lag_timer = loop.call_at(due, fired)
@@ -172,23 +210,32 @@ class Metrics:
 
     def render(self, spool: Spool) -> bytes:
         """The page in Prometheus text format 0.0.4."""
-        self._spool.look(spool)
+        self._look(spool)
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         shared = CollectorRegistry()
         MultiProcessCollector(shared)  # pyright: ignore[reportUnknownMemberType, reportArgumentType]
         return generate_latest(shared)
 
+    def _look(self, spool: Spool) -> None:
+        self._in_flight.set(self._n_running)
+        self._spool.look(spool)
+
     def _used(self, call: Ended, reading: Reading, *, model: str) -> None:
         counts = count_tokens(reading.usage, provider=call.provider, endpoint=call.endpoint)
         if not isinstance(counts, Unbucketed):
             for kind, count in zip(BUCKETS, counts, strict=True):
                 if count:
-                    self._tokens.labels(call.provider, model, kind).inc(count)
+                    self._tokens(call.provider, model, kind).inc(count)
         if call.cost_usd is None:
-            self._unpriced.labels(call.provider, model).inc()
+            self._unpriced(call.provider, model).inc()
         else:
-            self._cost.labels(call.provider, model).inc(float(call.cost_usd))
+            self._cost(call.provider, model).inc(float(call.cost_usd))
+
+
+def _children(metric: T) -> Callable[..., T]:
+    """`metric.labels`, remembered: the library's own takes a lock and makes strings each time. Ten a call."""
+    return cache(metric.labels)
 
 
 def _attempt_outcome(attempt: dict[str, Any]) -> str:

@@ -107,7 +107,9 @@ async def serve_proxy(
             ports=access.ports,
             limits=limits,
             gate=gate,
-            pages=intake_pages(spool, privacy=access.ports.privacy, start=settings.start),
+            pages=intake_pages(
+                spool, privacy=access.ports.privacy, start=settings.start, count=metrics.handed_in
+            ),
             metrics=metrics,
             background=(access.metering,),
         )

@@ -11,6 +11,7 @@ from evaluators.masking import MaskingError
 from ingest.importers.delivered import Sender, read_delivered
 from ingest.intake.desk import MOST_HELD
 from ingest.intake.pages import intake_pages
+from ingest.proxy.metrics import Metrics
 from ingest.proxy.ports import Caller, Keep, KeepAll, Keeping, Privacy
 from ingest.settings import DEFAULT_START
 from ingest.spool.records import Delivery, Feedback, Record
@@ -70,7 +71,8 @@ async def ask(
 ) -> Answer:
     headers = [(name.replace("_", "-").encode(), value) for name, value in more.items()]
     scope = {"type": "http", "method": "POST", "path": path, "headers": headers}
-    pages = intake_pages(spool, privacy=privacy or KeepAll(), start=DEFAULT_START)
+    count = Metrics().handed_in
+    pages = intake_pages(spool, privacy=privacy or KeepAll(), start=DEFAULT_START, count=count)
     answer = Answer()
 
     async def receive() -> Any:
@@ -221,7 +223,7 @@ async def test_bodies_beyond_what_memory_allows_are_asked_to_come_again(spool: S
     """Held back while they are read; once they are done there is room again."""
     from ingest.intake.desk import Desk
 
-    desk = Desk(spool, privacy=KeepAll(), start=DEFAULT_START)
+    desk = Desk(spool, privacy=KeepAll(), start=DEFAULT_START, count=Metrics().handed_in)
     large = [(b"content-length", b"%d" % (32 << 20))]
     with desk.room(large) as a, desk.room(large) as b, desk.room(large) as c, desk.room([]) as d:
         assert (a, b, c, d) == (None, None, None, None)

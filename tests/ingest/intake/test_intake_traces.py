@@ -56,6 +56,14 @@ async def test_protobuf_is_answered_in_protobuf_and_counts_what_it_rejects(
     assert rows(connection, "source, endpoint, trace_id") == [("otlp", "chat", TRACE)]
 
 
+async def test_what_becomes_of_items_is_a_metric(intake: Sending) -> None:
+    await intake.spans(span(CHAT), span({}), span(CHAT, spanId="aaaaaaaaaaaaaaaa", endTimeUnixNano="1"))
+    async with intake.http.get(intake.url + "/metrics") as answer:
+        page = await answer.text()
+    for outcome in ("taken", "rejected", "passed_over"):
+        assert f'llm_gateway_intake_items_total{{kind="span",outcome="{outcome}"}} 1.0' in page
+
+
 async def test_json_is_answered_in_json(intake: Sending, load: Load) -> None:
     assert await intake.spans(span(CHAT)) == (200, {})
     backwards = span(CHAT, spanId="aaaaaaaaaaaaaaaa", endTimeUnixNano=str(START - 1))
