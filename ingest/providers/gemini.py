@@ -5,6 +5,7 @@ Reference: https://ai.google.dev/api
 
 import re
 from dataclasses import replace
+from typing import Any
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -12,10 +13,9 @@ import msgspec
 from ingest.providers.answers import last_frames, read_document, read_members, reading_of, unpacked
 from ingest.providers.base import Headers, Prepared, Provider, Reading
 from ingest.providers.gemini_content import read_exchange
-from ingest.providers.lenient import is_event_stream, read_object
+from ingest.providers.lenient import is_event_stream
 from ingest.providers.members import as_text, trailing_value
 from ingest.providers.query import split_key
-from ingest.providers.values import member
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 _VERSIONS = "v1|v1beta|v1alpha|v1beta1"
@@ -38,6 +38,16 @@ _STATUS = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+
+
+class _Request(msgspec.Struct):
+    """The one member the hot path needs, in both its spellings; everything else is skipped unread."""
+
+    generationConfig: Any = None  # noqa: N815
+    generation_config: Any = None
+
+
+_request = msgspec.json.Decoder(_Request)
 
 
 def gemini_provider(base_url: str | None = None) -> Provider:
@@ -74,14 +84,13 @@ def prepare(body: bytes, *, path: str, query: str = "") -> Prepared:
     match = _MODEL.fullmatch(unquote(path))
     rest, secret = split_key(query)
     is_streamed = match is not None and match[3] == "streamGenerateContent"
-    limit = member(read_object(body), "generationConfig").get("maxOutputTokens")
     return Prepared(
         body=body,
         path=f"{path}?{rest}" if rest else path,
         requested_model=match[2] if match else "",
         is_streamed=is_streamed,
         strips_usage=is_streamed and "alt=sse" not in rest.split("&"),
-        output_limit=limit if type(limit) is int and limit >= 0 else None,
+        output_limit=_output_limit(body),
         secret_query=secret,
     )
 
@@ -144,6 +153,20 @@ class LastBracketFilter:
     def finish(self) -> bytes:
         held, self._held = self._held, b""
         return held
+
+
+def _output_limit(body: bytes) -> int | None:
+    """`maxOutputTokens`; Google reads names in snake case, too."""
+    try:
+        request = _request.decode(body)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    for config in (request.generationConfig, request.generation_config):
+        for name in ("maxOutputTokens", "max_output_tokens"):
+            limit = config.get(name) if isinstance(config, dict) else None
+            if type(limit) is int and limit >= 0:
+                return limit
+    return None
 
 
 def _is_passed_through(path: str, headers: Headers) -> bool:

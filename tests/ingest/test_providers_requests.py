@@ -69,6 +69,23 @@ def test_geminis_model_stands_in_the_path(path: str, after: str) -> None:
     assert before.path_below(forwards_key=False) == f"{path}?alt=sse"
 
 
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (b'{"generationConfig":{"maxOutputTokens":9},"contents":[]}', 9),
+        (b'{"generation_config":{"max_output_tokens":9}}', 9),
+        (b'{"generationConfig":{"maxOutputTokens":-1}}', None),
+        (b'{"generationConfig":{"maxOutputTokens":true}}', None),
+        (b'{"generationConfig":[]}', None),
+        (b"[]", None),
+        (b"{" * 99_999, None),
+    ],
+)
+def test_gemini_says_its_limit_in_two_spellings(body: bytes, limit: int | None) -> None:
+    path = "/v1beta/models/m:generateContent"
+    assert gemini_provider().prepare(body, path=path, query="").output_limit == limit
+
+
 def test_the_bracket_that_may_end_an_array_waits() -> None:
     gemini = gemini_provider()
     path = "/v1beta/models/m:streamGenerateContent"
