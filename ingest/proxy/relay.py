@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Generator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -82,11 +81,13 @@ class Relay:
         self._call_header = call_header
         self._is_gone = False
         self._has_started = False
+        self._head: Message | None = None
+        self._answered: int | None = None
         self._status: int | None = None
         self._kept_headers: dict[str, str] = {}
         self._spent: dict[str, str] | None = None
         self.outcome = Outcome(status="error")
-        self._attempts = Attempts(sending, provider=provider, is_wanted=lambda: not self._is_gone)
+        self._attempts = Attempts(sending, provider=provider)
         self.reading: Reading | None = None
         self.cost_usd: Decimal | None = None
 
@@ -130,10 +131,14 @@ class Relay:
         prepared = self._sending.prepared
         response = await self._attempts.answer(upstream)
         try:
-            self._status = response.status
+            self._status = self._answered = response.status
             self._kept_headers = kept_headers(response.raw_headers)
             is_stream = _is_stream(response, is_asked_for=prepared.is_streamed)
-            await self._send_head(response, is_stream=is_stream)
+            self._head = self._head_of(response, is_stream=is_stream)
+            # A plain answer that is all here leaves in one write with its head: a second one would be a
+            # tenth of the call's whole cost. Any other head leaves as it came.
+            if is_stream or not response.content.is_eof():
+                await self._send_head()
             if is_stream:
                 await self._stream(response, hiding=self._filter(prepared, response=response))
             else:
@@ -143,13 +148,17 @@ class Relay:
             raise
         response.release()
 
-    async def _send_head(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> None:
+    def _head_of(self, response: aiohttp.ClientResponse, *, is_stream: bool) -> Message:
         headers = forwarded_response_headers(response.raw_headers, keeps_length=not is_stream)
         if ours := {name for name, _ in self._sending.grant.headers}:
             headers = [pair for pair in headers if pair[0] not in ours]
         headers += [*self._sending.grant.headers, self._call_header]
-        self._has_started = True
-        await self._send({"type": "http.response.start", "status": response.status, "headers": headers})
+        return {"type": "http.response.start", "status": response.status, "headers": headers}
+
+    async def _send_head(self) -> None:
+        if self._head is not None and not self._has_started:
+            self._has_started = True
+            await self._send(self._head)
 
     async def _plain(self, response: aiohttp.ClientResponse) -> None:
         held = b""
@@ -200,7 +209,7 @@ class Relay:
         self, status: str, *, error_type: str | None = None, error_message: str | None = None
     ) -> Outcome:
         """The outcome with what the call used; limits and targets are told once."""
-        answered = self._status if self._has_started else None
+        answered = self._answered
         gone = "client_gone" if self._is_gone and answered is None else None
         self.trail.end(status=answered, error_type=error_type or gone)
         if self._spent is None:
@@ -233,7 +242,7 @@ class Relay:
         return {}
 
     def _read_usage(self) -> None:
-        if not self._has_started or not self._recorder.tail:
+        if self._answered is None or not self._recorder.tail:
             return
         self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
         self.cost_usd = self._pricer.cost(
@@ -289,6 +298,7 @@ class Relay:
 
     async def _send_body(self, data: bytes, *, more: bool = True) -> None:
         if not self._is_gone:
+            await self._send_head()
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def _client_left(self, done: "asyncio.Future[Message]", *, clock: asyncio.Timeout) -> None:
@@ -296,6 +306,7 @@ class Relay:
             return
         done.exception()  # looked at, so that asyncio does not complain: a channel that broke is closed, too
         self._is_gone = not self._recorder.is_ended
+        self._attempts.is_wanted = not self._is_gone
         # From here on the answer is only read to know its text and usage; both have a price. The clock
         # cannot be set any more where the call is over, too.
         with contextlib.suppress(RuntimeError):
@@ -312,13 +323,22 @@ def _is_stream(response: aiohttp.ClientResponse, *, is_asked_for: bool) -> bool:
     return kind.startswith(b"text/event-stream") or (is_asked_for and response.status < 300)
 
 
-@contextlib.contextmanager
-def _logged(message: str) -> Generator[None]:
-    """Whatever fails inside is logged and goes no further."""
-    try:
-        yield
-    except Exception:
-        logger.exception(message)
+class _logged:  # noqa: N801
+    """Whatever fails inside is logged and goes no further. No generator: there are three a call."""
+
+    __slots__ = ("_message",)
+
+    def __init__(self, message: str) -> None:
+        self._message = message
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Exception):
+            logger.error(self._message, exc_info=error)
+            return True
+        return False
 
 
 def call_id_header(value: object) -> tuple[bytes, bytes]:
