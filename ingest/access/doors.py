@@ -6,7 +6,6 @@ address: those only change how a wrong key is answered.
 
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 
 from ingest.access.keys import KEY_PREFIX, KeyBook
 from ingest.access.strikes import Strikes
@@ -74,7 +73,7 @@ class KeyDoors:
         caller = None if secret is None else self._book.find(secret)
         if caller is None:
             return self._wrong(secret, address=address)
-        return replace(caller, secret=secret, address=address)
+        return _present(caller, secret=secret, address=address)
 
     def _stale(self) -> Refusal | None:
         age = self._age_seconds()
@@ -118,6 +117,21 @@ class OpenHouse:
             is_trusted=True,
             address=_address(scope),
         )
+
+
+def _present(caller: Caller, *, secret: bytes | None, address: str) -> Caller:
+    """The owner of a key as it comes in now; written out, as `replace` takes five times as long."""
+    return Caller(
+        key_id=caller.key_id,
+        secret=secret,
+        forwards_key=caller.forwards_key,
+        project=caller.project,
+        environment=caller.environment,
+        owner=caller.owner,
+        allowed_models=caller.allowed_models,
+        address=address,
+        is_trusted=caller.is_trusted,
+    )
 
 
 def presented_key(headers: Headers, *, query: bytes = b"") -> bytes | None:

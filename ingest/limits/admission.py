@@ -11,7 +11,7 @@ from ingest.limits.answers import limit_headers, too_dear, too_fast, unpriced, u
 from ingest.limits.ceiling import ceiling_usd
 from ingest.limits.estimate import Estimate, estimate, tokens_used
 from ingest.limits.gcra import Denied
-from ingest.limits.journal import GRANT, reserved_of
+from ingest.limits.journal import grant_said
 from ingest.limits.ledger import Overdrawn, Spend, dollars, nano
 from ingest.limits.meter import Meter, Taken, Unreachable
 from ingest.limits.rules import Rules, spends
@@ -113,11 +113,7 @@ class _MeteredGrant:
 
     @property
     def reserved(self) -> dict[str, str]:
-        taken = self.taken
-        if not taken.spends or taken.number is None:
-            return {}
-        amounts = {spend.account: dollars(spend.amount) for spend in taken.spends}
-        return reserved_of(taken.epoch, taken.number, amounts)
+        return self._said(self._most)
 
     def settle(
         self, reading: Reading | None, *, cost_usd: Decimal | None, is_failure: bool
@@ -129,10 +125,7 @@ class _MeteredGrant:
             tokens = 0
         amount = self._amount(cost_usd, is_failure=is_failure)
         self.meter.settle(self.taken, tokens=tokens, amount=amount)
-        if not self.reserved:
-            return {}
-        spent = {spend.account: dollars(amount) for spend in self.taken.spends}
-        return {GRANT: self.reserved[GRANT], **spent}
+        return self._said(amount)
 
     def release(self) -> None:
         self.meter.settle(self.taken, tokens=0, amount=0)
@@ -142,4 +135,16 @@ class _MeteredGrant:
             return nano(cost_usd)
         if is_failure:
             return 0
-        return max((spend.amount for spend in self.taken.spends), default=0)
+        return self._most
+
+    @property
+    def _most(self) -> int:
+        """Nano-USD reserved: the same in every budget."""
+        return self.taken.spends[0].amount if self.taken.spends else 0
+
+    def _said(self, amount: int) -> dict[str, str]:
+        taken = self.taken
+        if not taken.spends or taken.number is None:
+            return {}
+        usd = dollars(amount)
+        return grant_said(taken.epoch, taken.number, {spend.account: usd for spend in taken.spends})

@@ -55,8 +55,8 @@ def save(path: Path, state: State) -> None:
     draft.replace(path)
 
 
-def reserved_of(epoch: str, number: int, amounts: Mapping[str, str]) -> dict[str, str]:
-    """What START says of a reservation."""
+def grant_said(epoch: str, number: int, amounts: Mapping[str, str]) -> dict[str, str]:
+    """What START says of a reservation, and END of what became of it."""
     return {GRANT: f"{epoch}:{number}", **amounts}
 
 

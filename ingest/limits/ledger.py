@@ -130,4 +130,5 @@ def nano(usd: Decimal) -> int:
 
 def dollars(amount: int) -> str:
     """Nano-USD as decimal text, without an exponent."""
-    return f"{Decimal(amount).scaleb(-NANO).normalize():f}"
+    whole, rest = divmod(amount, 10**NANO)
+    return f"{whole}.{rest:0{NANO}d}".rstrip("0").rstrip(".") if rest else str(whole)

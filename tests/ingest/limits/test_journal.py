@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.limits.journal import FILE, GRANT, open_ledger, reserved_of, save
+from ingest.limits.journal import FILE, GRANT, grant_said, open_ledger, save
 from ingest.limits.ledger import Ledger, Spend, dollars
 from ingest.spool.records import End, Start
 from ingest.spool.writer import Spool
@@ -33,7 +33,7 @@ class Run:
 
     async def start(self, number: int, amount: int) -> Start:
         call_id = uuid7()
-        said = reserved_of(self.ledger.epoch, number, {ACCOUNT: dollars(amount)})
+        said = grant_said(self.ledger.epoch, number, {ACCOUNT: dollars(amount)})
         start = Start(
             call_id=call_id,
             started_at_ns=(call_id.int >> 80) * 1_000_000,

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from ingest.limits.gcra import Denied, Draw
 from ingest.limits.ledger import Ledger, Overdrawn, Spend
 from ingest.limits.meter import LocalMeter, Taken, Unreachable
+from ingest.limits.scripts import SETTLE, TAKE
 from ingest.limits.shared import SharedMeter, WhenDown
 from tests.ingest.redis_server import RedisServer
 from tests.ingest.running_proxy import until
@@ -197,3 +198,11 @@ async def test_no_key_stays_for_ever(open_meter: Open, redis_server: RedisServer
         assert len(names) == 5
         assert all([await redis.ttl(name) > 0 for name in names])
     meter.settle(taken, tokens=None, amount=10)
+
+
+async def test_a_command_that_runs_after_it_was_taken_back_counts_nothing(redis_server: RedisServer) -> None:
+    keys = [f"{{lqo}}:{ACCOUNT}", "{lqo}:grant:late"]
+    async with Redis.from_url(redis_server.url) as redis:
+        await redis.eval(SETTLE, 2, keys[1], keys[0], "0", "1", "-5")
+        assert await redis.eval(TAKE, 2, *keys, "0", "1", "5", "100", str(RESETS_AT)) == [3]
+    assert await committed(redis_server) == 0
