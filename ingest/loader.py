@@ -56,13 +56,13 @@ def run_loader(
     `once` gives up after five attempts. Raises LoaderError then, when another loader has held the spool for
     30 s, and when there is nothing to adopt.
     """
+    if adopt is not None and not spool_folders(adopt):
+        raise LoaderError(f"there is no spool in {adopt}")
     try:
         spans = otlp_sender(os.environ)
     except TelemetryError as error:
         raise LoaderError(str(error)) from error
     root, stop = adopt or settings.spool, stop or threading.Event()
-    if adopt is not None and not spool_folders(adopt):
-        raise LoaderError(f"there is no spool in {adopt}")
 
     def load(folder: Path) -> LoaderResult:
         loader = _Loader(settings, url, directory=folder, stop=stop, spans=spans)
