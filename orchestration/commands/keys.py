@@ -7,7 +7,7 @@ import typer
 from orchestration.commands import access_words as words
 from orchestration.commands.data import Format
 from orchestration.commands.errors import UserError
-from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+from orchestration.commands.warehouse import open_access, open_warehouse, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="Keys of the proxy (LQO_AUTH=keys).")
 Key = Annotated[str, typer.Argument(help="The key's id (key_…) or its shown prefix (lqo_…).")]
@@ -37,7 +37,7 @@ def create(
     owner = words.name(owner, option="--owner")
     project = None if project is None else words.name(project, option="--project")
     environment = None if environment is None else words.name(environment, option="--environment")
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         key = create_key(
             connection,
             owner=owner,
@@ -73,7 +73,7 @@ def rotate(
 
     wait = words.span(overlap, option="--overlap")
     expires_at = None if expires is None else words.moment(expires, option="--expires")
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         try:
             old, made = rotate_key(connection, key, overlap=wait, expires_at=expires_at)
         except KeyRefusedError as error:
@@ -88,7 +88,7 @@ def revoke(key: Key) -> None:
     """End a key: running proxies refuse it within two seconds."""
     from ingest.access.key_rows import KeyRefusedError, revoke_key
 
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         try:
             key_id = revoke_key(connection, key)
         except KeyRefusedError as error:

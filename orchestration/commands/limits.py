@@ -8,7 +8,7 @@ import typer
 from orchestration.commands import access_words as words
 from orchestration.commands.data import Format
 from orchestration.commands.errors import UserError
-from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+from orchestration.commands.warehouse import open_access, open_warehouse, settings_or_exit
 
 limits = typer.Typer(no_args_is_help=True, help="Requests and tokens a minute.")
 budgets = typer.Typer(no_args_is_help=True, help="USD a day or month.")
@@ -52,7 +52,7 @@ def set_limit(
     if requests is None and tokens is None:
         raise UserError("name --requests, --tokens or both", code=2)
     subject = _given(scope, subject)
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         bound = limit_rows.subject_of(connection, scope, subject)
         limit_rows.set_limit(connection, scope, bound, requests=requests, tokens=tokens)
     typer.echo(f"{scope} {bound}: {requests or 'any'} requests, {tokens or 'any'} tokens a minute")
@@ -74,7 +74,7 @@ def remove_limit(scope: LimitScope, subject: Subject) -> None:
     from ingest.access import limit_rows
 
     subject = _given(scope, subject)
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         bound = limit_rows.subject_of(connection, scope, subject)
         if not limit_rows.remove_limit(connection, scope, bound):
             raise UserError(f"{scope} {bound} has no limits of its own")
@@ -97,7 +97,7 @@ def set_budget(
     from ingest.access import limit_rows
 
     amount, subject = words.usd(usd), _given(scope, subject)
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         bound = limit_rows.subject_of(connection, scope, subject)
         limit_rows.set_budget(connection, scope, bound, period=period, limit_usd=amount)
     typer.echo(f"{scope} {bound}: ${amount} a {period}")
@@ -123,7 +123,7 @@ def remove_budget(
     from ingest.access import limit_rows
 
     subject = _given(scope, subject)
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         bound = limit_rows.subject_of(connection, scope, subject)
         if not limit_rows.remove_budget(connection, scope, bound, period=period):
             raise UserError(f"{scope} {bound} has no such budget of its own")

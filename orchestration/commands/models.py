@@ -15,7 +15,7 @@ from ingest.access import models as table
 from ingest.access.secrets import Missing, read_secret
 from ingest.access.snapshot import ModelRow
 from orchestration.commands.errors import UserError
-from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+from orchestration.commands.warehouse import open_access, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="Models that clients ask for, and what stands behind them.")
 
@@ -176,7 +176,7 @@ def remove(alias: Alias, position: Position = None) -> None:
 @contextmanager
 def _open() -> Iterator[psycopg.Connection]:
     """The warehouse; what cannot be done to the table is bad usage."""
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         try:
             yield connection
         except table.ModelsError as error:

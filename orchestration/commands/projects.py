@@ -8,7 +8,7 @@ import typer
 
 from orchestration.commands.data import Format
 from orchestration.commands.errors import UserError
-from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+from orchestration.commands.warehouse import open_access, open_warehouse, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="What may be kept of each project's calls.")
 Project = Annotated[
@@ -63,7 +63,7 @@ def set_(
         mask_kinds=tuple(dict.fromkeys(kind.value for kind in mask or ())),
         mask_patterns=_patterns(pattern or ()),
     )
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         try:
             set_project(connection, row)
         except ProjectError as error:
@@ -88,7 +88,7 @@ def remove(project: Project) -> None:
     """Forget what a project said; the row '*' speaks for it then, or LQO_KEEP."""
     from ingest.access.project_rows import remove_project
 
-    with open_warehouse(settings_or_exit()) as connection:
+    with open_access(settings_or_exit()) as connection:
         if not remove_project(connection, project):
             raise UserError(f"project {project} has no row of its own")
     typer.echo(f"{project}: no row of its own any more")

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,44 @@ def test_what_is_not_there_is_one_line_and_exit_1(lqo: Lqo, arguments: list[str]
     done = lqo.run(*arguments)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_proxy_without_a_database_of_its_own_has_the_change_when_the_command_ends(tmp_path: Path) -> None:
+    """Nothing but the command keeps the embedded server running, and that only as long as it takes."""
+    home = tmp_path / "home"
+    env = {**os.environ, "LQO_HOME": str(home), "LQO_AUTH": "keys"}
+    env.pop("DATABASE_URL", None)
+
+    def lqo(*arguments: str) -> str:
+        command = [sys.executable, "-m", "orchestration", *arguments]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
+        return done.stdout.strip()
+
+    def status(key: str) -> int:
+        request = urllib.request.Request(f"{url}/v1/models", headers={"authorization": f"Bearer {key}"})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return response.status
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    proxy = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", "proxy", "--port", "0"],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert proxy.stdout is not None
+        url = next(line for line in proxy.stdout if line.startswith("http://")).strip()
+        assert status("lqo_any") == 503
+        key = lqo("keys", "create", "--owner", "o")
+        assert status(key) == 200
+        lqo("keys", "revoke", key[:10])
+        assert status(key) == 401
+    finally:
+        proxy.terminate()
+        proxy.communicate(timeout=60)
