@@ -104,8 +104,13 @@ class Keeper:
             owner=self._owner,
             is_synced=self._is_synced,
         )
+        try:
+            sync_directory(self._directory)
+        except OSError:
+            # Left there, it would read as the one prepared, and hide all behind it.
+            segment.discard()
+            raise
         self._number += 1
-        sync_directory(self._directory)
         return segment
 
     def _seal_one(self) -> bool:

@@ -53,7 +53,7 @@ class SegmentLog:
             self._rotate()
         if self._is_spoilt:
             self._rotate()
-        if self.is_failing:
+        if self.is_failing and not self._is_spoilt:
             self._probe()
         return self.deferred.retry(self._commit)
 
@@ -106,7 +106,8 @@ class SegmentLog:
     def _probe(self) -> None:
         try:
             self._live.probe()
-        except sqlite3.Error:
+        except sqlite3.Error as error:
+            self._is_spoilt = _code(error) == sqlite3.SQLITE_IOERR_FSYNC
             self._rotate()
         else:
             self.is_failing = False
@@ -119,7 +120,11 @@ class SegmentLog:
         if following is None:
             return
         following.opened_at = time.monotonic()
-        self._keeper.seal_later(self._live)
+        if self._live.last_seq:
+            self._keeper.seal_later(self._live)
+        else:
+            # A reader takes an empty segment for the one prepared, and looks at none behind it.
+            self._live.discard()
         self._live, self._is_spoilt = following, False
         self.rotations += 1
 

@@ -22,6 +22,7 @@ from ingest.spool.segment import (
     QUARANTINE,
     ForeignSegmentError,
     check_name,
+    checksum,
     parse_name,
     segment_paths,
     wal_path,
@@ -249,15 +250,15 @@ def _unreadable(path: Path, *, error: sqlite3.Error) -> Segment | None:
 def _entries(
     connection: sqlite3.Connection, *, spool: Path, after_seq: int, limit: int, max_bytes: int
 ) -> tuple[tuple[Entry, ...], bool]:
-    rows = connection.execute(
-        "select seq, call_id, payload from records where seq > ? order by seq limit ?", (after_seq, limit + 1)
-    )
+    columns = f"seq, call_id, payload, {_crc(connection)}"
+    query = f"select {columns} from records where seq > ? order by seq limit ?"
+    rows = connection.execute(query, (after_seq, limit + 1))
     entries: list[Entry] = []
     size = 0
-    for seq, call_id, payload in rows:
+    for seq, call_id, payload, crc in rows:
         if len(entries) == limit or size >= max_bytes:
             return tuple(entries), False
-        entry = _entry(seq, call_id, payload)
+        entry = _entry(seq, call_id, payload, crc=crc)
         size += len(payload)
         if entry.record is not None and (stored := stored_of(entry.record)):
             size += stored.size
@@ -266,7 +267,19 @@ def _entries(
     return tuple(entries), True
 
 
-def _entry(seq: int, call_id: bytes, payload: bytes) -> Entry:
+def _crc(connection: sqlite3.Connection) -> str:
+    """The checksum's column; segments of releases before it had none."""
+    query = "select 1 from pragma_table_info('records') where name = 'crc'"
+    return "crc" if connection.execute(query).fetchone() else "null"
+
+
+def _entry(seq: int, call_id: bytes, payload: bytes, *, crc: int | None) -> Entry:
+    try:
+        is_sound = crc is None or crc == checksum(call_id, payload)
+    except TypeError:
+        return Entry(seq, b"", str(payload).encode(), None, "the record is damaged: it is no bytes any more")
+    if not is_sound:
+        return Entry(seq, call_id, payload, None, "the record is damaged: its checksum differs")
     try:
         return Entry(seq, call_id, payload, decode_record(payload))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
+from zlib import crc32
 
 from ingest.spool.bodies import sync_bodies
 from ingest.spool.lean import stored_of
 from ingest.spool.records import Record, encode_record, kind_of
 from ingest.spool.wal import lost_commits
 
-Row = tuple[str, bytes, bytes, str | None]
-"""Kind, call id, payload, and the name of the file that holds the record's large body."""
+Row = tuple[str, bytes, bytes, int, str | None]
+"""Kind, call id, payload, checksum, and the name of the file that holds the record's large body."""
 
 _SCHEMA = """
 create table records(
-  seq integer primary key, kind text not null, call_id blob not null, payload blob not null
+  seq integer primary key, kind text not null, call_id blob not null, payload blob not null,
+  crc integer not null
 );
 create table bodies(seq integer primary key, name text not null);
 create table segment(
@@ -29,7 +31,7 @@ create table segment(
 QUARANTINE = "quarantine"
 """The folder of files that are no segments of this spool, or damaged past sealing."""
 COUNTS = "select count(*), coalesce(max(seq), 0) from records"
-_INSERT = "insert into records(seq, kind, call_id, payload) values (?, ?, ?, ?)"
+_INSERT = "insert into records(seq, kind, call_id, payload, crc) values (?, ?, ?, ?, ?)"
 _INSERT_BODY = "insert into bodies(seq, name) values (?, ?)"
 _ROW_OVERHEAD = 64
 """Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
@@ -51,12 +53,13 @@ class OpenSegment:
         self.opened_at = time.monotonic()
         self._connection = connection
         self._bodies: list[str] = []
+        self._probes = 1
 
     def commit(self, rows: Sequence[Row]) -> None:
         """Write `rows` in one transaction; all or none. Raises sqlite3.Error when the disk refuses."""
         seq = self.last_seq
-        numbered = [(seq + i, *row[:3]) for i, row in enumerate(rows, start=1)]
-        names = [(seq + i, row[3]) for i, row in enumerate(rows, start=1) if row[3] is not None]
+        numbered = [(seq + i, *row[:4]) for i, row in enumerate(rows, start=1)]
+        names = [(seq + i, row[4]) for i, row in enumerate(rows, start=1) if row[4] is not None]
         try:
             self._connection.execute("begin")
             self._connection.executemany(_INSERT, numbered)
@@ -68,17 +71,13 @@ class OpenSegment:
             raise
         self.last_seq = seq + len(rows)
         self._bodies += (name for _, name in names)
-        self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload, _ in rows)
+        self.size += sum(len(payload) + _ROW_OVERHEAD for _, _, payload, _, _ in rows)
 
     def probe(self) -> None:
-        """Write what changes nothing: raises sqlite3.Error while the disk refuses."""
-        try:
-            self._connection.execute("begin immediate")
-            self._connection.execute("update segment set opened_at = opened_at")
-            self._connection.execute("commit")
-        except sqlite3.Error:
-            self._roll_back()
-            raise
+        """Write what nobody reads: raises sqlite3.Error while the disk refuses."""
+        # Another number each time: SQLite does not write a page that stays as it is.
+        self._probes += 1
+        self._connection.execute(f"pragma user_version = {self._probes}")
 
     def seal(self) -> None:
         """Store row count and last seq, move the WAL into the file, close.
@@ -115,8 +114,13 @@ class SegmentName:
 
 
 def row_of(record: Record) -> Row:
-    stored = stored_of(record)
-    return kind_of(record), record.call_id.bytes, encode_record(record), stored and stored.name
+    call_id, payload, stored = record.call_id.bytes, encode_record(record), stored_of(record)
+    return kind_of(record), call_id, payload, checksum(call_id, payload), stored and stored.name
+
+
+def checksum(call_id: bytes, payload: bytes) -> int:
+    """CRC-32 of a record: SQLite's own pages have none once they are out of the write-ahead log."""
+    return crc32(payload, crc32(call_id))
 
 
 def parse_name(path: Path) -> SegmentName | None:
@@ -155,13 +159,25 @@ def create_segment(
             "insert into segment(uuid, number, spool_id, owner, opened_at) values (?, ?, ?, ?, ?)",
             (str(uuid), number, spool_id, owner, time.time_ns()),
         )
-    finally:
+        # To close would do it, too, but say nothing when the disk refuses.
+        _checkpoint(connection)
+    except sqlite3.Error:
         connection.close()
+        remove_files(draft)
+        raise
+    connection.close()
     draft.chmod(0o600)
     draft.rename(path)
     connection = _connect(path)
-    if is_synced:
-        connection.execute("pragma synchronous = full")
+    try:
+        if is_synced:
+            connection.execute("pragma synchronous = full")
+        # The first write to a write-ahead log syncs its header: not when a call waits for it.
+        connection.execute("pragma user_version = 1")
+    except sqlite3.Error:
+        connection.close()
+        remove_files(path)
+        raise
     return OpenSegment(connection, path=path, uuid=uuid, number=number)
 
 

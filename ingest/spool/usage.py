@@ -46,7 +46,7 @@ def _loaded_at(directory: Path) -> int | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         return [*folder.iterdir()]
     return []
 

@@ -1,6 +1,6 @@
 /* Preloaded into a process under test: notes every write and sync below IO_SHIM_ROOT, in order, to the file
    IO_SHIM_TRACE, and makes them fail or dawdle as the first byte of the file IO_SHIM_CONTROL says:
-   w: writes fail with EIO, s: syncs fail with EIO, f: writes fail with ENOSPC, d: a sync takes a second.
+   w: writes fail with EIO, f: with ENOSPC, r: with EROFS; s: syncs fail with EIO, d: a sync takes a second.
    A note: op, length of path (u16), offset (i64), length of data (u32), path, data; little-endian. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -65,8 +65,8 @@ static ssize_t put(int fd, const void *data, size_t size, off_t offset) {
     ssize_t (*on)(int, const void *, size_t) = next("write");
     char path[PATH_MAX];
     if (!below_root(fd, path)) return offset < 0 ? on(fd, data, size) : at(fd, data, size, offset);
-    if (mode() == 'w' || mode() == 'f') {
-        errno = mode() == 'w' ? EIO : ENOSPC;
+    if (mode() == 'w' || mode() == 'f' || mode() == 'r') {
+        errno = mode() == 'w' ? EIO : mode() == 'f' ? ENOSPC : EROFS;
         return -1;
     }
     pthread_mutex_lock(&lock);

@@ -45,7 +45,7 @@ class Disk:
         }
 
     def set(self, mode: bytes) -> None:
-        """Fail (w, s, f), dawdle (d) or work again (NUL)."""
+        """Fail or dawdle as the letter says (io_shim.c), or work again (NUL)."""
         with self.control.open("r+b") as file:
             file.write(mode)
 
