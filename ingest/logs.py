@@ -36,6 +36,8 @@ def set_up_logs(environ: Mapping[str, str], *, in_background: bool = False) -> N
         raise LogSettingsError(f"LQO_LOG_FORMAT must be json or text, not {form!r}")
     handler = logging.StreamHandler()
     handler.setFormatter(_json() if form == "json" else logging.Formatter("%(levelname)s %(message)s"))
+    # Its start and stop lines say nothing that ours do not.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.basicConfig(level=level, handlers=[_queued(handler) if in_background else handler], force=True)
 
 
@@ -50,7 +52,10 @@ def _queued(handler: logging.Handler) -> logging.Handler:
     listener = QueueListener(waiting, handler)
     listener.start()
     atexit.register(listener.stop)
-    return _Dropping(waiting)
+    entry = _Dropping(waiting)
+    # It formats before it queues: the message alone, as the line is made behind the queue.
+    entry.setFormatter(logging.Formatter("%(message)s"))
+    return entry
 
 
 def _json() -> logging.Formatter:

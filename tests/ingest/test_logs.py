@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import aiohttp
@@ -34,6 +36,23 @@ def test_an_event_is_one_json_line_with_its_fields(capsys: pytest.CaptureFixture
     assert (event["message"], event["level"], event["logger"]) == ("두 줄\nof it 🙂", "WARNING", "lqo.test")
     assert event["call_id"] == "c1"
     assert "timestamp" in event
+
+
+def test_a_line_written_in_the_background_is_the_same_line() -> None:
+    program = (
+        "import logging, os; from ingest.logs import set_up_logs; set_up_logs({}, in_background=True);"
+        "logging.getLogger('lqo.test').warning('two %s', 'words', extra={'n': 1})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    (event,) = lines(done.stderr)
+
+    assert (event["message"], event["level"], event["logger"], event["n"]) == (
+        "two words",
+        "WARNING",
+        "lqo.test",
+        1,
+    )
 
 
 @pytest.mark.parametrize(
