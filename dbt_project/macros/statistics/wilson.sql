@@ -5,15 +5,16 @@
 {% macro wilson_bound(successes, trials, side) %}
     {%- set z = 1.959963984540054 -%}
     {%- set share = "((" ~ successes ~ ")::double precision / " ~ trials ~ ")" -%}
-    {%- set sign = '-' if side == 'low' else '+' -%}
+    {%- set sign, beyond = ('-', 'least') if side == 'low' else ('+', 'greatest') -%}
+    {#- The share itself lies in its interval; at 0 and 1 rounding would leave it just outside. -#}
     case when {{ trials }} > 0 then
-        least(1, greatest(0, (
+        {{ beyond }}({{ share }}, least(1, greatest(0, (
             {{ share }} + {{ z * z / 2 }} / {{ trials }}
             {{ sign }} {{ z }} * sqrt(
                 greatest(0, {{ share }} * (1 - {{ share }})) / {{ trials }}
                 + {{ z * z / 4 }} / {{ trials }}::double precision ^ 2
             )
-        ) / (1 + {{ z * z }} / {{ trials }})))
+        ) / (1 + {{ z * z }} / {{ trials }}))))
     end
 {% endmacro %}
 
