@@ -59,14 +59,14 @@ async def test_a_head_that_trickles_has_a_deadline(tmp_path: Path, provider: Pro
     serving = Serving(patience=Patience(head_seconds=0.4))
     async with running_proxy(tmp_path, provider.url, serving=serving) as proxy:
         async with connected(proxy.url) as (reader, writer):
-            assert await trickle(reader, writer, b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 200) == b""
+            assert await trickle(reader, writer, b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 1000) == b""
         async with connected(proxy.url) as (reader, writer):
-            assert (await trickle(reader, writer, b"\r\n" * 200)).startswith(b"HTTP/1.1 400 ")
+            assert (await trickle(reader, writer, b"\r\n" * 1000)).startswith(b"HTTP/1.1 400 ")
         # A kept connection has it, too.
         async with connected(proxy.url) as (reader, writer):
             writer.write(request(line=b"GET /healthz HTTP/1.1"))
             await reader.readuntil(b"}")
-            assert await trickle(reader, writer, b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 200) == b""
+            assert await trickle(reader, writer, b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 1000) == b""
         assert proxy.gate.wire.requests["slow_head"] >= 2
 
 
@@ -162,7 +162,12 @@ async def test_a_client_that_leaves_at_its_last_byte_has_a_whole_call(
 
 
 async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytes:
-    """Send `data` a byte every 20 ms until the server has said its last; what it said."""
+    """Send `data` a byte every 20 ms until the server has said its last, in 5 s at most; what it said."""
+    async with asyncio.timeout(5):
+        return await _trickle(reader, writer, data)
+
+
+async def _trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytes:
     said = asyncio.ensure_future(read_all(reader))
     for byte in data:
         try:
@@ -173,7 +178,7 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, da
         done, _ = await asyncio.wait((said,), timeout=0.02)
         if done:
             break
-    return await asyncio.wait_for(said, 5)
+    return await said
 
 
 def slow_reader(url: str) -> socket.socket:
