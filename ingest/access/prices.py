@@ -42,6 +42,8 @@ class SnapshotPricer:
     def cost(self, reading: Reading, *, target: Target, endpoint: str, at_ns: int) -> Decimal | None:
         """USD of one answered attempt; None where the book cannot say."""
         model = reading.served_model or target.model or ""
+        if not self._knows(target.provider, model):
+            return None
         return self.price(
             reading.usage, provider=target.provider, model=model, endpoint=endpoint, at=_moment(at_ns)
         )
@@ -72,14 +74,21 @@ class SnapshotPricer:
 
     def book_of(self, provider: str, model: str) -> PriceBook:
         """The book, to ask about this model."""
-        self._asked.add((provider, model))
-        if len(self._asked) > _MOST_MODELS:
-            self._forget()
+        self._knows(provider, model)
         return self._book
+
+    def _knows(self, provider: str, model: str) -> bool:
+        """Whether any row is about this model; else there is no need to count its tokens."""
+        known = self._asked.get((provider, model))
+        if known is None:
+            if len(self._asked) >= _MOST_MODELS:
+                self._forget()
+            known = self._asked[provider, model] = self._book.knows(provider, model)
+        return known
 
     def _forget(self) -> None:
         self._book = PriceBook(self._rows)
-        self._asked: set[tuple[str, str]] = set()
+        self._asked: dict[tuple[str, str], bool] = {}
 
 
 def _row(item: Price) -> PriceRow:

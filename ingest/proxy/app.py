@@ -106,7 +106,7 @@ class _Proxy:
         self._metrics = metrics
         self._gate = gate
         self._background = background
-        self._known: dict[str, tuple[Provider, str]] = {}
+        self._known: dict[str, _Route] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -116,7 +116,7 @@ class _Proxy:
             return
         path: str = scope["path"]
         if (route := self._known.get(path) or self._route(path)) is not None:
-            await self._call(scope, receive, send, route=_Route(*route))
+            await self._call(scope, receive, send, route=route)
         elif (page := self._pages.get(path)) is not None:
             await self._page(scope, receive, send, page=page)
         elif (provider := self._passing(scope)) is not None:
@@ -124,15 +124,16 @@ class _Proxy:
         else:
             await self._own_page(path, send)
 
-    def _route(self, path: str) -> tuple[Provider, str] | None:
+    def _route(self, path: str) -> "_Route | None":
         for provider in self._providers:
             endpoint = provider.endpoint_of(path)
             if endpoint is None:
                 continue
+            route = _Route(provider, endpoint)
             if endpoint == path:
                 # Only fixed paths are remembered: paths with a model in them are the client's to invent.
-                self._known[path] = (provider, endpoint)
-            return provider, endpoint
+                self._known[path] = route
+            return route
         return None
 
     def _passing(self, scope: Scope) -> Provider | None:
@@ -190,10 +191,11 @@ class _Proxy:
             body, status = await self._body(scope, receive, holding=holding)
             query = scope["query_string"].decode("latin-1")
             prepared = provider.prepare(body, path=_raw_path(scope), query=query)
+            said = read_observer(scope["headers"])
             sending = await self._sending(
-                scope, route=route, caller=caller, prepared=prepared, refused=status
+                scope, route=route, caller=caller, prepared=prepared, said=said, refused=status
             )
-            observer = _observer(scope, caller)
+            observer = _observer(said, caller)
             recorder = self._recorder(
                 caller, route=route, prepared=prepared, holding=holding, project=observer.get("project")
             )
@@ -223,7 +225,14 @@ class _Proxy:
         )
 
     async def _sending(
-        self, scope: Scope, *, route: "_Route", caller: Caller, prepared: Prepared, refused: int | None
+        self,
+        scope: Scope,
+        *,
+        route: "_Route",
+        caller: Caller,
+        prepared: Prepared,
+        said: dict[str, str],
+        refused: int | None,
     ) -> Sending | Refusal:
         """Where the call goes and under which leave, or why it goes nowhere."""
         if refused is not None:
@@ -233,7 +242,6 @@ class _Proxy:
         plan = self._ports.router.plan(caller=caller, provider=route.provider, prepared=prepared)
         if isinstance(plan, Refusal):
             return plan
-        said = read_observer(scope["headers"])
         grant = await self._ports.admission.admit(
             caller=caller,
             plan=plan,
@@ -452,12 +460,12 @@ def _body_refusal(status: int, *, limits: Limits) -> Refusal:
     return Refusal(408, "request_timeout", "the request body stopped coming", close)
 
 
-def _observer(scope: Scope, caller: Caller) -> dict[str, str]:
+def _observer(said: dict[str, str], caller: Caller) -> dict[str, str]:
     """What is said of a call beside it; what the caller's key says counts before any header."""
-    said = {"project": caller.project, "environment": caller.environment}
-    return read_observer(scope["headers"]) | {
-        name: value for name, value in said.items() if value is not None
-    }
+    if caller.project is None and caller.environment is None:
+        return said
+    known = {"project": caller.project, "environment": caller.environment}
+    return said | {name: value for name, value in known.items() if value is not None}
 
 
 def _asked(

@@ -2,8 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from ingest.proxy.http import BodyRefusedError
@@ -29,11 +27,19 @@ class Capacity:
 
 @dataclass(slots=True)
 class Holding:
-    """What one call takes of the gate; `is_unread` while a refused body still comes."""
+    """What one call takes of the gate while it is inside; `is_unread` while a refused body still comes."""
 
     gate: "Gate"
     held_bytes: int = 0
     is_unread: bool = False
+
+    def __enter__(self) -> "Holding":
+        self.gate.calls += 1
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.gate.calls -= 1
+        self.gate.held_bytes -= self.held_bytes
 
     def take(self, size: int) -> None:
         """`size` more bytes of body are in memory. Raises TooMuchHeldError."""
@@ -76,16 +82,9 @@ class Gate:
             return self._refuse("lag", "the proxy is overloaded")
         return None
 
-    @contextmanager
-    def inside(self) -> Iterator[Holding]:
-        """One call more, until the block ends."""
-        holding = Holding(self)
-        self.calls += 1
-        try:
-            yield holding
-        finally:
-            self.calls -= 1
-            self.held_bytes -= holding.held_bytes
+    def inside(self) -> Holding:
+        """One call more, until the block that it is entered by ends."""
+        return Holding(self)
 
     def start_watching(self) -> None:
         """Measure from now on how late the running loop is."""

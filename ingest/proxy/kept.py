@@ -92,10 +92,11 @@ def keep_request(
     `is_hasty`: there is no time for the body, and a text that may not be kept as it is goes.
     """
     model = model if rules.keeps_text else _masked_name(model, rules=rules)
-    observer = _or_else(lambda: _observer(observer, rules=rules), {}, what="what came beside a request")
-    kept = KeptRequest(rules.keeping.keep, model, observer)
+    if observer:
+        observer = _or_else(lambda: _observer(observer, rules=rules), {}, what="what came beside a request")
     if rules.keeping.keep == "full":
-        return replace(kept, request=without_key(body, rules.key))
+        return KeptRequest("full", model, observer, without_key(body, rules.key))
+    kept = KeptRequest(rules.keeping.keep, model, observer)
     if rules.keeping.keep == "none" or not body:
         return kept
     if is_hasty:
@@ -111,10 +112,11 @@ def keep_answer(answer: Answer, *, rules: Rules) -> KeptAnswer:
     """What may be kept of an answer; usage, served model and outcome are, in every case."""
     if not answer.is_whole:
         return _shed_answer(answer, rules=rules)
+    if rules.keeping.keep == "full" and answer.has_room:
+        return KeptAnswer("full", without_key(answer.body, rules.key))
     answer = replace(answer, body=without_key(answer.body, rules.key))
     if rules.keeping.keep == "full":
-        said = None if answer.has_room else _shed_answer(answer, rules=rules).said
-        return KeptAnswer("full", answer.body, said)
+        return KeptAnswer("full", answer.body, _shed_answer(answer, rules=rules).said)
     kept = _or_else(lambda: _kept_answer(answer, rules=rules), None, what="an answer")
     return kept or _shed_answer(answer, rules=rules)
 

@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from ingest.providers.query import key_in
@@ -46,7 +47,12 @@ def client_key(headers: Headers, *, query: bytes = b"") -> bytes | None:
 
 def key_id(key: bytes | None, *, pepper: bytes) -> str | None:
     """HMAC-SHA256 of a key, hexadecimal; None without a key."""
-    return None if key is None else hmac.digest(pepper, key, "sha256").hex()
+    return None if key is None else _digest(key, pepper)
+
+
+@lru_cache(maxsize=1024)
+def _digest(key: bytes, pepper: bytes) -> str:
+    return hmac.digest(pepper, key, "sha256").hex()
 
 
 def without_key(data: bytes, key: bytes | None) -> bytes:

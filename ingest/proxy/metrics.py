@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -21,10 +21,9 @@ from ingest.access.targets import TargetStats
 from ingest.providers.base import Reading
 from ingest.proxy.model_names import OTHER, ModelNames
 from ingest.proxy.spool_metrics import SpoolMetrics
+from ingest.proxy.tally import Tally
 from ingest.proxy.target_metrics import TargetMetrics
 from ingest.spool.writer import Spool
-
-T = TypeVar("T", Counter, Histogram)
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
@@ -52,29 +51,24 @@ class Metrics:
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
         self._n_running = 0
+        self._tally = Tally()
         self._models = ModelNames()
         self._lag_timer: asyncio.TimerHandle | None = None
         self._spool = SpoolMetrics(registry)
-        self._requests = _children(
-            Counter(
-                "llm_gateway_requests",
-                "Responses, aborted ones too.",
-                ["endpoint", "status"],
-                registry=registry,
-            )
+        self._requests = Counter(
+            "llm_gateway_requests",
+            "Responses, aborted ones too.",
+            ["endpoint", "status"],
+            registry=registry,
         )
-        self._outcomes = _children(
-            Counter(
-                "llm_gateway_calls", "Calls by how they ended.", ["endpoint", "outcome"], registry=registry
-            )
+        self._outcomes = Counter(
+            "llm_gateway_calls", "Calls by how they ended.", ["endpoint", "outcome"], registry=registry
         )
-        self._handed_in = _children(
-            Counter(
-                "llm_gateway_intake_items",
-                "Calls, spans and opinions handed in.",
-                ["kind", "outcome"],
-                registry=registry,
-            )
+        self._handed_in = Counter(
+            "llm_gateway_intake_items",
+            "Calls, spans and opinions handed in.",
+            ["kind", "outcome"],
+            registry=registry,
         )
         self._duration = _children(
             Histogram(
@@ -94,43 +88,35 @@ class Metrics:
                 registry=registry,
             )
         )
-        self._tokens = _children(
-            Counter(
-                "llm_gateway_token_usage",
-                "Tokens by exclusive kind, as the provider counted them.",
-                ["provider", "model", "kind"],
-                registry=registry,
-            )
+        self._tokens = Counter(
+            "llm_gateway_token_usage",
+            "Tokens by exclusive kind, as the provider counted them.",
+            ["provider", "model", "kind"],
+            registry=registry,
         )
-        self._cost = _children(
-            Counter(
-                "llm_gateway_cost_usd",
-                "USD of priced calls, at the prices in force when they were made.",
-                ["provider", "model"],
-                registry=registry,
-            )
+        self._cost = Counter(
+            "llm_gateway_cost_usd",
+            "USD of priced calls, at the prices in force when they were made.",
+            ["provider", "model"],
+            registry=registry,
         )
-        self._unpriced = _children(
-            Counter(
-                "llm_gateway_unpriced_calls",
-                "Answered calls nobody can price yet: they are missing from the cost, not free.",
-                ["provider", "model"],
-                registry=registry,
-            )
+        self._unpriced = Counter(
+            "llm_gateway_unpriced_calls",
+            "Answered calls nobody can price yet: they are missing from the cost, not free.",
+            ["provider", "model"],
+            registry=registry,
         )
-        self._attempts = _children(
-            Counter("llm_gateway_attempts", "Provider attempts.", ["provider", "outcome"], registry=registry)
+        self._attempts = Counter(
+            "llm_gateway_attempts", "Provider attempts.", ["provider", "outcome"], registry=registry
         )
-        self._fallbacks = _children(
-            Counter(
-                "llm_gateway_fallbacks",
-                "Calls that took more than one attempt.",
-                ["model"],
-                registry=registry,
-            )
+        self._fallbacks = Counter(
+            "llm_gateway_fallbacks",
+            "Calls that took more than one attempt.",
+            ["model"],
+            registry=registry,
         )
-        self._refusals = _children(
-            Counter("llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry)
+        self._refusals = Counter(
+            "llm_gateway_refusals", "Requests the proxy refused itself.", ["kind"], registry=registry
         )
         self._targets = TargetMetrics(registry)
         self._in_flight = Gauge(
@@ -155,20 +141,20 @@ class Metrics:
     def over(self, endpoint: str, *, outcome: str) -> None:
         """How a call ended: ok, error, client_gone or refused."""
         self._n_running -= 1
-        self._outcomes(endpoint, outcome).inc()
+        self._tally.add(self._outcomes, endpoint, outcome)
 
     def answered(self, endpoint: str, *, status: int, seconds: float, model: str = OTHER) -> None:
         """A response (or its abort) after `seconds` from the start of the request."""
-        self._requests(endpoint, str(status)).inc()
+        self._tally.add(self._requests, endpoint, str(status))
         self._duration(endpoint, model).observe(seconds)
 
     def refused(self, kind: str) -> None:
         """`kind` is one of ours, as in the error body."""
-        self._refusals(kind).inc()
+        self._tally.add(self._refusals, kind)
 
     def handed_in(self, kind: str, outcome: str, number: int, /) -> None:
         """What became of calls, spans and opinions at the intake's endpoints."""
-        self._handed_in(kind, outcome).inc(number)
+        self._tally.add(self._handed_in, kind, outcome, by=number)
 
     def ended(self, call: Ended) -> str:
         """Count what a relayed call used; the bounded name of its model."""
@@ -177,9 +163,9 @@ class Metrics:
         if call.ttft_ms is not None:
             self._first_token(model).observe(call.ttft_ms / 1000)
         if len(call.attempts) > 1:
-            self._fallbacks(model).inc()
+            self._tally.add(self._fallbacks, model)
         for attempt in call.attempts:
-            self._attempts(attempt["provider"], _attempt_outcome(attempt)).inc()
+            self._tally.add(self._attempts, attempt["provider"], _attempt_outcome(attempt))
         if call.reading is not None and call.http_status < 300:
             self._used(call, call.reading, model=model)
         return model
@@ -205,6 +191,7 @@ class Metrics:
         self._lag_timer = loop.call_at(due, fired)
 
     def stop(self) -> None:
+        self._tally.flush()
         if self._lag_timer is not None:
             self._lag_timer.cancel()
 
@@ -218,6 +205,7 @@ class Metrics:
         return generate_latest(shared)
 
     def _look(self, spool: Spool) -> None:
+        self._tally.flush()
         self._in_flight.set(self._n_running)
         self._spool.look(spool)
 
@@ -226,15 +214,15 @@ class Metrics:
         if not isinstance(counts, Unbucketed):
             for kind, count in zip(BUCKETS, counts, strict=True):
                 if count:
-                    self._tokens(call.provider, model, kind).inc(count)
+                    self._tally.add(self._tokens, call.provider, model, kind, by=count)
         if call.cost_usd is None:
-            self._unpriced(call.provider, model).inc()
+            self._tally.add(self._unpriced, call.provider, model)
         else:
-            self._cost(call.provider, model).inc(float(call.cost_usd))
+            self._tally.add(self._cost, call.provider, model, by=float(call.cost_usd))
 
 
-def _children(metric: T) -> Callable[..., T]:
-    """`metric.labels`, remembered: the library's own takes a lock and makes strings each time. Ten a call."""
+def _children(metric: Histogram) -> Callable[..., Histogram]:
+    """`metric.labels`, remembered: the library's own takes a lock and makes strings each time."""
     return cache(metric.labels)
 
 

@@ -232,12 +232,12 @@ class Relay:
         """
         was_refused = self._status is None or self._status >= 400
         is_failure = status == "error" and was_refused and error_type != "proxy_stopped"
-        with _logged("the usage of an answer could not be read"):
+        with _READING:
             self._read_usage()
-        with _logged("a target could not be told how its answer ended"):
+        with _TELLING:
             broke_off = error_type if error_type in BROKE_OFF and not self._is_gone else None
             self._attempts.ended(self.reading, broke_off=broke_off)
-        with _logged("the limits could not be told what a call used"):
+        with _SETTLING:
             return self._sending.grant.settle(self.reading, cost_usd=self.cost_usd, is_failure=is_failure)
         return {}
 
@@ -339,6 +339,11 @@ class _logged:  # noqa: N801
             logger.error(self._message, exc_info=error)
             return True
         return False
+
+
+_READING = _logged("the usage of an answer could not be read")
+_TELLING = _logged("a target could not be told how its answer ended")
+_SETTLING = _logged("the limits could not be told what a call used")
 
 
 def call_id_header(value: object) -> tuple[bytes, bytes]:

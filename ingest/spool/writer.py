@@ -94,7 +94,7 @@ class Spool:
     def append(self, record: Record) -> Done:
         """A future that is done once `record` is committed; it fails with SpoolRefusedError."""
         done: Done = asyncio.get_running_loop().create_future()
-        if record.call_id in self._unlogged:
+        if self._unlogged and record.call_id in self._unlogged:
             self._pass(record, done=done)
             return done
         if isinstance(record, Start | Delivery | Feedback) and self.room.is_full:
