@@ -180,12 +180,20 @@ def _patiently(read: Callable[[], T], *, path: Path) -> T:
     """Opening may fail for the moment in which a segment is sealed; only what lasts is a fault."""
     for _ in range(_TRIES - 1):
         try:
-            return read()
+            return _checked(read)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _TRANSIENT or not path.exists():
                 raise
         time.sleep(0.02)
-    return read()
+    return _checked(read)
+
+
+def _checked(read: Callable[[], T]) -> T:
+    """A damaged schema is quoted in SQLite's message, which Python then cannot decode."""
+    try:
+        return read()
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("its schema is damaged") from error
 
 
 def _describe(path: Path) -> Segment | None:
@@ -230,8 +238,14 @@ def _segment_row(connection: sqlite3.Connection, *, path: Path) -> Segment:
     ).fetchone()
     if row is None:
         raise sqlite3.DatabaseError("the segment's own row is missing")
-    uuid, number, *rest = row
-    segment = Segment(path, UUID(uuid), number, *rest)
+    uuid, number, spool_id, owner, opened_at, sealed_at, row_count, last_seq, damage = row
+    counts = (opened_at, sealed_at, row_count, last_seq)
+    if not all(value is None or type(value) is int for value in (number, *counts)):
+        raise sqlite3.DatabaseError("the segment's own row is damaged")
+    try:
+        segment = Segment(path, UUID(uuid), number, spool_id, owner, *counts, damage)
+    except (ValueError, AttributeError, TypeError) as error:
+        raise sqlite3.DatabaseError("the segment's own row is damaged") from error
     try:
         check_name(path, uuid, number)
     except ForeignSegmentError as error:
@@ -321,7 +335,12 @@ def _connect(path: Path) -> sqlite3.Connection:
     uri = f"file:{quote(str(path.absolute()))}?{mode}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0)
     connection.execute("pragma query_only = on")
+    connection.text_factory = _lenient
     return connection
+
+
+def _lenient(text: bytes) -> str:
+    return text.decode("utf-8", "replace")
 
 
 def _size_of(path: Path) -> int:

@@ -41,7 +41,7 @@ def open_keeper(directory: Path, *, spool_id: str, owner: Owner) -> Keeper:
         last = max(last, name.number if name else 0)
         try:
             recovered = recover_segment(path, doubt=doubt, was_live=was_live)
-        except (sqlite3.Error, OSError, ForeignSegmentError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError, ForeignSegmentError) as error:
             logger.error("spool segment %s cannot be recovered: %s", path.name, error)
             if is_hopeless(error):
                 _set_aside(path)
@@ -62,7 +62,9 @@ def open_keeper(directory: Path, *, spool_id: str, owner: Owner) -> Keeper:
 def is_hopeless(error: Exception) -> bool:
     """Whether the file itself is at fault, and not the disk or another process for the moment."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, ForeignSegmentError) or (code is not None and code & 0xFF in _HOPELESS)
+    return isinstance(error, ForeignSegmentError | UnicodeDecodeError) or (
+        code is not None and code & 0xFF in _HOPELESS
+    )
 
 
 def _set_aside(path: Path) -> None:
