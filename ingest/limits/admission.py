@@ -61,6 +61,18 @@ class MeteredAdmission:
             return _MeteredGrant(self._meter, taken, prepared.path, plan.candidates[0][0])
         return _refusal(taken, at=at)
 
+    async def admit_delivery(self, *, caller: Caller) -> Refusal | None:
+        """Calls handed in count against the limits of requests; what they cost was spent elsewhere."""
+        rules = self._rules
+        if rules.is_empty:
+            return None
+        subjects = rules.subjects(caller, user_id=None, project=None)
+        draws = tuple(draw for draw in rules.draws(subjects, tokens=0) if draw.kind == "requests")
+        if not draws:
+            return None
+        taken = await self._meter.take(draws, ())
+        return None if isinstance(taken, Taken) else _refusal(taken, at=self._now())
+
     def _asked(
         self,
         over: Sequence[tuple[BudgetRow, str | None]],

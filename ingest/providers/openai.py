@@ -118,7 +118,9 @@ def prepare(body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "") -> Pr
     """The request with usage asked for where it is streamed; a body we cannot read stays as it is."""
     request = read_request(body)
     prepared = prepared_from(body, path=upstream_path(path), query=query, request=request)
-    if not prepared.is_streamed or _asks_for_usage(request.stream_options):
+    options = request.stream_options
+    # Options of a wrong type are the provider's to refuse.
+    if not prepared.is_streamed or _asks_for_usage(options) or not isinstance(options, dict | None):
         return prepared
     return replace(prepared, body=_with_usage(body, request), unasked=body, strips_usage=True)
 

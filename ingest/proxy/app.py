@@ -304,14 +304,24 @@ class _Proxy:
         began = time.perf_counter()
         status = 500
         try:
-            caller = self._ports.doors.identify(scope, provider=None)
+            caller = await self._delivering(scope)
             if isinstance(caller, Refusal):
                 status = await _refuse(send, caller)
                 self._metrics.refused(caller.kind)
             else:
-                status = await page(scope, receive, send, caller)
+                with self._gate.inside():
+                    status = await page(scope, receive, send, caller)
         finally:
             self._metrics.answered(scope["path"], status=status, seconds=time.perf_counter() - began)
+
+    async def _delivering(self, scope: Scope) -> Caller | Refusal:
+        """Who hands something in, or why nobody may now."""
+        if (refusal := self._gate.refusal()) is not None:
+            return refusal
+        caller = self._ports.doors.identify(scope, provider=None)
+        if isinstance(caller, Refusal):
+            return caller
+        return await self._ports.admission.admit_delivery(caller=caller) or caller
 
     async def _body(self, scope: Scope, receive: Receive, *, holding: Holding) -> tuple[bytes, int | None]:
         """The body, or none of it and the status to refuse it with."""

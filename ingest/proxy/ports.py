@@ -157,6 +157,10 @@ class Admission(Protocol):
         """`user_id` and `project` are the client's own word; the caller's project goes before it."""
         ...
 
+    async def admit_delivery(self, *, caller: Caller) -> Refusal | None:
+        """A request that hands something in and calls no provider: it counts, without tokens."""
+        ...
+
 
 class Pricer(Protocol):
     def cost(self, reading: Reading, *, target: Target, endpoint: str, at_ns: int) -> Decimal | None:
@@ -261,6 +265,9 @@ class NoLimits:
         self, *, caller: Caller, plan: Plan, prepared: Prepared, user_id: str | None, project: str | None
     ) -> Grant | Refusal:
         return FreeGrant()
+
+    async def admit_delivery(self, *, caller: Caller) -> Refusal | None:
+        return None
 
 
 class NoPrices:

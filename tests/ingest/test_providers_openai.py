@@ -73,6 +73,7 @@ def test_values_keep_their_bytes_when_an_option_is_added() -> None:
         (b'{"model":"m","stream":"true"}', "m", False),
         (b'{"model":7}', "", False),
         (b'{"model":"m","stream":true,"stream_options":{"include_usage":true}}', "m", True),
+        (b'{"model":"m","stream":true,"stream_options":7}', "m", True),
         (b'{"model":"m","stream":true', "", False),
         (b"not json", "", False),
         (b"", "", False),

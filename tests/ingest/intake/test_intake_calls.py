@@ -14,12 +14,15 @@ import zstandard
 from psycopg.rows import TupleRow
 
 from ingest.loading.result import LoaderResult
+from ingest.proxy.gate import Capacity
+from ingest.proxy.serving import Serving
 from ingest.settings import Settings
 from ingest.uuid7 import uuid7
 from tests.ingest.import_lines import Importer, line, lines, record
 from tests.ingest.intake.sending import Sending
 from tests.ingest.killable_proxy import killable_proxy
 from tests.ingest.landed_rows import count, counts, rows
+from tests.ingest.running_proxy import running_proxy
 from tests.ingest.upstream import Provider
 
 Load = Callable[..., LoaderResult]
@@ -210,3 +213,12 @@ async def test_a_killed_proxy_has_kept_every_call_it_said_it_took(
     assert load().landed == 1500
     landed = {str(row[0]) for row in rows(connection, "call_id")}
     assert landed == {each["call_id"] for each in taken}
+
+
+async def test_a_full_proxy_takes_no_delivery(
+    settings: Settings, provider: Provider, http: aiohttp.ClientSession
+) -> None:
+    serving = Serving(capacity=Capacity(calls=0))
+    async with running_proxy(settings.home, provider.url, serving=serving) as proxy:
+        status, answer = await Sending(proxy.url, http).calls(json.dumps([record(0)]).encode())
+    assert (status, answer["error"]["type"]) == (503, "overloaded")

@@ -130,6 +130,22 @@ def key(key_id: str, *, replaced_by: str | None = None) -> KeyRow:
     )
 
 
+async def test_a_delivery_counts_as_a_request_and_never_against_tokens_or_a_budget() -> None:
+    gate = Gate(limit("key", "k", requests=2, tokens=1), budget("key", "k", "0.000001"))
+
+    answers = [await gate.admission.admit_delivery(caller=CALLER) for _ in range(3)]
+
+    assert answers[:2] == [None, None]
+    assert answers[2] is not None
+    assert (answers[2].status, answers[2].kind) == (429, "rate_limit_exceeded")
+    assert "retry-after" in headers(answers[2])
+
+
+async def test_a_delivery_without_a_limit_of_requests_is_let_through() -> None:
+    gate = Gate(limit("key", "k", tokens=1))
+    assert [await gate.admission.admit_delivery(caller=CALLER) for _ in range(3)] == [None] * 3
+
+
 async def test_a_caller_without_rules_is_not_counted() -> None:
     gate = Gate(limit("user", "김철수", requests=1))
     assert (await gate.granted(user="이영희")).headers == ()
