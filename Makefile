@@ -8,7 +8,7 @@ export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := yes
 export UV_LINK_MODE ?= copy
 
-.PHONY: help install demo up test lint bench clean
+.PHONY: help install demo up test lint bench soak clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -42,6 +42,10 @@ lint: install  ## ruff, layers, types, the Dagster definitions
 
 bench: install  ## the benchmarks: each prints ratios taken in one run
 	@for f in tests/benchmarks/bench_*.py; do echo "== $$f"; .venv/bin/python $$f || exit 1; done
+	@for m in throughput streams; do echo "== the proxy: $$m"; .venv/bin/python -m tests.benchmarks.proxy.$$m || exit 1; done
+
+soak: install  ## two minutes of calls while Postgres goes away and the proxy is killed: nothing may be lost
+	@.venv/bin/python -m tests.benchmarks.proxy.soak
 
 clean:  ## remove the environments and this folder's state
 	rm -rf .venv .uv .lqo
