@@ -125,6 +125,8 @@ class _Loader:
             spool_id = self._wait_for_spool(once=once)
             if spool_id is None:
                 return
+            # A limit meant for people's queries would stop the same batch again and again.
+            connection.execute("set statement_timeout = 0")
             spool = Spool(spool_id, self._directory, self._load_id, self._settings, self._spans)
             with self._lock(connection, spool_id, once=once), self._book(connection):
                 while not self._stop.is_set():

@@ -72,10 +72,11 @@ def unavailable(url: DatabaseUrl, error: psycopg.Error) -> DatabaseUnavailable:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed a moment later: lost connections, deadlocks, serialization."""
+    """Whether the same work may succeed a moment later: lost connections, deadlocks, a standby."""
     if isinstance(error, DatabaseUnavailable):
         return error.is_transient
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    passing = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+    return isinstance(error, passing)
 
 
 def with_retries(

@@ -1,5 +1,6 @@
 """One batch of spool records, landed in one transaction with its checkpoint."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from ingest.loading.twins import hold_twins
 from ingest.settings import Settings, landing_range
 from ingest.spool.reader import Batch, Entry, Segment
 from ingest.spool.records import PARENT_SPAN, Delivery, End, Feedback, Part, Record, Start, encode_record
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,19 @@ def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UU
         elif not is_landed(connection, call_id):
             work.letters += [_stray(spool, record, place="left open") for record in trail.parts.values()]
     return _transaction(connection, spool, work, finish=lambda: None)()
+
+
+def report_gap(connection: Connection[TupleRow], spool: Spool, first: int, last: int) -> LoaderResult:
+    """Say, once, that segments which this warehouse never had are not in the spool any more."""
+    detail = (
+        f"segments {first} to {last} were deleted before this database had them: "
+        "restore the one they were loaded into, or import their calls from its archive"
+    )
+    logger.error("spool %s: %s", spool.directory, detail)
+    record = f"{spool.spool_id} {first} {last}".encode()
+    letter = _letter(spool, "missing_segments", detail, f"{first:010d}", record)
+    with connection.transaction():
+        return LoaderResult(rejected=bury(connection, [letter], load_id=spool.load_id))
 
 
 def _sort(

@@ -61,6 +61,13 @@ def read_checkpoints(
     return {segment_id: Checkpoint(*rest) for segment_id, *rest in rows}
 
 
+def last_number(connection: Connection[TupleRow], spool_id: UUID) -> int:
+    """The highest number of a segment of this spool that the warehouse knows; 0 if it knows none."""
+    query = "select coalesce(max(number), 0) from ingest.segments where spool_id = %s"
+    row = connection.execute(query, (spool_id,)).fetchone()
+    return 0 if row is None else row[0]
+
+
 def write_checkpoint(
     connection: Connection[TupleRow], segment: Segment, *, spool_id: UUID, loaded_seq: int, is_finished: bool
 ) -> None:

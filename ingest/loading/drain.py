@@ -1,6 +1,7 @@
 """One pass over a spool: every segment from its checkpoint to its end, then the calls left open."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Event
 from uuid import UUID
@@ -8,9 +9,9 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.loading.batch import Spool, land_gone, load_batch
+from ingest.loading.batch import Spool, land_gone, load_batch, report_gap
 from ingest.loading.carried import Carried
-from ingest.loading.checkpoints import Checkpoint, read_checkpoints, see_spool
+from ingest.loading.checkpoints import Checkpoint, last_number, read_checkpoints, see_spool
 from ingest.loading.open_calls import find_gone
 from ingest.loading.result import LoaderResult
 from ingest.loading.salvage import is_passing, read_batch
@@ -42,6 +43,8 @@ def drain(
     segments = list_segments(spool.directory)
     checkpoints = read_checkpoints(connection, (segment.uuid for segment in segments))
     result, is_complete = LoaderResult(), True
+    if (gap := _gap(connection, spool, segments, known=checkpoints)) is not None:
+        result += report_gap(connection, spool, *gap)
     for segment in segments:
         checkpoint = checkpoints.get(segment.uuid, _NEW)
         if checkpoint.is_finished and not replay:
@@ -70,6 +73,25 @@ def drain(
     if not keep:
         _unlink(connection, spool, segments)
     return Pass(result, is_complete)
+
+
+def _gap(
+    connection: Connection[TupleRow],
+    spool: Spool,
+    segments: tuple[Segment, ...],
+    *,
+    known: Mapping[UUID, Checkpoint],
+) -> tuple[int, int] | None:
+    """The first and last number of segments that are gone though this warehouse never had them.
+
+    That is so after a failover to an older or empty database: they were deleted once the other had them.
+    """
+    whole = [segment for segment in segments if segment.fault is None]
+    new = next((segment for segment in whole if segment.uuid not in known), None)
+    if new is None or any(segment.number == new.number - 1 for segment in whole):
+        return None
+    last = last_number(connection, spool.spool_id)
+    return (last + 1, new.number - 1) if new.number > last + 1 else None
 
 
 def _load_segment(

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from ingest.spool.segment import OpenSegment, create_segment, sync_directory
+from ingest.spool.segment import OpenSegment, create_segment, sync_directory, write_number
 from ingest.spool.usage import Usage, measure
 
 logger = logging.getLogger(__name__)
@@ -124,6 +124,7 @@ class Keeper:
             self._unsealed.rotate(-1)
             return False
         self._unsealed.popleft()
+        write_number(self._directory, segment.number)
         return True
 
 

@@ -14,6 +14,7 @@ from ingest.spool.segment import (
     ForeignSegmentError,
     body_files,
     parse_name,
+    read_number,
     recover_segment,
     segment_paths,
     wal_path,
@@ -33,7 +34,7 @@ def open_keeper(directory: Path, *, spool_id: str, owner: Owner) -> Keeper:
     """
     for draft in directory.glob("*.draft*"):
         draft.unlink()
-    last = 0
+    last = read_number(directory)
     doubt = _DOUBT if owner.is_after_power_cut else None
     was_live = True
     for path in segment_paths(directory):

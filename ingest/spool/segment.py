@@ -4,6 +4,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -33,6 +34,7 @@ QUARANTINE = "quarantine"
 COUNTS = "select count(*), coalesce(max(seq), 0) from records"
 _INSERT = "insert into records(seq, kind, call_id, payload, crc) values (?, ?, ?, ?, ?)"
 _INSERT_BODY = "insert into bodies(seq, name) values (?, ?)"
+_NUMBER = "number"
 _ROW_OVERHEAD = 64
 """Bytes a row costs in the file beside its payload, roughly: used only to decide when to rotate."""
 
@@ -249,6 +251,19 @@ def remove_files(path: Path) -> None:
     """Delete a segment and its WAL companions, the segment first, so that no reader finds it without them."""
     for name in (path, wal_path(path), path.with_name(path.name + "-shm")):
         name.unlink(missing_ok=True)
+
+
+def read_number(directory: Path) -> int:
+    """The number of the segment sealed last, also when all of them are deleted by now."""
+    try:
+        return int((directory / _NUMBER).read_bytes())
+    except (OSError, ValueError):
+        return 0
+
+
+def write_number(directory: Path, number: int) -> None:
+    with suppress(OSError):
+        (directory / _NUMBER).write_bytes(b"%010d\n" % number)
 
 
 def sync_directory(directory: Path) -> None:
