@@ -7,6 +7,8 @@ import re
 from dataclasses import replace
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
+import msgspec
+
 from ingest.providers.base import Headers, Prepared, Provider
 from ingest.providers.openai import Dialect, dialects, openai_provider
 
@@ -39,7 +41,7 @@ def _provider(below: str, *, dialect: Dialect, base_url: str) -> Provider:
         said = dialect.prepare(body, path=f"/v1{below}", query="")
         match = _DEPLOYMENT.fullmatch(unquote(path))
         is_too_old = match is not None and _version(query) < _OLDEST_THAT_SAYS_USAGE
-        return replace(
+        return msgspec.structs.replace(
             said,
             body=body if is_too_old else said.body,
             unasked=None if is_too_old else said.unasked,
@@ -53,7 +55,7 @@ def _provider(below: str, *, dialect: Dialect, base_url: str) -> Provider:
         if not unquote(path).startswith("/openai/deployments/"):
             return dialect.with_model(prepared, model=model)
         path = f"/openai/deployments/{quote(model, safe='')}{below}"
-        return replace(prepared, path=f"{path}{question}{query}", requested_model=model)
+        return msgspec.structs.replace(prepared, path=f"{path}{question}{query}", requested_model=model)
 
     return replace(
         openai_provider(base_url),

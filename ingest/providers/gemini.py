@@ -4,7 +4,6 @@ Reference: https://ai.google.dev/api
 """
 
 import re
-from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -101,7 +100,7 @@ def with_model(prepared: Prepared, *, model: str) -> Prepared:
     start, slash, last = path.rpartition("/")
     action = unquote(last).rpartition(":")[2]
     path = f"{start}{slash}{quote(model, safe='')}:{action}"
-    return replace(prepared, path=f"{path}{question}{query}", requested_model=model)
+    return msgspec.structs.replace(prepared, path=f"{path}{question}{query}", requested_model=model)
 
 
 def read_usage(*, head: bytes, tail: bytes) -> Reading:

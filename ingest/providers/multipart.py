@@ -1,7 +1,8 @@
 """Uploads as forms (audio to transcribe, images to edit): model and streaming are fields among files."""
 
 import re
-from dataclasses import replace
+
+import msgspec
 
 from ingest.providers.base import Prepared
 
@@ -31,5 +32,5 @@ def with_form_model(prepared: Prepared, *, model: str) -> Prepared:
     for match in _FIELD.finditer(prepared.body):
         if match[1].lower() == b"model":
             body = prepared.body[: match.start(2)] + model.encode() + prepared.body[match.end(2) :]
-            return replace(prepared, body=body, requested_model=model)
+            return msgspec.structs.replace(prepared, body=body, requested_model=model)
     return prepared

@@ -5,7 +5,7 @@ Reference: https://platform.openai.com/docs/api-reference
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -122,7 +122,7 @@ def prepare(body: bytes, *, path: str = CHAT_COMPLETIONS, query: str = "") -> Pr
     # Options of a wrong type are the provider's to refuse.
     if not prepared.is_streamed or _asks_for_usage(options) or not isinstance(options, dict | None):
         return prepared
-    return replace(prepared, body=_with_usage(body, request), unasked=body, strips_usage=True)
+    return msgspec.structs.replace(prepared, body=_with_usage(body, request), unasked=body, strips_usage=True)
 
 
 def prepare_json(body: bytes, *, path: str, query: str = "") -> Prepared:

@@ -1,6 +1,5 @@
 """JSON requests: the few members the hot path needs, and the same request for another model."""
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -60,7 +59,7 @@ def prepared_from(body: bytes, *, path: str, query: str, request: JsonRequest | 
 def with_body_model(prepared: Prepared, *, model: str) -> Prepared:
     """The same request for another model: its value is exchanged, every other byte stays."""
     body = with_member(prepared.body, "model", value=model)
-    return prepared if body is None else replace(prepared, body=body, requested_model=model)
+    return prepared if body is None else msgspec.structs.replace(prepared, body=body, requested_model=model)
 
 
 def with_member(body: bytes, name: str, *, value: object) -> bytes | None:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -253,7 +253,7 @@ class _Proxy:
             return grant
         headers = forwarded_request_headers(scope["headers"])
         if not caller.forwards_key:
-            headers, prepared = without_secrets(headers), replace(prepared, secret_query="")
+            headers, prepared = without_secrets(headers), msgspec.structs.replace(prepared, secret_query="")
         return Sending(route.endpoint, headers, prepared, plan, grant)
 
     async def _started(self, recorder: Recorder, asked: Asked, *, sending: Sending | Refusal) -> UUID:
@@ -439,8 +439,7 @@ class _Route:
     endpoint: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(msgspec.Struct, frozen=True):
     """The status the client got, and how the call ended; `refusal` is the kind of a refused one."""
 
     status: int

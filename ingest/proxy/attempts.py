@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from ingest.providers.base import Prepared, Provider, Reading
 from ingest.proxy.http import header, without_secrets
@@ -19,8 +19,7 @@ BROKE_OFF = frozenset({"upstream_error", "upstream_timeout"})
 _LONGEST_WAIT = 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sending:
+class Sending(msgspec.Struct, frozen=True):
     """A request ready to go upstream: to the targets of `plan`, under `grant`.
 
     `headers` are the client's own; a target with a secret of its own gets that instead of the client's key.

@@ -7,7 +7,6 @@ the event loop for short bodies and in a thread for long ones.
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -29,8 +28,7 @@ _NAMES = ("served_model", "finish_reason", "error_type", "response_id")
 _TEXTS = ("output_text", "error_message")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """By what a call is kept: its dialect, its project's wish, and the key that is cut out of everything."""
 
     provider: Provider
@@ -43,19 +41,17 @@ class Rules:
         return self.keeping.keep in ("full", "text")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRequest:
+class KeptRequest(msgspec.Struct, frozen=True):
     """What START may say of a request and of what came beside it."""
 
     body_state: str
     requested_model: str
-    observer: dict[str, str] = field(default_factory=dict[str, str])
+    observer: dict[str, str] = {}
     request: bytes = b""
     input_text: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An answer as it came. Where all of it was too much, `body` is empty and `is_whole` False; its two ends
     (kilobytes) are there always. `has_room` False: the spool takes no bodies now."""
 
@@ -69,8 +65,7 @@ class Answer:
     has_room: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(msgspec.Struct, frozen=True):
     """What END may say of an answer."""
 
     body_state: str
@@ -100,10 +95,10 @@ def keep_request(
     if rules.keeping.keep == "none" or not body:
         return kept
     if is_hasty:
-        return replace(kept, body_state="shed")
+        return msgspec.structs.replace(kept, body_state="shed")
     return _or_else(
         lambda: _with_text(kept, without_key(body, rules.key), is_streamed=is_streamed, rules=rules),
-        replace(kept, body_state="shed"),
+        msgspec.structs.replace(kept, body_state="shed"),
         what="a request",
     )
 
@@ -114,7 +109,7 @@ def keep_answer(answer: Answer, *, rules: Rules) -> KeptAnswer:
         return _shed_answer(answer, rules=rules)
     if rules.keeping.keep == "full" and answer.has_room:
         return KeptAnswer("full", without_key(answer.body, rules.key))
-    answer = replace(answer, body=without_key(answer.body, rules.key))
+    answer = msgspec.structs.replace(answer, body=without_key(answer.body, rules.key))
     if rules.keeping.keep == "full":
         return KeptAnswer("full", answer.body, _shed_answer(answer, rules=rules).said)
     kept = _or_else(lambda: _kept_answer(answer, rules=rules), None, what="an answer")
@@ -149,8 +144,8 @@ def _with_text(kept: KeptRequest, body: bytes, *, is_streamed: bool, rules: Rule
     read = rules.provider.read_exchange(request=body, response=b"", is_streamed=is_streamed, http_status=None)
     text, mask = read.input_text, rules.keeping.mask
     if rules.keeping.keep == "text":
-        return replace(kept, input_text=text)
-    return replace(
+        return msgspec.structs.replace(kept, input_text=text)
+    return msgspec.structs.replace(
         kept, request=_masked_body(body, rules=rules), input_text=None if text is None else mask(text)
     )
 
@@ -256,7 +251,7 @@ def _shed_answer(answer: Answer, *, rules: Rules) -> KeptAnswer:
 def _said_by_its_ends(answer: Answer, *, rules: Rules) -> Said:
     reading = rules.provider.read_usage(head=answer.head, tail=answer.tail)
     frames = _whole_frames(answer)
-    read = _read(replace(answer, body=frames), rules=rules) if frames else Exchange()
+    read = _read(msgspec.structs.replace(answer, body=frames), rules=rules) if frames else Exchange()
     usage = _json(reading.usage)
     said = Said(
         served_model=reading.served_model or read.served_model,

@@ -32,7 +32,7 @@ class Parts:
         self._is_over = False
         self.is_whole = True
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, *, is_last: bool = False) -> None:
         if not self.is_whole:
             return
         self._waiting += data
@@ -40,7 +40,7 @@ class Parts:
             self._give_up()
         elif len(self._waiting) >= self._size:
             self._flush()
-        else:
+        elif not is_last:
             self._wait()
 
     async def settled(self) -> None:
@@ -110,7 +110,7 @@ class Memory:
         self._held = bytearray()
         self.is_whole = True
 
-    def add(self, data: bytes) -> None:
+    def add(self, data: bytes, *, is_last: bool = False) -> None:
         if not self.is_whole:
             return
         if len(self._held) + len(data) > self._limit or not self._takes(len(data)):

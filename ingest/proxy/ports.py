@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
+import msgspec
+
 from ingest.providers.base import Prepared, Provider, Reading
 from ingest.proxy.http import Headers, Scope
 from ingest.proxy.keys import client_key, key_id
 from ingest.settings import Keep
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who makes a call.
 
     `secret` is the key the client sent: it is cut out of whatever is spooled. With `forwards_key` it goes
@@ -246,10 +247,9 @@ class StraightRouter:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class FreeGrant:
+class FreeGrant(msgspec.Struct, frozen=True):
     headers: Headers = ()
-    reserved: dict[str, str] = field(default_factory=dict[str, str])
+    reserved: dict[str, str] = {}
 
     def settle(
         self, reading: Reading | None, *, cost_usd: Decimal | None, is_failure: bool

@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from ingest.providers.base import Provider
 from ingest.proxy.aside import Aside
@@ -37,22 +38,20 @@ _KEPT_HEADERS = frozenset(
 _aside = Aside()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How a call ended, as END says it."""
 
     status: str
     http_status: int | None = None
     error_type: str | None = None
     error_message: str | None = None
-    response_headers: dict[str, str] = field(default_factory=dict[str, str])
+    response_headers: dict[str, str] = {}
     attempts: tuple[dict[str, Any], ...] = ()
-    spent: dict[str, str] = field(default_factory=dict[str, str])
+    spent: dict[str, str] = {}
     cost_usd: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What START is told of a call. `reserved` is budget id to USD."""
 
     endpoint: str
@@ -66,8 +65,7 @@ class Asked:
     reserved: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """PARTs are written every `part_seconds` or `part_bytes`; an answer that may not touch the disk is held
     in memory up to `held_bytes`, and as long as `takes` finds room for it."""
 
@@ -156,8 +154,8 @@ class Recorder:
         """The last kilobytes of the answer; all of a short one."""
         return bytes(self._tail)
 
-    def add(self, data: bytes) -> None:
-        """Bytes that came from upstream, before the client gets them."""
+    def add(self, data: bytes, *, is_last: bool = False) -> None:
+        """Bytes that came from upstream, before the client gets them; END follows the last at once."""
         if self.is_ended or self._answer is None:
             return
         if self._ttft_ms is None:
@@ -167,7 +165,7 @@ class Recorder:
         self._tail += data
         if len(self._tail) > 4 * TAIL_BYTES:
             del self._tail[:-TAIL_BYTES]
-        self._answer.add(data)
+        self._answer.add(data, is_last=is_last)
 
     async def end(self, outcome: Outcome) -> None:
         """Commit END, once. Raises SpoolRefusedError: the client must then not get its last byte."""
@@ -187,8 +185,9 @@ class Recorder:
         if self.is_ended or self._start is None or self._answer is None:
             return None
         answer = self._answered(outcome, start=self._start)
-        hasty = replace(answer, body=b"", is_whole=False) if self._is_long(answer.body) else answer
-        return self._append(outcome, kept=keep_answer(hasty, rules=self._rules))
+        if self._is_long(answer.body):
+            answer = msgspec.structs.replace(answer, body=b"", is_whole=False)
+        return self._append(outcome, kept=keep_answer(answer, rules=self._rules))
 
     def _append(self, outcome: Outcome, *, kept: KeptAnswer) -> "asyncio.Future[None] | None":
         """END goes out once, also where a task was told to stop while its answer was being masked."""
@@ -246,7 +245,7 @@ class Recorder:
         if not self._is_long(answer.body):
             return keep_answer(answer, rules=self._rules)
         if _aside.is_full:
-            return keep_answer(replace(answer, body=b"", is_whole=False), rules=self._rules)
+            return keep_answer(msgspec.structs.replace(answer, body=b"", is_whole=False), rules=self._rules)
         return await _aside.run(partial(keep_answer, answer, rules=self._rules))
 
     def _is_long(self, body: bytes) -> bool:

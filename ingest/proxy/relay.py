@@ -164,7 +164,7 @@ class Relay:
         held = b""
         drained = 0
         while chunk := await self._attempts.read(response):
-            self._recorder.add(chunk)
+            self._recorder.add(chunk, is_last=response.content.at_eof())
             if self._is_gone and (drained := drained + len(chunk)) > self._limits.drain_bytes:
                 break
             if held:

@@ -1,12 +1,12 @@
 """Which calls are let through, for whom, and what they are told."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.rows import PriceRow

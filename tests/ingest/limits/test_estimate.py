@@ -3,10 +3,10 @@
 import base64
 import json
 import os
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ingest.limits.estimate import OUTPUT_EXPECTED, OUTPUT_UNLIMITED, estimate, tokens_used
 from ingest.providers.base import Prepared
