@@ -1,8 +1,10 @@
 """A reader beside a writer that rotates all the time: everything once, in order, and never a fault."""
 
 import asyncio
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from uuid import UUID
 
@@ -10,6 +12,7 @@ from ingest.spool.reader import list_segments, read_records
 from ingest.spool.records import Start
 from ingest.spool.writer import Spool
 from ingest.uuid7 import uuid7
+from tests.ingest.spool_calls import entries_in, start, until
 
 
 class Follower(threading.Thread):
@@ -77,3 +80,25 @@ async def test_a_reader_beside_a_rotating_writer_sees_everything_once_and_in_ord
     segments = list_segments(tmp_path)
     assert all(segment.is_sealed for segment in segments)
     assert sum(segment.row_count or 0 for segment in segments) == len(sent)
+
+
+async def test_a_reader_that_is_stopped_in_the_middle_of_a_read_delays_nobody(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, rotate_bytes=30_000)
+    await spool.append(start())
+    (live,) = list_segments(tmp_path)
+    with closing(sqlite3.connect(f"file:{live.path}?mode=ro", uri=True, isolation_level=None)) as stopped:
+        # What SIGSTOP leaves of a loader: a transaction that never ends, under which nothing can be sealed.
+        stopped.execute("begin")
+        stopped.execute("select count(*) from records").fetchone()
+        waits = list[float]()
+        for _ in range(200):
+            began = time.perf_counter()
+            await spool.append(start(request=bytes(1_000)))
+            waits.append(time.perf_counter() - began)
+            await asyncio.sleep(0.001)
+        assert spool.counters.rotations >= 1
+        assert spool.unsealed_segments >= 1
+        assert max(waits) < 0.5, "SQLite itself would wait so long for the reader"
+    await until(lambda: spool.unsealed_segments == 0)
+    spool.close()
+    assert len(entries_in(tmp_path)) == 201
