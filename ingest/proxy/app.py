@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 
 from ingest.providers.base import Prepared, Provider
+from ingest.proxy.departure import EXTENSION
 from ingest.proxy.gate import Gate, Holding, TooMuchHeldError
 from ingest.proxy.http import (
     App,
@@ -220,9 +221,7 @@ class _Proxy:
             # What a client still sends must not reset its answer away.
             unread = receive if holding.is_unread else None
             return await _refused(send, sending, provider=provider, mark=header, unread=unread)
-        return await self._relayed(
-            receive, send, route=route, sending=sending, recorder=recorder, mark=header
-        )
+        return await self._relayed(scope, send, route=route, sending=sending, recorder=recorder, mark=header)
 
     async def _sending(
         self,
@@ -267,7 +266,7 @@ class _Proxy:
 
     async def _relayed(
         self,
-        receive: Receive,
+        scope: Scope,
         send: Send,
         *,
         route: "_Route",
@@ -281,7 +280,7 @@ class _Proxy:
             recorder=recorder,
             pricer=self._ports.pricer,
             limits=self._limits,
-            receive=receive,
+            departure=scope["extensions"][EXTENSION],
             send=send,
             call_header=mark,
         )

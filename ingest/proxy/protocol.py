@@ -9,6 +9,7 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from ingest.proxy.departure import EXTENSION, Departure
 from ingest.proxy.heads import (
     END_OF_HEAD,
     HEAD_BYTES,
@@ -72,6 +73,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _part: bytearray | None = None
     _fault: Fault | None = None
     _is_between = True
+    _departure: Departure | None = None
     _is_checked = False
     _has_head = False
     _is_over = False
@@ -92,6 +94,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._disarm()
         self.resume_writing()
         super().connection_lost(exc)
+        self._tell_departure()
 
     def data_received(self, data: bytes) -> None:
         if self._is_over:
@@ -173,6 +176,9 @@ class GuardedProtocol(HttpToolsProtocol):
         version = self._reading().get_http_version()
         if (fault := fault_of_headers(self.headers, version=version)) is not None:
             self._stop(fault)
+        self._departure = Departure(self.flow)
+        scope: Any = self.scope
+        scope["extensions"] = {EXTENSION: self._departure}
         super().on_headers_complete()
         if version == "1.0":
             self.cycle.waiting_for_100_continue = False
@@ -225,6 +231,10 @@ class GuardedProtocol(HttpToolsProtocol):
         cycle: Any = self.cycle
         return cycle is not None and not cycle.response_complete
 
+    def _tell_departure(self) -> None:
+        if self._departure is not None:
+            self._departure.tell()
+
     def _stop(self, fault: Fault) -> None:
         self._fault = fault
         raise _Stop
@@ -247,6 +257,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_busy():
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+            self._tell_departure()
             if self.cycle.response_started:
                 self.transport.close()
                 return

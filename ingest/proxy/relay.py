@@ -11,10 +11,10 @@ import aiohttp
 
 from ingest.providers.base import Prepared, Provider, Reading, StreamFilter
 from ingest.proxy.attempts import BROKE_OFF, Attempts, Sending, Trail, failure_kind
+from ingest.proxy.departure import Departure
 from ingest.proxy.http import (
     CALL_ID,
     Message,
-    Receive,
     Send,
     forwarded_response_headers,
     header,
@@ -67,7 +67,7 @@ class Relay:
         recorder: Recorder,
         pricer: Pricer,
         limits: Limits,
-        receive: Receive,
+        departure: Departure,
         send: Send,
         call_header: tuple[bytes, bytes],
     ) -> None:
@@ -76,7 +76,7 @@ class Relay:
         self._recorder = recorder
         self._pricer = pricer
         self._limits = limits
-        self._receive = receive
+        self._departure = departure
         self._send = send
         self._call_header = call_header
         self._is_gone = False
@@ -93,10 +93,9 @@ class Relay:
 
     async def run(self, upstream: Upstream) -> None:
         """Send, relay, record. Raises only CancelledError (the proxy is stopping)."""
-        watch = asyncio.ensure_future(self._receive())
         try:
             async with asyncio.timeout(None) as clock:
-                watch.add_done_callback(lambda done: self._client_left(done, clock=clock))
+                self._departure.watch(lambda: self._client_left(clock))
                 await self._exchange(upstream)
         except SpoolRefusedError as error:
             await self._give_up(error)
@@ -109,7 +108,7 @@ class Relay:
             logger.exception("a call failed inside the proxy")
             await self._fail(error)
         finally:
-            watch.cancel()
+            self._departure.forget()
             self._sending.plan.abandoned()
 
     @property
@@ -301,10 +300,7 @@ class Relay:
             await self._send_head()
             await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
-    def _client_left(self, done: "asyncio.Future[Message]", *, clock: asyncio.Timeout) -> None:
-        if done.cancelled():
-            return
-        done.exception()  # looked at, so that asyncio does not complain: a channel that broke is closed, too
+    def _client_left(self, clock: asyncio.Timeout) -> None:
         self._is_gone = not self._recorder.is_ended
         self._attempts.is_wanted = not self._is_gone
         # From here on the answer is only read to know its text and usage; both have a price. The clock
