@@ -332,6 +332,7 @@ class _Proxy:
                 limit=limits.body_bytes,
                 idle_seconds=limits.body_idle_seconds,
                 take=holding.take,
+                has_come=scope["extensions"][EXTENSION].has_sent_all,
             )
         except (BodyTooLargeError, TooMuchHeldError) as error:
             holding.is_unread = not error.is_read

@@ -189,6 +189,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_between = True
+        if self._departure is not None:
+            self._departure.has_sent_all = True
         super().on_message_complete()
         if self.cycle.response_complete and not self._is_over:
             self._disarm()
