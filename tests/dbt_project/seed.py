@@ -53,7 +53,8 @@ ids as (
 
 insert into raw.llm_calls (
     call_id, started_at, source, endpoint, provider, requested_model, served_model, project, key_id, user_id,
-    is_streamed, body_state, status, http_status, finish_reason, ttft_ms, latency_ms, purpose, load_id, content_hash
+    is_streamed, body_state, status, http_status, finish_reason, ttft_ms, latency_ms, purpose, load_id,
+    content_hash
 )
 select
     call_id,
@@ -150,6 +151,15 @@ where started_at >= %(day)s::timestamp at time zone 'UTC'
 on conflict do nothing
 """
 
+FEEDBACK = """
+insert into evaluation.feedback (call_id, started_at, name, value, comment, at)
+select
+    call_id, started_at, 'thumbs', get_byte(content_hash, 6) % 2, '좋아요 👍', started_at + interval '1 minute'
+from raw.llm_calls
+where get_byte(content_hash, 5) < 30
+on conflict do nothing
+"""
+
 
 def seed_rule_sets(connection: psycopg.Connection[TupleRow]) -> None:
     """Two rule sets, the newer one current; only `refusal` changed between them. Does nothing twice."""
@@ -165,3 +175,9 @@ def seed_calls(connection: psycopg.Connection[TupleRow], *, day: date, calls: in
         connection.execute("select ingest.ensure_month(%(day)s)", arguments)
         for statement in (CALLS, RESULTS, CHARGES, QUARANTINE):
             connection.execute(statement, arguments)
+
+
+def seed_feedback(connection: psycopg.Connection[TupleRow]) -> None:
+    """A thumb up or down on one call in nine."""
+    with connection.transaction():
+        connection.execute(FEEDBACK)

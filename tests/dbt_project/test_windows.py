@@ -10,12 +10,14 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from tests.dbt_project.marts import records, rows_of, snapshot
 from tests.dbt_project.running_dbt import Dbt, days, hours
-from tests.dbt_project.seed import FIRST_DAY, LAST_DAY, MIDDLE_DAY, seed_calls
+from tests.dbt_project.seed import FIRST_DAY, LAST_DAY, MIDDLE_DAY, seed_calls, seed_feedback
 
 
 @pytest.fixture(scope="module")
 def built(seeded: DatabaseUrl, dbt: Dbt) -> DatabaseUrl:
     """All days built once; tests leave source and marts equal to one another."""
+    with connect(seeded) as connection:
+        seed_feedback(connection)
     dbt.build(seeded, windows=days(FIRST_DAY, count=3))
     return seeded
 
