@@ -154,7 +154,8 @@ on conflict do nothing
 FEEDBACK = """
 insert into evaluation.feedback (call_id, started_at, name, value, comment, at)
 select
-    call_id, started_at, 'thumbs', get_byte(content_hash, 6) % 2, '좋아요 👍', started_at + interval '1 minute'
+    call_id, started_at, 'thumbs', get_byte(content_hash, 6) % 2, '좋아요 👍',
+    started_at + interval '1 minute'
 from raw.llm_calls
 where get_byte(content_hash, 5) < 30
 on conflict do nothing
