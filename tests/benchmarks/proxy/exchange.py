@@ -7,7 +7,8 @@ ledger can be compared with a warehouse number by number.
 from decimal import Decimal
 
 CHAT = "/v1/chat/completions"
-MODEL = "bench-1"
+MODEL = "gpt-4o-mini"
+"""A name that every gateway knows; what the mock says it served has a price of its own."""
 SERVED_MODEL = "bench-1-2026-11-01"
 STAMPED, FLOOD = "bench-stamped", "bench-flood"
 """Models that stream: frames with the time they were written, and frames without end."""

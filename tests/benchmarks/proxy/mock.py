@@ -37,7 +37,7 @@ _STAMPED_FRAME = (
     + SERVED_MODEL.encode()
     + b'", "choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": null}]}\n\n'
 )
-_MODELS = b'{"object": "list", "data": [{"id": "bench-1", "object": "model"}]}'
+_MODELS = b'{"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]}'
 
 
 @dataclass(slots=True)

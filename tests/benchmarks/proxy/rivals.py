@@ -110,11 +110,14 @@ def ferrogw(mock: str, home: Path, rivals: Path | None) -> Arm:
         "PORT": str(port),
         "GATEWAY_CONFIG": str(config),
         "OPENAI_API_KEY": "x",
-        "OPENAI_BASE_URL": mock,
+        "OPENAI_BASE_URL": f"{mock}/v1",
         "MASTER_KEY": "fgw_bench",
         "REQUEST_LOG_STORE_BACKEND": "sqlite",
         "REQUEST_LOG_STORE_DSN": str(home / "requests.db"),
         "LOG_LEVEL": "error",
+        # Its own default refuses a client after some dozen calls a second.
+        "RATE_LIMIT_RPS": "1000000",
+        "RATE_LIMIT_BURST": "1000000",
     }
     url = f"http://127.0.0.1:{port}"
     return Arm("ferrogw", [program], url=url, env=env, headers=("authorization: Bearer fgw_bench",))
