@@ -85,7 +85,7 @@ def held(directory: Path) -> Acknowledged:
 def test_a_spool_killed_at_any_step_holds_what_it_acknowledged(tmp_path: Path, point: str, nth: int) -> None:
     spool = Settings(home=tmp_path).spool
     acknowledged = crash(point, nth, "write", str(tmp_path))
-    assert len(acknowledged) > 10
+    assert len(acknowledged) >= 5, "nothing was going on when it was killed"
     assert acknowledged <= held(spool), "a loader sees it before any recovery"
     Spool(spool).close()
     assert acknowledged <= held(spool)

@@ -263,8 +263,11 @@ async def test_unknown_models_and_lists_of_a_key_are_its_own(
     own = {"authorization": f"Bearer {key}"}
     with_keys = replace(followed, auth="keys")
     async with running_proxy(followed.home, pair[0].url, settings=with_keys) as proxy:
-        async with http.get(f"{proxy.url}/v1/models", headers=own) as response:
-            assert [each["id"] for each in (await response.json())["data"]] == ["fast"]
+        async with asyncio.timeout(20):
+            # The proxy serves before a slow database has told it of the key.
+            while (listed := await _listed(http, proxy, headers=own)) is None:
+                await asyncio.sleep(0.05)
+        assert listed == ["fast"]
         async with http.get(f"{proxy.url}/v1/models/other", headers=own) as response:
             assert response.status == 404
         for model, status in (("fast", 200), ("other", 404), ("gpt-4o", 404)):
@@ -282,6 +285,12 @@ async def test_unknown_models_and_lists_of_a_key_are_its_own(
             assert response.status == 401
     assert len(pair[0].bodies) == 1
     assert key not in str(pair[0].headers)
+
+
+async def _listed(http: aiohttp.ClientSession, proxy: Proxy, *, headers: dict[str, str]) -> list[str] | None:
+    async with http.get(f"{proxy.url}/v1/models", headers=headers) as response:
+        answer = await response.json()
+        return [each["id"] for each in answer["data"]] if response.status == 200 else None
 
 
 async def test_attempts_land_and_each_names_its_own_provider(
