@@ -103,7 +103,7 @@ class _Worker:
         try:
             self._pipe.send((frame, names))
         except _GONE:
-            self._is_gone = True
+            self._write_off()
 
     def take(self) -> pl.DataFrame | None:
         """The results of what was given; None where the worker is gone."""
@@ -119,9 +119,12 @@ class _Worker:
         try:
             return None if self._is_gone else self._pipe.recv()
         except _GONE:
-            logger.warning("a rule worker is gone (exit %s); its share is done here", self._process.poll())
-            self._is_gone = True
+            self._write_off()
             return None
+
+    def _write_off(self) -> None:
+        logger.warning("a rule worker is gone (exit %s); its share is done here", self._process.poll())
+        self._is_gone = True
 
 
 def _serve(pipe: Connection) -> None:

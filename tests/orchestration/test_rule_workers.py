@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,13 +55,19 @@ def test_shares_of_two_workers_come_back_as_one_process_judges_them() -> None:
     assert {name for failed in shared[0]["failed"] for name in failed} >= {"empty_answer", "refusal", "pii"}
 
 
+@pytest.mark.parametrize("is_dead", [True, False], ids=["while_giving", "while_taking"])
 def test_a_worker_killed_before_its_share_costs_no_call_its_verdict(
-    caplog: pytest.LogCaptureFixture,
+    is_dead: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     frame = calls(50)
     with RuleWorkers(n_workers=1, least_rows=1) as workers:
         (worker,) = workers.start(wait_seconds=STARTING_SECONDS)
-        os.kill(worker.pid, signal.SIGKILL)
+        # A stopped worker takes its share into the pipe and never answers; a dead one does not even take it.
+        os.kill(worker.pid, signal.SIGKILL if is_dead else signal.SIGSTOP)
+        if is_dead:
+            os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            threading.Timer(0.2, os.kill, [worker.pid, signal.SIGKILL]).start()
 
         judged = [workers.judge(frame, rules=RULES).rows() for _ in range(2)]
 
