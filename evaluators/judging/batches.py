@@ -1,0 +1,157 @@
+"""OpenAI's Batch API as text: a judge's requests as lines of a file, and the lines that come back.
+
+Limits and shapes: https://platform.openai.com/docs/guides/batch. A file holds at most 50,000 requests and
+200 MB. Results come in any order and are told apart by `custom_id` alone; a request that failed stands in
+the error file, with the provider's status and body where it was executed, with a code where it was not.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+ENDPOINT: Final = "/v1/chat/completions"
+MOST_REQUESTS: Final = 50_000
+# 200 MB, read as the smaller of the two megabytes.
+MOST_BYTES: Final = 200_000_000
+_HASH_CHARACTERS: Final = 43
+_DETAIL_CHARACTERS: Final = 500
+# Of the client's errors, those that say "not now" rather than "not this".
+_PASSING_STATUSES: Final = frozenset({401, 403, 408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that was executed: the provider's completion (JSON, as received) with its HTTP status 2xx."""
+
+    custom_id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A request without a completion. `reason` is the provider's code, or `http_STATUS`.
+
+    `may_pass`: the same request may well be answered another time (expired, rate limits, their faults).
+    `is_cancelled`: somebody cancelled the batch before this request's turn.
+    """
+
+    custom_id: str
+    reason: str
+    detail: str
+    may_pass: bool
+    is_cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no result: cut short, or of another shape."""
+
+    detail: str
+
+
+def custom_id(content_hash: bytes, *, version: str) -> str:
+    """The request's stable identity: the judge's version (its hash, 12 characters) and the content's SHA-256.
+
+    At most 64 characters of `[A-Za-z0-9_.-]`, which is what the narrowest of the compatible providers take.
+    """
+    return f"{version_hash(version)}.{base64.urlsafe_b64encode(content_hash).rstrip(b'=').decode()}"
+
+
+def content_of(custom_id: str, *, version: str) -> bytes | None:
+    """The content hash in a `custom_id` of this version; None for a foreign one or another judge's."""
+    prefix, separator, text = custom_id.partition(".")
+    if not separator or prefix != version_hash(version) or len(text) != _HASH_CHARACTERS:
+        return None
+    try:
+        found = base64.b64decode(text + "=", altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # The last character holds two bits that no byte needs: only one of its four spellings is ours.
+    return found if base64.urlsafe_b64encode(found).rstrip(b"=").decode() == text else None
+
+
+def version_hash(version: str) -> str:
+    """The hash in a judge's version, which is `semver+hash`."""
+    return version.rpartition("+")[2][:20]
+
+
+def request_line(custom_id: str, *, body: Mapping[str, Any]) -> bytes:
+    """One line of a batch's input file, with its newline; `body` is what the direct way would post."""
+    line = {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
+    try:
+        return msgspec.json.encode(line) + b"\n"
+    except UnicodeEncodeError:
+        # Half a surrogate pair is no UTF-8, and one such line would fail the batch of all others.
+        return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+
+
+def read_result(line: bytes) -> Answered | Failed | Unreadable:
+    """One line of an output or error file."""
+    try:
+        found = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Unreadable(str(error)[:_DETAIL_CHARACTERS])
+    response = found.response
+    if response is None or found.error is not None:
+        return _not_executed(found)
+    if 200 <= response.status_code < 300:
+        return Answered(found.custom_id, bytes(response.body))
+    return _refused(found.custom_id, response)
+
+
+class _Error(msgspec.Struct, frozen=True):
+    code: str | int | None = None
+    message: str | None = None
+
+
+class _Response(msgspec.Struct, frozen=True):
+    status_code: int
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Line(msgspec.Struct, frozen=True):
+    custom_id: str
+    response: _Response | None = None
+    error: _Error | None = None
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    error: _Error = _Error()
+
+
+_DECODER: Final = msgspec.json.Decoder(_Line)
+_BODY_DECODER: Final = msgspec.json.Decoder(_ErrorBody)
+
+
+def _not_executed(line: _Line) -> Failed:
+    """`batch_expired` and `batch_cancelled` are the documented codes; any other is the provider's fault."""
+    error = line.error or _Error()
+    code = str(error.code or "no_response")[:100]
+    return Failed(
+        line.custom_id,
+        code,
+        (error.message or "")[:_DETAIL_CHARACTERS],
+        may_pass=True,
+        is_cancelled=code in ("batch_cancelled", "batch_canceled"),
+    )
+
+
+def _refused(custom_id: str, response: _Response) -> Failed:
+    """A rejected request has the error object where the completion would be; `error` beside it is null."""
+    try:
+        error = _BODY_DECODER.decode(response.body).error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        error = _Error()
+    status = response.status_code
+    message = ": ".join(str(part) for part in (error.code, error.message) if part)
+    return Failed(
+        custom_id,
+        f"http_{status}",
+        message[:_DETAIL_CHARACTERS],
+        may_pass=status >= 500 or status in _PASSING_STATUSES,
+    )
