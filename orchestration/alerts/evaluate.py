@@ -9,7 +9,7 @@ from uuid import UUID, uuid5
 import psycopg
 from psycopg.types.json import Jsonb
 
-from evaluators.statistics import wilson_interval
+from evaluators.statistics.wilson import wilson_interval
 from orchestration.alerts.rules import RULES, ShareRule
 from orchestration.alerts.slack import slack_message
 

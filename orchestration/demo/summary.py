@@ -139,7 +139,7 @@ def _rows(
 
 
 def _with_interval(line: ModelLine) -> ModelLine:
-    from evaluators.statistics import wilson_interval
+    from evaluators.statistics.wilson import wilson_interval
 
     if not line.n_scored:
         return line

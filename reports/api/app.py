@@ -15,7 +15,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.params import QueryParameter
 from psycopg.rows import class_row
 
-from evaluators.statistics import wilson_interval
+from evaluators.statistics.wilson import wilson_interval
 
 MOST_POINTS = 5_000
 

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from evaluators.rules.catalogue import RULES
-from evaluators.statistics import wilson_interval
+from evaluators.statistics.wilson import wilson_interval
 from tests.evaluators import rules_data as real
 from tests.evaluators.refusal_labels import judged_refusals
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluators.statistics import wilson_interval
+from evaluators.statistics.wilson import wilson_interval
 
 
 def test_known_intervals() -> None:
