@@ -1,11 +1,20 @@
 """Asking a judge about one call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from evaluators.judging.exchanges import Attempt
+from evaluators.judging.client import JudgeClient
+from evaluators.judging.exchanges import Attempt, Exchange, Reply, read_exchange
+from evaluators.judging.fitting import Shown, fit, left_out
+from evaluators.judging.items import JudgeItem, gap
+from evaluators.judging.judge import JudgeSpec
+from evaluators.judging.models import is_same_model
+from evaluators.judging.prompts import build_messages as build_prompt
+from evaluators.judging.protocol import PARSE_ERROR, SAME_MODEL, SCHEMA, TOO_LONG, Unscored, Verdict, parse
+
+SCHEMA_NAME: Final = "verdict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +24,10 @@ class Judgement:
     `value` is 1–5, `label` the anchor's, `explanation` the reason given before the grade. `usage` is the
     provider's own object (empty where nothing was asked or none was told), `judge_model` the served model,
     else the asked one. `raw_request` and `raw_response` are the exchange byte for byte, empty where nothing
-    was asked; `attempts` every HTTP request of it. `asked_at` is when the first of them began and `latency_ms`
-    the time to the last byte of the last, waits between attempts included. `details` tells what was left out,
-    how the form was asked for, and what was wrong. `is_reused` marks a verdict paid for by another call with
-    the same content.
+    was asked; `attempts` is every HTTP request of it. `asked_at` is when the first of them began and
+    `latency_ms` the time to the last byte of the last, waits between them included. `details` tells what was
+    left out, how the form was asked for, and what was wrong. `is_reused` marks a verdict that another call
+    with the same content has paid for.
     """
 
     call_id: str
@@ -39,3 +48,137 @@ class Judgement:
     latency_ms: float | None = None
     attempts: tuple[Attempt, ...] = ()
     is_reused: bool = False
+
+
+async def ask(client: JudgeClient, spec: JudgeSpec, item: JudgeItem) -> Judgement:
+    """The judge's grade of the call, or why there is none; nothing is asked where none could come of it.
+
+    Raises EndpointError where the endpoint cannot serve any call.
+    """
+    if why := unscorable(spec, item):
+        return without_asking(spec, item, why)
+    body = request_body(spec, item)
+    exchange = await client.chat(body, name=SCHEMA_NAME, schema=SCHEMA, output=spec.output)
+    return read_judgement(spec, item, exchange)
+
+
+def unscorable(spec: JudgeSpec, item: JudgeItem) -> Unscored | None:
+    """Why the call is not worth a question: nothing to judge, its own judge, or too long; None: ask."""
+    if reason := gap(item, needs=spec.rubric.needs):
+        return Unscored(reason)
+    if not spec.allows_same_model and is_same_model(spec.model, item.models):
+        return Unscored(SAME_MODEL, f"{spec.model} would grade itself")
+    if _fitted(spec, item) is None:
+        return Unscored(TOO_LONG, f"more than {spec.max_input_bytes} bytes would have to be shown whole")
+    return None
+
+
+def build_messages(spec: JudgeSpec, item: JudgeItem) -> list[dict[str, str]]:
+    """The chat messages of the question. Raises ValueError for an item that is too long to ask about."""
+    conversation = _fitted(spec, item)
+    if conversation is None:
+        raise ValueError("the call is too long to be asked about")
+    return build_prompt(spec.rubric, item, conversation=conversation, salt=spec.version)
+
+
+def request_body(spec: JudgeSpec, item: JudgeItem) -> dict[str, Any]:
+    """The chat request but for its `response_format` (`evaluators.judging.forms` has that)."""
+    parameters = {
+        "temperature": spec.temperature,
+        "seed": spec.seed,
+        spec.max_tokens_field: spec.max_tokens,
+        "reasoning_effort": spec.reasoning_effort,
+    }
+    given = {name: value for name, value in parameters.items() if value is not None}
+    return {"model": spec.model, "messages": build_messages(spec, item), **given}
+
+
+def read_judgement(spec: JudgeSpec, item: JudgeItem, exchange: Exchange) -> Judgement:
+    """What an exchange about the item says; never raises, whatever the endpoint answered."""
+    reply = read_exchange(exchange)
+    outcome = _outcome(spec, item, reply)
+    first, last = exchange.attempts[0], exchange.attempts[-1]
+    waited = (last.started_at - first.started_at).total_seconds() * 1_000
+    judgement = Judgement(
+        **_identity(spec, item),
+        judge_model=reply.model or spec.model,
+        usage=reply.usage,
+        raw_request=exchange.raw_request,
+        raw_response=exchange.raw_response,
+        asked_at=first.started_at,
+        latency_ms=waited + last.latency_ms,
+        attempts=exchange.attempts,
+        details={"output": exchange.output, **left_out(_fitted(spec, item) or ())},
+    )
+    return barred(spec, item, _with_outcome(spec, judgement, outcome))
+
+
+def without_asking(spec: JudgeSpec, item: JudgeItem, why: Unscored) -> Judgement:
+    """The judgement of a call that nobody was asked about."""
+    unasked = Judgement(**_identity(spec, item), judge_model=spec.model)
+    return _with_outcome(spec, unasked, why)
+
+
+def reused(spec: JudgeSpec, item: JudgeItem, judgement: Judgement) -> Judgement:
+    """The judgement of another call with the same content, as this call's: nothing was paid for it."""
+    if judgement.content_hash != item.content_hash:
+        raise ValueError("a verdict can only be reused for the same content")
+    own = replace(
+        judgement,
+        call_id=item.call_id,
+        started_at=item.started_at,
+        usage={},
+        raw_request=b"",
+        raw_response=b"",
+        asked_at=None,
+        latency_ms=None,
+        attempts=(),
+        is_reused=True,
+    )
+    return barred(spec, item, own)
+
+
+def barred(spec: JudgeSpec, item: JudgeItem, judgement: Judgement) -> Judgement:
+    """The judgement, or `same_model` where the model that served it turns out to be the judged one."""
+    is_own = judgement.value is not None and is_same_model(judgement.judge_model, item.models)
+    if spec.allows_same_model or not is_own:
+        return judgement
+    why = Unscored(SAME_MODEL, f"{judgement.judge_model} has graded itself")
+    return _with_outcome(spec, replace(judgement, value=None, label=None, explanation=None), why)
+
+
+def _outcome(spec: JudgeSpec, item: JudgeItem, reply: Reply) -> Verdict | Unscored:
+    if reply.trouble:
+        return reply.trouble
+    verdict = parse(reply.text, spec.rubric)
+    if isinstance(verdict, Verdict) and _is_echo(verdict, item):
+        return Unscored(PARSE_ERROR, "the verdict stands word for word in the judged text")
+    return verdict
+
+
+def _is_echo(verdict: Verdict, item: JudgeItem) -> bool:
+    """Whether the judge only repeats a verdict that somebody wrote into the material for it."""
+    texts = (item.answer, item.context or "", *(turn.text for turn in item.conversation))
+    return any("score" in text and verdict.reason in text for text in texts)
+
+
+def _with_outcome(spec: JudgeSpec, judgement: Judgement, outcome: Verdict | Unscored) -> Judgement:
+    if isinstance(outcome, Verdict):
+        label = spec.rubric.label(outcome.grade)
+        return replace(judgement, value=outcome.grade, label=label, explanation=outcome.reason)
+    wrong = {"detail": outcome.detail} if outcome.detail else {}
+    return replace(judgement, unscored_reason=outcome.reason, details={**judgement.details, **wrong})
+
+
+def _identity(spec: JudgeSpec, item: JudgeItem) -> dict[str, Any]:
+    return {
+        "call_id": item.call_id,
+        "started_at": item.started_at,
+        "content_hash": item.content_hash,
+        "evaluator": spec.evaluator,
+        "evaluator_version": spec.version,
+    }
+
+
+def _fitted(spec: JudgeSpec, item: JudgeItem) -> tuple[Shown, ...] | None:
+    return fit(item, needs=spec.rubric.needs, max_bytes=spec.max_input_bytes)

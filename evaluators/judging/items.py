@@ -12,7 +12,12 @@ NOT_APPLICABLE: Final = "not_applicable"
 NOT_EVALUABLE: Final = "not_evaluable"
 
 KEPT_STATES: Final = frozenset({"full", "text", "masked"})
-"""Body states that still hold text; masked text is judged as it stands, the prompt says what the marks are."""
+"""Body states that still hold text; masked text is judged as it stands, the prompt tells what marks are."""
+
+_ASKING = ("user", "human")
+_ANSWERING = ("assistant", "model")
+# What renders as nothing though Unicode calls it a letter or a symbol: Hangul fillers, the braille blank.
+_FILLERS = "\u115f\u1160\u3164\uffa0\u2800"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +90,14 @@ def _has(item: JudgeItem, need: Need) -> bool:
         case "reference":
             return _is_visible(item.reference)
         case "session":
-            return any(turn.role in ("assistant", "model") for turn in item.conversation)
+            return any(turn.role in _ANSWERING for turn in item.conversation)
 
 
 def _is_visible(text: str | None) -> bool:
     """Whether anything in the text renders; cheap, as the first letter of nearly any text does."""
-    return text is not None and any(sign.isprintable() and not sign.isspace() for sign in text)
+    return text is not None and any(
+        sign.isprintable() and not sign.isspace() and sign not in _FILLERS for sign in text
+    )
 
 
 def _bytes(text: str) -> bytes:

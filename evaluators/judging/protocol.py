@@ -1,4 +1,4 @@
-"""What a judge must answer: one JSON object, the reason first and then the score. Anything else is no verdict."""
+"""What a judge must answer: one JSON object, the reason first and then the score, and nothing else."""
 
 import json
 import re
@@ -90,7 +90,7 @@ def read_members(text: str, *, names: tuple[str, ...]) -> list[tuple[str, Any]]:
         raise ProtocolError("no JSON object, or more than one") from None
     given = tuple(name for name, _ in cast("list[tuple[str, Any]]", members))
     if given != names:
-        raise ProtocolError(f"its members are {', '.join(given) or 'none'!s:.100}, not {', '.join(names)}")
+        raise ProtocolError(f"its members are {list(given)!r:.100}, not {list(names)}")
     return members
 
 
