@@ -23,8 +23,8 @@ def krippendorff_alpha(
     """Alpha of ratings (items by raters, NaN where a rater is silent), with a cluster-bootstrap interval.
 
     `n` counts the items that at least two have rated; others say nothing of agreement. Unknown without such
-    an item or with one value only. Source: Krippendorff 2011, "Computing Krippendorff's alpha-reliability"; the
-    coincidences of items add up, so that a draw of clusters is a product of matrices.
+    an item or with one value only. Source: Krippendorff 2011, "Computing Krippendorff's alpha-reliability".
+    The coincidences of items add up, so that a draw of clusters is a product of matrices.
     """
     table = np.asarray(ratings, dtype=np.float64)
     if table.ndim != 2:

@@ -47,7 +47,7 @@ def weighted_rate(
     Without weights and clusters this is Wilson's interval. Otherwise it is Wilson's for the effective number
     of items: how many independent ones would be as sure (Korn and Graubard 1998, Survey Methodology 24,
     193–201). Where all passed or none, the variance is 0 and says nothing; then every cluster counts as one
-    item.
+    item. There is no interval for a single cluster.
     """
     numbers = floats(np.asarray(passed, dtype=np.float64))
     if ((numbers < 0) | (numbers > 1)).any():
@@ -62,8 +62,9 @@ def weighted_rate(
         return unknown(n)
     share = min(1.0, max(0.0, float(held @ numbers / held.sum())))
     variance = clustered_variance(influence(numbers, held), codes, n_clusters=n_clusters)
-    spread = share * (1 - share)
-    size = _independent_size(held, codes, n_clusters=n_clusters) if spread == 0 else None
+    # Rounding leaves some 1e-34 where all values are equal; a true variance is far above 1e-20.
+    is_silent = variance < 1e-20
+    size = _independent_size(held, codes, n_clusters=n_clusters) if is_silent else None
     low, high = rate_interval(
         share, variance=variance, degrees=n_clusters - 1, size=size, confidence=confidence
     )
@@ -75,7 +76,7 @@ def rate_interval(
 ) -> tuple[float, float]:
     """The score interval of a share whose estimate has this variance, by its effective number of items.
 
-    `size` replaces that number where the share is 0 or 1. NaN for both where the variance is not known.
+    `size` replaces that number where the variance is 0. NaN for both where the variance is not known.
     """
     if size is None:
         size = share * (1 - share) / variance if variance > 0 else float("nan")
