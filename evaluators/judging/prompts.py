@@ -78,7 +78,7 @@ def build_messages(
     pieces = "\n".join(_pieces(rubric, item, conversation=conversation, fence=fence))
     return [
         {"role": "system", "content": system_text(rubric) + fence},
-        {"role": "user", "content": f"{pieces}\n{_line(fence, 'end')}\n{_CLOSING % rubric.title}"},
+        {"role": "user", "content": f"{pieces}\n{fence_line(fence, 'end')}\n{_CLOSING % rubric.title}"},
     ]
 
 
@@ -111,22 +111,31 @@ def harmless(text: str) -> str:
     return storable(_CONTROL.sub(r"\g<0> ", text))
 
 
-def _pieces(rubric: Rubric, item: JudgeItem, *, conversation: tuple[Shown, ...], fence: str) -> Iterator[str]:
+def fence_line(fence: str, what: str) -> str:
+    return f"=== {fence} {what} ==="
+
+
+def conversation_lines(conversation: tuple[Shown, ...], *, fence: str) -> Iterator[str]:
+    """The turns as they are shown, each behind a fence."""
     number = 0
     for turn in conversation:
         if not turn.head and not turn.tail and turn.left_out:
-            yield _line(fence, f"{turn.turns} turns, {turn.left_out} characters left out here")
+            yield fence_line(fence, f"{turn.turns} turns, {turn.left_out} characters left out here")
         else:
-            yield _line(fence, f"conversation, turn {number + 1}, {_role(turn.role)}")
+            yield fence_line(fence, f"conversation, turn {number + 1}, {_role(turn.role)}")
             yield from _text(turn, fence=fence)
         number += turn.turns
+
+
+def _pieces(rubric: Rubric, item: JudgeItem, *, conversation: tuple[Shown, ...], fence: str) -> Iterator[str]:
+    yield from conversation_lines(conversation, fence=fence)
     if item.context is not None and "context" in rubric.needs:
-        yield _line(fence, "context the answer was to rest on")
+        yield fence_line(fence, "context the answer was to rest on")
         yield harmless(item.context)
     if item.reference is not None and "reference" in rubric.needs:
-        yield _line(fence, "reference answer, known to be good")
+        yield fence_line(fence, "reference answer, known to be good")
         yield harmless(item.reference)
-    yield _line(fence, "the answer to grade")
+    yield fence_line(fence, "the answer to grade")
     yield harmless(item.answer)
 
 
@@ -134,13 +143,9 @@ def _text(turn: Shown, *, fence: str) -> Iterator[str]:
     if turn.head or not turn.left_out:
         yield harmless(turn.head)
     if turn.left_out:
-        yield _line(fence, f"{turn.left_out} characters left out here, the same turn goes on")
+        yield fence_line(fence, f"{turn.left_out} characters left out here, the same turn goes on")
     if turn.tail:
         yield harmless(turn.tail)
-
-
-def _line(fence: str, what: str) -> str:
-    return f"=== {fence} {what} ==="
 
 
 def _role(role: str) -> str:
