@@ -83,14 +83,18 @@ def build_messages(spec: JudgeSpec, item: JudgeItem) -> list[dict[str, str]]:
 
 def request_body(spec: JudgeSpec, item: JudgeItem) -> dict[str, Any]:
     """The chat request but for its `response_format` (`evaluators.judging.forms` has that)."""
+    return {"model": spec.model, "messages": build_messages(spec, item), **parameters_of(spec)}
+
+
+def parameters_of(spec: JudgeSpec) -> dict[str, Any]:
+    """The members of a request that say how the judge's model is to answer."""
     parameters = {
         "temperature": spec.temperature,
         "seed": spec.seed,
         spec.max_tokens_field: spec.max_tokens,
         "reasoning_effort": spec.reasoning_effort,
     }
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return {"model": spec.model, "messages": build_messages(spec, item), **given}
+    return {name: value for name, value in parameters.items() if value is not None}
 
 
 def read_judgement(spec: JudgeSpec, item: JudgeItem, exchange: Exchange) -> Judgement:
