@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluators.calibration.labelled import FAIL, PASS, LabelledCall
-from evaluators.calibration.policy import Policy, Standing, standing
+from evaluators.calibration.policy import POLICY, Policy, Standing, standing
 from evaluators.statistics.agreement import Agreement, agreement, cohen_kappa
 from evaluators.statistics.alpha import krippendorff_alpha
 from evaluators.statistics.correlation import spearman
@@ -19,7 +19,7 @@ NOTHING = unknown()
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How one evaluator version compares with people, on `n` calls that both judged, in `n_clusters` clusters.
+    """How one evaluator version compares with people: `n` calls that both judged, in `n_clusters` clusters.
 
     `agreement` is with people's majority; `n_undecided` calls have none and count nowhere. `quadratic_kappa`
     and `spearman` are of grades, unknown where people gave none. `detection` is of failures, unknown for
@@ -57,7 +57,7 @@ def calibrate(
     *,
     parse_errors: Estimate = NOTHING,
     flips: Estimate = NOTHING,
-    policy: Policy = Policy(),
+    policy: Policy = POLICY,
 ) -> Calibration:
     """The figures of one evaluator version over labelled calls; every interval is clustered and seeded.
 

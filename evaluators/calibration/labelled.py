@@ -14,7 +14,7 @@ PASS_GRADE = 4
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One rater's word: a category (pass, fail, or whatever both sides use), and the grade where one was given."""
+    """One rater's word: a category (pass, fail, or what both sides use), and the grade if one was given."""
 
     rater: str
     category: str
@@ -59,5 +59,5 @@ def majority(categories: Sequence[str]) -> str | None:
 
 
 def passes(value: float, *, is_graded: bool) -> str:
-    """`pass` or `fail` of a value: from `PASS_GRADE` on for a rubric's grade, from 1 on for a rule's 0 or 1."""
+    """`pass` or `fail`: from `PASS_GRADE` on for a rubric's grade, from 1 on for a rule's 0 or 1."""
     return PASS if value >= (PASS_GRADE if is_graded else 1) else FAIL

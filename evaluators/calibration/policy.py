@@ -27,6 +27,9 @@ class Policy:
     most_flips: float = 0.2
 
 
+POLICY = Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """A state and every reason for it, as sentences; an `ok` has none."""
@@ -42,7 +45,7 @@ def standing(
     human: Estimate,
     parse_errors: Estimate,
     flips: Estimate,
-    policy: Policy = Policy(),
+    policy: Policy = POLICY,
 ) -> Standing:
     """The state of a judge. `class_counts` are people's labels by class, of calls that the judge has scored.
 
@@ -60,7 +63,8 @@ def standing(
         )
     if flips.is_known and flips.value > policy.most_flips:
         reasons.append(
-            f"{flips.value:.1%} of {flips.n} verdicts change when asked again (at most {policy.most_flips:.0%})"
+            f"{flips.value:.1%} of {flips.n} verdicts change when asked again "
+            f"(at most {policy.most_flips:.0%})"
         )
     return Standing("degraded" if reasons else "ok", tuple(reasons))
 

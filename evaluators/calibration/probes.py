@@ -1,7 +1,7 @@
 """What sways a judge of pairs besides quality: the place, the length, its own kin.
 
-A preference alone proves no bias, since people, too, prefer some longer answers. So where people have judged the
-same pairs, the judge's preference is given beside theirs, and the difference with its interval.
+A preference alone proves no bias, since people, too, prefer some longer answers. So where people have judged
+the same pairs, the judge's preference is given beside theirs, and the difference with its interval.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class JudgedPair:
-    """Two answers to one prompt, `a` and `b`, and who won by the judge (the two orders settled) and by people.
+    """Two answers to one prompt, `a` and `b`; who won by the judge (both orders settled) and by people.
 
     `judge` is None where it gave no verdict, `human` where nobody judged or people are undecided. `is_flip`:
     the orders disagree, None where only one was asked. Lengths are in characters, 0 where not known.
@@ -55,8 +55,8 @@ class JudgedPair:
 class Preference:
     """How often the judge chose one side, how often people did on the same pairs, and the judge's excess.
 
-    `of_judge` is of all pairs that it decided; `excess` and `of_people` are of those that people decided, too.
-    An excess whose interval excludes 0 is a bias.
+    `of_judge` is of all pairs that it decided; `excess` and `of_people` are of those that people decided,
+    too. An excess whose interval excludes 0 is a bias.
     """
 
     of_judge: Estimate
@@ -72,7 +72,7 @@ def flip_rate(pairs: Sequence[JudgedPair]) -> Estimate:
 
 
 def length_preference(pairs: Sequence[JudgedPair]) -> Preference:
-    """How often the longer answer wins where one does: "the longest wins" alone agrees with 62 % of people."""
+    """How often the longer answer wins where one does; "longest wins" alone agrees with 62 % of people."""
     uneven = [pair for pair in pairs if pair.length_a != pair.length_b]
     return _preference(uneven, ["a" if pair.length_a > pair.length_b else "b" for pair in uneven])
 
