@@ -20,31 +20,29 @@ MOST_REQUESTS: Final = 50_000
 MOST_BYTES: Final = 200_000_000
 _HASH_CHARACTERS: Final = 43
 _DETAIL_CHARACTERS: Final = 500
-# Of the client's errors, those that say "not now" rather than "not this".
-_PASSING_STATUSES: Final = frozenset({401, 403, 408, 409, 425, 429})
+_CANCELLED: Final = frozenset({"batch_cancelled", "batch_canceled"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A request that was executed: the provider's completion (JSON, as received) with its HTTP status 2xx."""
+class Executed:
+    """A request that was executed: the provider's HTTP status and body, as the direct way gets them."""
 
     custom_id: str
+    status: int
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
-    """A request without a completion. `reason` is the provider's code, or `http_STATUS`.
+class NotExecuted:
+    """A request that never had its turn, and cost nothing: `code` is the provider's (`batch_expired` …).
 
-    `may_pass`: the same request may well be answered another time (expired, rate limits, their faults).
-    `is_cancelled`: somebody cancelled the batch before this request's turn.
+    `is_cancelled`: somebody cancelled the batch before.
     """
 
     custom_id: str
-    reason: str
+    code: str
     detail: str
-    may_pass: bool
-    is_cancelled: bool = False
+    is_cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +88,22 @@ def request_line(custom_id: str, *, body: Mapping[str, Any]) -> bytes:
         return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
-def read_result(line: bytes) -> Answered | Failed | Unreadable:
-    """One line of an output or error file."""
+def read_result(line: bytes) -> Executed | NotExecuted | Unreadable:
+    """One line of an output or error file.
+
+    A request that the provider rejected is executed, too: it has an error object where the completion would
+    be, and the line's own `error` is null.
+    """
     try:
         found = _DECODER.decode(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return Unreadable(str(error)[:_DETAIL_CHARACTERS])
-    response = found.response
-    if response is None or found.error is not None:
-        return _not_executed(found)
-    if 200 <= response.status_code < 300:
-        return Answered(found.custom_id, bytes(response.body))
-    return _refused(found.custom_id, response)
+    if found.response is not None and (found.error is None or found.response.status_code >= 400):
+        return Executed(found.custom_id, found.response.status_code, bytes(found.response.body))
+    error = found.error or _Error()
+    code = str(error.code or "no_response")[:100]
+    detail = (error.message or "")[:_DETAIL_CHARACTERS]
+    return NotExecuted(found.custom_id, code, detail, is_cancelled=code in _CANCELLED)
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -120,38 +122,4 @@ class _Line(msgspec.Struct, frozen=True):
     error: _Error | None = None
 
 
-class _ErrorBody(msgspec.Struct, frozen=True):
-    error: _Error = _Error()
-
-
 _DECODER: Final = msgspec.json.Decoder(_Line)
-_BODY_DECODER: Final = msgspec.json.Decoder(_ErrorBody)
-
-
-def _not_executed(line: _Line) -> Failed:
-    """`batch_expired` and `batch_cancelled` are the documented codes; any other is the provider's fault."""
-    error = line.error or _Error()
-    code = str(error.code or "no_response")[:100]
-    return Failed(
-        line.custom_id,
-        code,
-        (error.message or "")[:_DETAIL_CHARACTERS],
-        may_pass=True,
-        is_cancelled=code in ("batch_cancelled", "batch_canceled"),
-    )
-
-
-def _refused(custom_id: str, response: _Response) -> Failed:
-    """A rejected request has the error object where the completion would be; `error` beside it is null."""
-    try:
-        error = _BODY_DECODER.decode(response.body).error
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        error = _Error()
-    status = response.status_code
-    message = ": ".join(str(part) for part in (error.code, error.message) if part)
-    return Failed(
-        custom_id,
-        f"http_{status}",
-        message[:_DETAIL_CHARACTERS],
-        may_pass=status >= 500 or status in _PASSING_STATUSES,
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, Literal, LiteralString
 
 import psycopg
 from psycopg import Connection
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evaluators.judging.judge import JudgeSpec
     from evaluators.judging.rubrics import Rubric
 
+Processing = Literal["direct", "batch"]
 URL = re.compile(r"https?://[^\s/?#@]+(/[^\s?#@]*)?")
 # Parameters of `JudgeSpec` that an operator may set, and what each may be.
 PARAMETERS: dict[str, tuple[type, ...]] = {
@@ -37,17 +38,17 @@ PARAMETERS: dict[str, tuple[type, ...]] = {
 
 COLUMNS: LiteralString = """
     judge, evaluator, rubric, provider, model, base_url, secret_ref, parameters, policy, concurrency,
-    cache_days, is_enabled, evaluator_version_id
+    cache_days, processing, is_enabled, evaluator_version_id
 """
 
 ADD: LiteralString = f"""
 insert into evaluation.judges (
     judge, evaluator, rubric, provider, model, base_url, secret_ref, parameters, policy, concurrency,
-    cache_days, is_enabled
+    cache_days, processing, is_enabled
 )
 values (
     %(judge)s, %(evaluator)s, %(rubric)s, %(provider)s, %(model)s, %(base_url)s, %(secret_ref)s,
-    %(parameters)s, %(policy)s, %(concurrency)s, %(cache_days)s, %(is_enabled)s
+    %(parameters)s, %(policy)s, %(concurrency)s, %(cache_days)s, %(processing)s, %(is_enabled)s
 )
 returning {COLUMNS}
 """
@@ -93,8 +94,8 @@ class Judge:
 
     `rubric` is its Markdown, `parameters` what the operator set of `JudgeSpec`, `secret_ref` env:NAME or
     file:/path (None: the endpoint wants no key). At most `concurrency` requests are out at once. Verdicts
-    older than `cache_days` are not used again (None: for ever). `evaluator_version_id` is set once it has
-    been registered.
+    older than `cache_days` are not used again (None: for ever). `processing` is `direct`, or `batch` for the
+    provider's Batch API. `evaluator_version_id` is set once it has been registered.
     """
 
     judge: str
@@ -108,6 +109,7 @@ class Judge:
     policy: str
     concurrency: int = 8
     cache_days: int | None = None
+    processing: Processing = "direct"
     is_enabled: bool = True
     evaluator_version_id: int | None = None
 
@@ -238,7 +240,7 @@ def parse_parameters(given: Sequence[str]) -> dict[str, Any]:
 
 _GIVEN = (
     *("judge", "evaluator", "rubric", "provider", "model", "base_url", "secret_ref", "policy"),
-    *("concurrency", "cache_days", "is_enabled"),
+    *("concurrency", "cache_days", "processing", "is_enabled"),
 )
 
 

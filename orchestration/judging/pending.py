@@ -41,6 +41,13 @@ where selections.started_at >= %(start)s
     and (judgements.call_id is null or judgements.is_retriable)
     -- An interrupted call may still get its END: it is judged once its day is closed.
     and (calls.status <> 'interrupted' or %(is_closed)s)
+    -- What a batch is out for is paid for already.
+    and not exists (
+        select from evaluation.judge_request_calls as asked
+        where asked.started_at = selections.started_at
+            and asked.call_id = selections.call_id
+            and asked.evaluator_version_id = %(version)s
+    )
 """
 
 PAGE: LiteralString = f"""
@@ -172,15 +179,37 @@ def _pending(row: TupleRow) -> Pending:
         probability,
         tries,
     ) = row
-    item = JudgeItem(
+    item = item_of(
+        call_id,
+        started_at,
+        models=(requested_model, served_model),
+        body_state=body_state,
+        request=request,
+        input_text=input_text,
+        output_text=output_text,
+    )
+    return Pending(item, probability, tries)
+
+
+def item_of(
+    call_id: UUID,
+    started_at: datetime,
+    *,
+    models: tuple[str | None, ...],
+    body_state: str,
+    request: bytes | None,
+    input_text: str | None,
+    output_text: str | None,
+) -> JudgeItem:
+    """A stored call as a judge sees it: the one way from rows to what is hashed and shown."""
+    return JudgeItem(
         call_id=str(call_id),
         started_at=started_at.astimezone(UTC),
         conversation=conversation_of(_body(request), input_text=input_text),
         answer=output_text or "",
-        models=tuple(name for name in (requested_model, served_model) if name),
+        models=tuple(name for name in models if name),
         body_state=body_state,
     )
-    return Pending(item, probability, tries)
 
 
 def _body(stored: bytes | None) -> bytes | None:
