@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.commands import data, jobs, keys, limits, models, prices, projects, proxy, services
+from orchestration.commands import data, jobs, judges, keys, limits, models, prices, projects, proxy, services
 from orchestration.commands.errors import UserError, one_line
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command("status")(data.status)
 app.command("doctor")(data.doctor)
 app.add_typer(prices.app, name="prices")
 app.add_typer(models.app, name="models")
+app.add_typer(judges.app, name="judges")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")

@@ -15,9 +15,10 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 import dagster as dg
 
 from ingest.settings import load_settings
-from orchestration import jobs, schedules, sensors
+from orchestration import jobs, judging_schedules, schedules, sensors
 from orchestration.assets.cost import charges
 from orchestration.assets.evaluation import rule_scores
+from orchestration.assets.judgements import judgements
 from orchestration.assets.marts import build_dbt_models
 from orchestration.assets.raw import llm_calls
 from orchestration.assets.reports import drift
@@ -36,10 +37,16 @@ def defs() -> dg.Definitions:
     settings = load_settings()
     manifest = ensure_manifest(settings, only_if_missing=True)
     return dg.Definitions(
-        assets=[llm_calls, rule_scores, charges, build_dbt_models(manifest), drift],
+        assets=[llm_calls, rule_scores, judgements, charges, build_dbt_models(manifest), drift],
         asset_checks=[landed_days, ledger],
-        jobs=[jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy],
-        schedules=[schedules.hourly_today, schedules.daily_close, schedules.daily_tidy],
+        jobs=[jobs.day_job, jobs.close_day_job, jobs.judging_job, jobs.light_refresh, jobs.tidy],
+        schedules=[
+            schedules.hourly_today,
+            schedules.daily_close,
+            schedules.daily_tidy,
+            judging_schedules.judging_today,
+            judging_schedules.judging_closed,
+        ],
         sensors=[sensors.dirty_hours, sensors.alerts],
         resources={
             "warehouse": Warehouse(),

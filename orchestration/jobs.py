@@ -14,19 +14,28 @@ LIGHT_PRIORITY = {"dagster/priority": "10"}
 DAY_PRIORITY = {"dagster/priority": "5"}
 
 DRIFT = dg.AssetSelection.assets(["reports", "drift"])
+# Hours long, in a pool of its own: a day of the warehouse must not wait for a judge.
+JUDGEMENTS = dg.AssetSelection.assets(["evaluation", "judgements"])
 
 day_job = dg.define_asset_job(
     "day",
-    selection=dg.AssetSelection.all() - DRIFT,
+    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
 
 close_day_job = dg.define_asset_job(
     "close_day",
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - JUDGEMENTS,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
+)
+
+judging_job = dg.define_asset_job(
+    "judging",
+    selection=JUDGEMENTS,
+    tags=DAY_PRIORITY,
+    description="Ask the configured judges about the calls that their policies select.",
 )
 
 

@@ -22,6 +22,10 @@ POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=7)
 # make two writers safe, the pool makes them queue.
 POOL = "warehouse"
 
+# Judging takes hours and must not hold the warehouse: its runs take turns in a pool of their own, and judges
+# of one provider also by a lock in the database.
+JUDGE_POOL = "judging"
+
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"
 PARTITION_TAG = "dagster/partition"

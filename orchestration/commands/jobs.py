@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from orchestration.commands.errors import UserError
-from orchestration.commands.warehouse import open_database, settings_or_exit
+from orchestration.commands.warehouse import open_database, open_warehouse, settings_or_exit
+from orchestration.windows import Window, day_window
 
 
 def demo(
@@ -33,11 +34,17 @@ def backfill(
     assets: Annotated[list[str], typer.Argument(help="Asset names, such as rule_scores or marts.")],
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="First UTC day, such as 2026-11-01.")],
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="Last UTC day, inclusive.")],
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what judgements would cost; nothing is asked or paid.")
+    ] = False,
 ) -> None:
     """Run assets over days, as the Dagster UI's backfill does; waits and shows progress."""
     from_day, to_day = _day(first, option="--from"), _day(last, option="--to")
     if from_day > to_day:
         raise UserError(f"--from {from_day} is after --to {to_day}", code=2)
+    if is_dry_run:
+        _estimate(assets, from_day, to_day)
+        return
     from ingest.database.sibling import dagster_database
     from orchestration.backfill import backfill as run_backfill
 
@@ -56,6 +63,17 @@ def backfill(
     typer.echo(str(outcome))
     if not outcome.ok:
         raise typer.Exit(1)
+
+
+def _estimate(assets: list[str], first: date, last: date) -> None:
+    if {asset.rpartition("/")[2] for asset in assets} != {"judgements"}:
+        raise UserError("--dry-run is for judgements alone: nothing else costs money", code=2)
+    from orchestration.judging.estimating import estimate_window, lines_of
+
+    with open_warehouse(settings_or_exit()) as connection:
+        window = Window(day_window(first).start, day_window(last).end)
+        for line in lines_of(estimate_window(connection, window)):
+            typer.echo(line)
 
 
 def _say(line: str) -> None:

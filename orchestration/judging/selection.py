@@ -39,6 +39,8 @@ def select_calls(connection: Connection[TupleRow], policy: Policy, window: Windo
             connection.execute(LOCK, (RELATION,))
             connection.execute(queries.DROP_OUTDATED, given)
             n_selected += connection.execute(queries.SELECT, given).rowcount
+            if connection.execute(queries.DROP_SKIPPED, given).rowcount:
+                mark_hours(connection, [part.start], stage="scores")
             _carry_over(connection, policy, part)
     return n_selected
 

@@ -63,6 +63,7 @@ _UNJUDGED: LiteralString = """
         where judgements.started_at = selections.started_at
             and judgements.call_id = selections.call_id
             and judgements.policy = selections.policy
+            and judgements.unscored_reason is distinct from 'skipped_budget'
             and judgements.started_at >= %(start)s
             and judgements.started_at < %(end)s
     )
@@ -103,6 +104,24 @@ set probability = greatest(judge_selections.probability, excluded.probability),
     stratum = excluded.stratum
 where judge_selections.probability < excluded.probability
     or judge_selections.stratum <> excluded.stratum
+"""
+
+# What the budget left out and the policy would no longer select is not to be tried again.
+DROP_SKIPPED: LiteralString = """
+delete from evaluation.judgements
+where judgements.started_at >= %(start)s
+    and judgements.started_at < %(end)s
+    and judgements.is_retriable
+    and judgements.policy = %(policy)s
+    and judgements.unscored_reason = 'skipped_budget'
+    and not exists (
+        select from evaluation.judge_selections as selections
+        where selections.started_at = judgements.started_at
+            and selections.call_id = judgements.call_id
+            and selections.policy = judgements.policy
+            and selections.started_at >= %(start)s
+            and selections.started_at < %(end)s
+    )
 """
 
 _RANKED: LiteralString = f"""

@@ -112,6 +112,7 @@ create table evaluation.verdicts (
     primary key (content_hash, evaluator_version_id, judge_model),
     constraint verdict_or_says_why check ((value is null) = (unscored_reason is not null))
 );
+create index verdicts_by_version on evaluation.verdicts (evaluator_version_id, judged_at);
 comment on table evaluation.verdicts is
     'What was paid for, by content: never asked again. Reasons that may pass (error, parse_error, skipped_budget) are not kept here';
 
