@@ -37,6 +37,7 @@ class Purse:
     """One policy's budget of a run, as far as it is spent or reserved.
 
     `scope` and `subject` say what is counted: a UTC day of asking, or a backfill. Limits None do not bind.
+    `asked_on` is the day of asking where that is not today (an answer of a batch).
     """
 
     policy: str
@@ -48,6 +49,7 @@ class Purse:
     spent_calls: int = 0
     reserved_usd: Decimal = Decimal(0)
     reserved_calls: int = 0
+    asked_on: date | None = None
 
     def reserve(self, usd: Decimal | None) -> bool:
         """Set aside what a call may cost; False where the rest of the budget is not enough.
@@ -112,8 +114,8 @@ def record_spend(connection: Connection[TupleRow], purse: Purse, costs: Sequence
     """
     if not costs:
         return
-    today = datetime.now(UTC).date().isoformat()
-    subjects = {"day": today} | ({"backfill": purse.subject} if purse.scope == "backfill" else {})
+    day = (purse.asked_on or datetime.now(UTC).date()).isoformat()
+    subjects = {"day": day} | ({"backfill": purse.subject} if purse.scope == "backfill" else {})
     for scope, subject in subjects.items():
         given = {
             "policy": purse.policy,

@@ -114,6 +114,11 @@ class Judge:
     evaluator_version_id: int | None = None
 
     @property
+    def service_tier(self) -> str | None:
+        """The price book's name of what is paid: `batch`, or None for the ordinary price."""
+        return "batch" if self.processing == "batch" else None
+
+    @property
     def spec(self) -> "JudgeSpec":
         """What it asks. Raises RubricError and JudgeError."""
         from evaluators.judging.judge import JudgeSpec

@@ -38,7 +38,7 @@ class JudgePrices:
         """Copies what genai-prices knows of the model into the book, if that has not been done."""
         from orchestration.price_book import ensure_snapshots, load_book
 
-        self._provider, self._model = judge.provider, judge.model
+        self._provider, self._model, self._tier = judge.provider, judge.model, judge.service_tier
         ensure_snapshots(connection, [(judge.provider, judge.model)])
         self._book: PriceBook = load_book(connection)
         with connection.transaction():
@@ -50,28 +50,32 @@ class JudgePrices:
         """Whether a call now has a price at all."""
         return self.estimate(1_000) is not None
 
-    def of(self, judgement: "Judgement", *, service_tier: str | None = None) -> Decimal | None:
+    def of(self, judgement: "Judgement") -> Decimal | None:
         """USD that the exchange cost; 0 where nobody was asked, None where nobody can say."""
-        if judgement.asked_at is None:
+        usage, at = judgement.usage, judgement.asked_at
+        if at is None:
             return Decimal(0)
-        found = self._price(
-            judgement.usage, model=judgement.judge_model, at=judgement.asked_at, service_tier=service_tier
-        )
+        found = self._price(usage, model=judgement.judge_model, at=at, service_tier=self._tier)
         if found is None and judgement.judge_model != self._model:
-            found = self._price(
-                judgement.usage, model=self._model, at=judgement.asked_at, service_tier=service_tier
-            )
+            found = self._price(usage, model=self._model, at=at, service_tier=self._tier)
         return found
 
     def estimate(self, input_tokens: int, *, output_tokens: int | None = None) -> Decimal | None:
-        """USD that a call of this many tokens costs now, None where the model has no price."""
+        """USD that a call of this many tokens costs now, None where the model has no price.
+
+        Where its batches have none, the ordinary price is the most that they can cost.
+        """
         output = self.output_tokens if output_tokens is None else output_tokens
         usage = {
             "prompt_tokens": input_tokens,
             "completion_tokens": output,
             "total_tokens": input_tokens + output,
         }
-        return self._price(usage, model=self._model, at=datetime.now(UTC), service_tier=None)
+        at = datetime.now(UTC)
+        found = self._price(usage, model=self._model, at=at, service_tier=self._tier)
+        if found is None and self._tier is not None:
+            found = self._price(usage, model=self._model, at=at, service_tier=None)
+        return found
 
     def _price(
         self, usage: Mapping[str, Any], *, model: str, at: datetime, service_tier: str | None

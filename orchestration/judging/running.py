@@ -19,11 +19,12 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from evaluators.judging.asking import Judgement, barred, unscorable, without_asking
+from evaluators.judging.asking import Judgement
 from evaluators.judging.items import JudgeItem
 from evaluators.judging.running import run
 from orchestration.judging.budget import Purse
 from orchestration.judging.cache import KeptVerdict, VerdictCache
+from orchestration.judging.known import split_page, told
 from orchestration.judging.pending import PAGE_CALLS, Pending, Waiting, key_of, read_page
 from orchestration.judging.prices import JudgePrices, input_tokens
 from orchestration.judging.writing import Outcome, Writer, is_kept, verdict_of
@@ -126,20 +127,7 @@ class Desk:
         page = read_page(self.connection, waiting, after=after, limit=self.page_calls)
         if not page:
             return None
-        free: list[Outcome] = []
-        asked: list[tuple[Pending, bytes]] = []
-        for pending in page:
-            if why := unscorable(self.spec, pending.item):
-                judgement = without_asking(self.spec, pending.item, why)
-                free.append(Outcome(judgement, pending.probability, pending.tries))
-            else:
-                asked.append((pending, pending.item.content_hash))
-        found = self.cache.find(self.connection, [content for _, content in asked])
-        to_ask = [pending for pending, content in asked if content not in found]
-        for pending, content in asked:
-            if (verdict := found.get(content)) is not None:
-                judgement = barred(self.spec, pending.item, self._told(pending.item, verdict))
-                free.append(Outcome(judgement, pending.probability, pending.tries, is_known=True))
+        free, to_ask = split_page(self.connection, page, spec=self.spec, cache=self.cache)
         self.writer.write(free, purse=self.purse)
         if free:
             self.on_written()
@@ -148,7 +136,7 @@ class Desk:
     async def _recall(self, item: JudgeItem) -> Judgement | None:
         """A verdict of this run that came after the item's page was looked up."""
         verdict = self._recent.get(item.content_hash)
-        return None if verdict is None else self._told(item, verdict)
+        return None if verdict is None else told(self.spec, item, verdict)
 
     async def _done(self, judgement: Judgement) -> None:
         """Returns once the judgement is committed, together with those that arrived meanwhile."""
@@ -191,23 +179,6 @@ class Desk:
         self._recent[verdict.content_hash] = verdict
         while len(self._recent) > 2 * self.page_calls + self.concurrency:
             self._recent.popitem(last=False)
-
-    def _told(self, item: JudgeItem, verdict: KeptVerdict) -> Judgement:
-        """The kept verdict as this call's judgement: nothing is paid for it."""
-        return Judgement(
-            call_id=item.call_id,
-            started_at=item.started_at,
-            content_hash=verdict.content_hash,
-            evaluator=self.spec.evaluator,
-            evaluator_version=self.spec.version,
-            judge_model=verdict.served_model or self.spec.model,
-            value=None if verdict.value is None else int(verdict.value),
-            label=verdict.label,
-            explanation=verdict.explanation,
-            unscored_reason=verdict.unscored_reason,
-            details=verdict.details,
-            is_reused=True,
-        )
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()

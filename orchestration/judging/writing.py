@@ -1,6 +1,6 @@
 """Judgements become rows: with verdicts paid for, the judge's own calls and the money, in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -122,13 +122,14 @@ class Writer:
         self._connection = connection
         self._judge = judge
         self._version = judge.evaluator_version_id
-        self._asker = Asker(judge.judge, judge.provider, judge.model)
+        self._asker = Asker(judge.judge, judge.provider, judge.model, judge.service_tier)
         self._cache = cache
 
-    def write(self, outcomes: Sequence[Outcome], *, purse: Purse) -> None:
-        """Commit the outcomes, what they cost, and every exchange behind them; then tell Redis.
-
-        Raises psycopg.Error with nothing written.
+    def write(
+        self, outcomes: Sequence[Outcome], *, purse: Purse, also: Callable[[], None] = lambda: None
+    ) -> None:
+        """Commit the outcomes, what they cost, every exchange behind them, and what `also` writes; then tell
+        Redis. Raises psycopg.Error with nothing written.
         """
         if not outcomes:
             return
@@ -144,6 +145,7 @@ class Writer:
             hours = mark_hours(
                 self._connection, [each.judgement.started_at for each in outcomes], stage="scores"
             )
+            also()
         self._cache.remember(verdicts)
         self._count(outcomes, hours)
 
