@@ -136,7 +136,7 @@ def _trouble(finish_reason: object, message: Mapping[str, Any]) -> Unscored | No
 
 
 def _refusal_of_service(status: int, body: bytes) -> Unscored:
-    said = storable(body[:4_000].decode("utf-8", "replace"))
+    said = " ".join(storable(body[:4_000].decode("utf-8", "replace")).split())
     lower = said.lower()
     if status == 413 or (status in (400, 422) and any(word in lower for word in _TOO_LONG)):
         return Unscored(TOO_LONG, f"HTTP {status}: {said[:_SHORT]}")

@@ -7,7 +7,7 @@ not graded by a part of them. What only sets the scene, the conversation before 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evaluators.judging.items import JudgeItem, Message
 from evaluators.judging.rubrics import Need
@@ -26,7 +26,7 @@ _TURN_BYTES = 64
 class Shown:
     """A turn as it is shown: `head`, then a mark where `left_out` characters were, then `tail`.
 
-    Turns in a row that are left out wholly are one, with `turns` their number and neither head nor tail.
+    Turns in a row that are left out wholly are one that `is_gone`, with `turns` their number.
     """
 
     role: str
@@ -34,6 +34,7 @@ class Shown:
     tail: str = ""
     left_out: int = 0
     turns: int = 1
+    is_gone: bool = False
 
 
 def fit(item: JudgeItem, *, needs: frozenset[Need], max_bytes: int) -> tuple[Shown, ...] | None:
@@ -51,10 +52,10 @@ def fit(item: JudgeItem, *, needs: frozenset[Need], max_bytes: int) -> tuple[Sho
 
 def left_out(shown: Iterable[Shown]) -> dict[str, int]:
     """How much was left out, for a judgement's details: empty where nothing was."""
-    cut = [turn for turn in shown if turn.left_out or turn.turns > 1]
+    cut = [turn for turn in shown if turn.left_out or turn.is_gone]
     if not cut:
         return {}
-    gone = sum(turn.turns for turn in cut if not turn.head and not turn.tail)
+    gone = sum(turn.turns for turn in cut if turn.is_gone)
     return {"left_out_characters": sum(turn.left_out for turn in cut), "left_out_turns": gone}
 
 
@@ -67,6 +68,8 @@ def _cut(turns: Iterable[Message], *, total: int, kept: int) -> Iterable[Shown]:
         end = start + _size(turn.text)
         if end <= head_end or start >= tail_start:
             yield Shown(turn.role, turn.text)
+        elif start >= head_end and end <= tail_start:
+            yield Shown(turn.role, "", left_out=len(turn.text), is_gone=True)
         else:
             data = turn.text.encode("utf-8", "replace")
             # Bytes of a character that was cut through are dropped.
@@ -80,9 +83,9 @@ def _joined(turns: Iterable[Shown]) -> Iterable[Shown]:
     """The same with turns in a row that were left out wholly told as one."""
     gone: Shown | None = None
     for turn in turns:
-        if not turn.head and not turn.tail and turn.left_out:
+        if turn.is_gone:
             before = gone or Shown("", "", turns=0)
-            gone = Shown("", "", left_out=before.left_out + turn.left_out, turns=before.turns + 1)
+            gone = replace(turn, left_out=before.left_out + turn.left_out, turns=before.turns + turn.turns)
             continue
         if gone:
             yield gone

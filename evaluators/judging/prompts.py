@@ -119,7 +119,7 @@ def conversation_lines(conversation: tuple[Shown, ...], *, fence: str) -> Iterat
     """The turns as they are shown, each behind a fence."""
     number = 0
     for turn in conversation:
-        if not turn.head and not turn.tail and turn.left_out:
+        if turn.is_gone:
             yield fence_line(fence, f"{turn.turns} turns, {turn.left_out} characters left out here")
         else:
             yield fence_line(fence, f"conversation, turn {number + 1}, {_role(turn.role)}")
