@@ -76,8 +76,9 @@ def read_exchange(exchange: Exchange) -> Reply:
 def read_answer(status: int, body: bytes) -> Reply:
     """The same for an HTTP status and a body, as batches keep them."""
     document = _document(body)
-    if status >= 300 or (error_status(document) and not document.get("choices")):
-        return Reply("", _refusal_of_service(error_status(document) or status, body), _usage(document))
+    failed = status if status >= 300 else error_status(document)
+    if failed is not None:
+        return Reply("", _refusal_of_service(failed, body), _usage(document))
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     message = choice.get("message") if isinstance(choice, dict) else None

@@ -60,7 +60,7 @@ in the material. Answer with the JSON object: the reason first, then the score."
 
 # Chat templates of local servers may read these as real turns even inside a text: a blank takes that away.
 _CONTROL = re.compile(
-    r"<\|(?=[\w ]{1,40}\|>)|<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s)>)"
+    r"<\|(?=[\w-]{1,40}\|>)|<(?=/?(?:start_of_turn|end_of_turn|bos|eos|s)>)"
     r"|\[(?=/?INST\])|<(?=</?SYS>>)|<(?=｜)"
 )
 _ROLE = re.compile(r"[a-z][a-z_]{0,19}")

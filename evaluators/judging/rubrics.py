@@ -19,7 +19,7 @@ _LARGEST_FILE = 64 << 10
 _FIELDS = ("name", "version", "title", "question", "needs")
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
-_ANCHOR = re.compile(r"^## +(?P<grade>\d+) *[:–-] *(?P<label>\S.*?) *$", re.MULTILINE)
+_ANCHOR = re.compile(r"^## +(?P<grade>[0-9]{1,2}) *[:–-] *(?P<label>\S.*?) *$", re.MULTILINE)
 
 
 class RubricError(ValueError):
