@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from orchestration.alerts.changes import report_changes
 from orchestration.alerts.channels import configured_channels
 from orchestration.alerts.evaluate import evaluate_rules
 from orchestration.alerts.http import post_json
@@ -40,7 +41,7 @@ def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg
     if not n_marks:
         return dg.SkipReason("no hour is dirty, or dbt fails on each that is")
     n_failures = count_failures(recent)
-    if n_failures and _seconds_since(recent[0]) < pause_after(n_failures):
+    if n_failures and seconds_since(recent[0]) < pause_after(n_failures):
         return dg.SkipReason(
             f"the last {n_failures} light refreshes did not succeed; waiting before the next"
         )
@@ -62,8 +63,10 @@ def alerts(warehouse: Warehouse) -> dg.SkipReason:
     now = datetime.now(UTC)
     with warehouse.connect() as connection:
         transitions = evaluate_rules(connection, now=now)
+        changes = report_changes(connection, now=now)
         report = send_outbox(connection, channels=configured_channels(), http=post_json, now=now)
-    return dg.SkipReason(f"{len(transitions)} transitions, {report.n_sent} sent, {report.n_failed} failed")
+    said = f"{len(transitions)} transitions, {len(changes)} changes of evaluators"
+    return dg.SkipReason(f"{said}, {report.n_sent} sent, {report.n_failed} failed")
 
 
 def count_failures(recent: Sequence[dg.RunRecord]) -> int:
@@ -81,5 +84,6 @@ def pause_after(n_failures: int) -> float:
     return min(LONGEST_PAUSE_SECONDS, 30.0 * 2**n_failures)
 
 
-def _seconds_since(record: dg.RunRecord) -> float:
+def seconds_since(record: dg.RunRecord) -> float:
+    """Seconds since the run last changed its state."""
     return (datetime.now(UTC) - record.update_timestamp.astimezone(UTC)).total_seconds()

@@ -13,6 +13,8 @@ from psycopg.rows import TupleRow
 from evaluators.judging.client import EndpointError, open_client
 from evaluators.judging.rubrics import RubricError
 from ingest.access.secrets import Missing, read_secret
+from orchestration.judging.batches_provider import BatchEndpointError
+from orchestration.judging.batches_window import AskedInBatches, ask_in_batches
 from orchestration.judging.budget import NoPriceError, Purse, open_purse
 from orchestration.judging.cache import CacheCounts, VerdictCache
 from orchestration.judging.days import is_closed, mark_day
@@ -42,6 +44,7 @@ class JudgeRun:
     problem: str | None = None
     written: Written = field(default_factory=Written)
     cache: CacheCounts = field(default_factory=CacheCounts)
+    batches: AskedInBatches = field(default_factory=AskedInBatches)
 
     def __str__(self) -> str:
         done = ", ".join(f"{n:,} {name}" for name, n in sorted(self.written.outcomes.items()))
@@ -73,14 +76,16 @@ def judge_window(
     options: Options = Options(),
     on_progress: OnProgress = lambda _run: None,
 ) -> list[JudgeRun]:
-    """Give every selected call of the window a judgement by each judge (None: the enabled ones).
+    """Give every selected call of the window a judgement by each judge (None: those enabled, asked directly).
 
     Nothing is asked twice: what has a final judgement or a kept verdict is left alone, so that a second run
     asks nothing and a run after kill -9 asks the rest. Judges of one provider take turns, across processes
     too. What the budget does not reach becomes `skipped_budget`; what stops one judge (its secret, its
-    endpoint, no price) is its `problem` and stops no other. The connection must be outside a transaction.
+    endpoint, no price) is its `problem` and stops no other. A judge that is asked in batches has its answers
+    later (`batches_tend`). The connection must be outside a transaction.
     """
-    chosen = list_judges(connection, only_enabled=True) if judges is None else judges
+    enabled = [each for each in list_judges(connection, only_enabled=True) if each.processing == "direct"]
+    chosen = enabled if judges is None else judges
     runs = [JudgeRun(judge.judge) for judge in chosen]
     for judge, run in zip(chosen, runs, strict=True):
         report = _every(PROGRESS_SECONDS, partial(on_progress, run))
@@ -88,7 +93,7 @@ def judge_window(
             try:
                 registered = register_judge(connection, judge)
                 _judge(connection, registered, run, window=window, options=options, report=report)
-            except (EndpointError, JudgeError, RubricError, NoPriceError) as error:
+            except (BatchEndpointError, EndpointError, JudgeError, RubricError, NoPriceError) as error:
                 run.problem = " ".join(str(error).split())
         on_progress(run)
     return runs
@@ -118,11 +123,15 @@ def _judge(
         writer = Writer(connection, judge, cache=cache)
         run.written, run.cache = writer.written, cache.counts
         purse = open_purse(connection, policy, backfill_id=options.backfill_id)
-        desk = _desk(connection, judge, writer=writer, cache=cache, purse=purse)
-        desk.on_written, desk.page_calls = report, options.page_calls
-        asyncio.run(_ask(judge, desk, waiting))
-        if desk.is_out_of_budget:
-            run.is_out_of_budget = True
+        if judge.processing == "batch":
+            run.batches = ask_in_batches(connection, judge, waiting, writer=writer, cache=cache, purse=purse)
+            run.is_out_of_budget = run.batches.is_out_of_budget
+        else:
+            desk = _desk(connection, judge, writer=writer, cache=cache, purse=purse)
+            desk.on_written, desk.page_calls = report, options.page_calls
+            asyncio.run(_ask(judge, desk, waiting))
+            run.is_out_of_budget = desk.is_out_of_budget
+        if run.is_out_of_budget:
             for each in waiting:
                 writer.skip(each)
     for each in waiting:

@@ -27,7 +27,7 @@ from (
     where evaluator_version_id = %s and jsonb_typeof(usage -> 'completion_tokens') = 'number'
     order by judged_at desc
     limit 1000
-) as some
+) as seen
 """
 
 

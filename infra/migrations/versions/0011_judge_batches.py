@@ -67,6 +67,7 @@ create table evaluation.judge_requests (
         check (state in ('waiting', 'sent', 'answered', 'given_up', 'cancelled')),
     batch_id uuid references evaluation.judge_batches (id),
     attempts smallint not null default 0,
+    output text,
     reason text,
     detail text,
     not_before timestamptz not null default now(),
@@ -80,6 +81,8 @@ create index judge_requests_by_batch on evaluation.judge_requests (batch_id) whe
 comment on table evaluation.judge_requests is
     'One row a verdict that is asked for in batches: its key is what makes it impossible to ask twice';
 
+comment on column evaluation.judge_requests.output is
+    'The form of answer that is asked for where the provider has refused the stronger ones; null: the judge''s first';
 comment on column evaluation.judge_requests.reserved_usd is
     'Counted as spent on asked_on (and in the backfill) until the request is settled by what it did cost';
 
