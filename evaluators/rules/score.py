@@ -7,6 +7,7 @@ import polars as pl
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from evaluators.rules.prepare import prepare
+from evaluators.rules.written.scope import with_scope
 
 # Rows in hand at once: bounds memory at a few times the texts of so many calls.
 CHUNK_ROWS = 10_000
@@ -23,8 +24,9 @@ SCORE_SCHEMA: dict[str, pl.DataType] = {
 def score_frame(frame: pl.DataFrame, *, rules: Sequence[Rule] = RULES) -> pl.DataFrame:
     """Judge every call by every rule, in frame order; a call's verdict depends on its own row alone.
 
-    `frame` holds the columns of `evaluators.rules.prepare.INPUT_SCHEMA`, of which any but `call_id` and
-    `started_at` may be absent or null; columns it does not know are ignored. Returns `call_id`, `started_at`,
+    `frame` holds the columns of `evaluators.rules.prepare.INPUT_SCHEMA` and of `SCOPE_SCHEMA` of
+    `evaluators.rules.written.scope`, of which any but `call_id` and `started_at` may be absent or null;
+    columns it does not know are ignored. Returns `call_id`, `started_at`,
     `failed` (names, sorted), `unscored` (JSON object of rule → reason) and `evidence` (JSON object of rule →
     text, failed rules only). A rule in neither `failed` nor `unscored` passed.
     """
@@ -36,7 +38,7 @@ def score_frame(frame: pl.DataFrame, *, rules: Sequence[Rule] = RULES) -> pl.Dat
 
 
 def _score(frame: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
-    prepared = prepare(frame)
+    prepared = with_scope(prepare(frame), frame)
     names = [rule.name for rule in rules]
     outcomes = [rule.check(prepared).select(pl.all().name.suffix(f":{rule.name}")) for rule in rules]
     return pl.concat([prepared.select("call_id", "started_at"), *outcomes], how="horizontal").select(

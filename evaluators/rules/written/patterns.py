@@ -1,0 +1,81 @@
+"""Regular expressions that people write, on RE2: linear in the text, whatever the pattern."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import re2
+
+from evaluators.rules.written.looks import TOO_SLOW, UNSCORED, Clock, RefusedError
+
+LONGEST_PATTERN = 1_000
+# Steps of the compiled program. Where the fast automaton gives up, RE2 takes up to one step of each for every
+# byte, some 10 ns: this and the limit below bound a call at about ten seconds, and the clock bounds a run.
+LARGEST_PROGRAM = 5_000
+MOST_WORK = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern (https://github.com/google/re2/wiki/Syntax)."""
+
+    compiled: Any
+
+    def spans(self, texts: pl.Series, *, clock: Clock) -> list[tuple[int, int] | str | None]:
+        """Of each text the characters (from, to) of the first match, null where there is none, or the mark
+        of a text that would take too long; null texts give null."""
+        return [self._span(text, clock=clock) for text in texts]
+
+    def counts(self, texts: pl.Series, *, clock: Clock) -> list[int | None]:
+        """How often the pattern matches in each text, without overlaps; null for null and for too slow."""
+        return [self._count(text, clock=clock) for text in texts]
+
+    def is_too_much(self, data: bytes) -> bool:
+        return len(data) * self.compiled.programsize > MOST_WORK
+
+    def _span(self, text: str | None, *, clock: Clock) -> tuple[int, int] | str | None:
+        if text is None:
+            return None
+        data = text.encode("utf-8", "surrogatepass")
+        if clock.is_over or self.is_too_much(data):
+            return UNSCORED + TOO_SLOW
+        match = self.compiled.search(data)
+        if match is None:
+            return None
+        start, end = match.span()
+        before = len(data[:start].decode("utf-8", "replace"))
+        return before, before + len(data[start:end].decode("utf-8", "replace"))
+
+    def _count(self, text: str | None, *, clock: Clock) -> int | None:
+        if text is None:
+            return None
+        data = text.encode("utf-8", "surrogatepass")
+        if clock.is_over or self.is_too_much(data):
+            return None
+        count = 0
+        for _ in self.compiled.finditer(data):
+            count += 1
+            # One match a byte, each a search of its own, is quadratic in the worst patterns.
+            if count % 64 == 0 and clock.is_over:
+                return None
+        return count
+
+
+def compile_pattern(text: str, *, field: str) -> Pattern:
+    """The pattern on RE2, or RefusedError: no look-around, no back-references, not too large."""
+    if not 0 < len(text) <= LONGEST_PATTERN:
+        raise RefusedError(field, f"a pattern has 1 to {LONGEST_PATTERN} characters, this one {len(text)}")
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(text, options=options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise RefusedError(field, f"not RE2: {_reason(error)}") from None
+    if compiled.programsize > LARGEST_PROGRAM:
+        raise RefusedError(field, f"too large: {compiled.programsize:,} steps, {LARGEST_PROGRAM:,} at most")
+    return Pattern(compiled)
+
+
+def _reason(error: Exception) -> str:
+    said = error.args[0] if error.args else error
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
