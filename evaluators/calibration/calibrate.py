@@ -98,12 +98,12 @@ def human_alpha(calls: Sequence[LabelledCall]) -> Estimate:
     shared = [call for call in calls if len(call.ratings) > 1]
     if not shared:
         return unknown()
-    raters = {rater: i for i, rater in enumerate(sorted({r.rater for call in shared for r in call.ratings}))}
     names = sorted({rating.category for call in shared for rating in call.ratings})
-    table = np.full((len(shared), len(raters)), np.nan)
+    codes = {name: float(code) for code, name in enumerate(names)}
+    # Alpha does not ask who said what, so a column is a place and not a person: there may be hundreds.
+    table = np.full((len(shared), max(len(call.ratings) for call in shared)), np.nan)
     for row, call in enumerate(shared):
-        for rating in call.ratings:
-            table[row, raters[rating.rater]] = names.index(rating.category)
+        table[row, : len(call.ratings)] = [codes[rating.category] for rating in call.ratings]
     return krippendorff_alpha(table, clusters=np.asarray([call.cluster for call in shared], dtype=np.str_))
 
 

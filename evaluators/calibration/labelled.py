@@ -26,7 +26,8 @@ class LabelledCall:
     """A call with blind ratings and the judge's verdict (None where it gave none).
 
     `cluster` is what makes calls alike: a conversation, a prompt. `strata` name what it is compared within.
-    `weight` is 1 / probability of being labelled.
+    `weight` is 1 / probability of being labelled. `split` is what an even split of raters counts as: a tie
+    between two answers; None (of pass and fail) leaves it open.
     """
 
     call_id: str
@@ -37,11 +38,12 @@ class LabelledCall:
     model: str = ""
     prompt: str = ""
     weight: float = 1.0
+    split: str | None = None
 
     @property
     def majority(self) -> str | None:
-        """The category that most raters chose; None where two lead."""
-        return majority([rating.category for rating in self.ratings])
+        """The category that most raters chose; `split` where two lead."""
+        return majority([rating.category for rating in self.ratings]) or self.split
 
     @property
     def human_grade(self) -> float | None:

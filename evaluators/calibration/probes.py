@@ -73,7 +73,8 @@ def flip_rate(pairs: Sequence[JudgedPair]) -> Estimate:
 
 def length_preference(pairs: Sequence[JudgedPair]) -> Preference:
     """How often the longer answer wins where one does; "longest wins" alone agrees with 62 % of people."""
-    uneven = [pair for pair in pairs if pair.length_a != pair.length_b]
+    known = [pair for pair in pairs if pair.length_a and pair.length_b]
+    uneven = [pair for pair in known if pair.length_a != pair.length_b]
     return _preference(uneven, ["a" if pair.length_a > pair.length_b else "b" for pair in uneven])
 
 

@@ -49,7 +49,7 @@ def codes_of(clusters: ArrayLike | None, *, n: int) -> tuple[Indices, int]:
 def totals_by_cluster(rows: Floats, codes: Indices, *, n_clusters: int) -> Floats:
     """Sums of the rows (n items by k columns, or n items) by cluster: G by k, or G."""
     if rows.ndim == 1:
-        return np.bincount(codes, weights=rows, minlength=n_clusters)
+        return np.bincount(codes, weights=rows, minlength=n_clusters).astype(np.float64)
     totals = np.zeros((n_clusters, rows.shape[1]))
     np.add.at(totals, codes, rows)
     return totals

@@ -1,7 +1,9 @@
 """Spearman's rank correlation with a cluster-bootstrap interval."""
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evaluators.statistics.bootstrap import N_RESAMPLES, SEED, interval_of, resampled_counts
 from evaluators.statistics.clusters import Floats, Indices, codes_of, floats
@@ -30,7 +32,7 @@ def spearman(
     if n == 0:
         return unknown()
     codes, n_clusters = codes_of(clusters, n=n)
-    groups = [np.unique(values, return_inverse=True)[1].reshape(n) for values in (one, two)]
+    groups = [_groups(one), _groups(two)]
     value = float(_correlations(np.ones((1, n)), groups)[0])
     if not np.isfinite(value) or n_clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n)
@@ -41,6 +43,11 @@ def spearman(
         drawn += [_correlations(part[:, codes], groups) for part in parts]
     # Leaving each cluster out in turn would cost G more passes; rho is nearly symmetric once it is that sure.
     return interval_of(np.concatenate(drawn), value=value, left_out=np.empty(0), n=n)
+
+
+def _groups(values: NDArray[Any]) -> Indices:
+    """The number of each item's value among the distinct ones, in order."""
+    return np.unique(values, return_inverse=True)[1].reshape(len(values))
 
 
 def _correlations(weights: Floats, groups: list[Indices]) -> Floats:

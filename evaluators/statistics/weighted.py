@@ -82,7 +82,9 @@ def rate_interval(
         size = share * (1 - share) / variance if variance > 0 else float("nan")
     # Student's t only shortens the effective size, so that the interval's shape stays Wilson's.
     z, t = critical_value(confidence), critical_value(confidence, degrees=max(1.0, degrees))
-    return score_interval(share, n=size * (z / t) ** 2, reach=z)
+    low, high = score_interval(share, n=size * (z / t) ** 2, reach=z)
+    # At 0 and 1 the formula is off by the last bit.
+    return min(low, share), max(high, share)
 
 
 def influence(values: Floats, weights: Floats) -> Floats:
