@@ -50,8 +50,10 @@ def judging_closed(
 
 
 def has_judges(connection: psycopg.Connection) -> bool:
-    """Whether any judge is enabled."""
-    row = connection.execute("select exists (select from evaluation.judges where is_enabled)").fetchone()
+    """Whether any judge is enabled that is asked directly; those asked in batches have a sensor."""
+    row = connection.execute(
+        "select exists (select from evaluation.judges where is_enabled and processing = 'direct')"
+    ).fetchone()
     return bool(row and row[0])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, cast
 from uuid import UUID
 
 import msgspec
@@ -217,7 +217,7 @@ class VerdictCache:
         if self._redis is None or not wanted:
             return {}
         try:
-            answers = self._redis.mget([self._key(content) for content in wanted])
+            answers = cast("list[bytes | None]", self._redis.mget([self._key(each) for each in wanted]))
             found = [msgspec.json.decode(text, type=KeptVerdict) for text in answers if text is not None]
         except Exception as error:
             self._give_up(error)

@@ -28,8 +28,12 @@ DUE: LiteralString = """
 select distinct closes.day
 from evaluation.judges
 inner join evaluation.judge_policies using (policy)
-inner join evaluation.day_closes as closes on closes.day >= judge_policies.applies_from
+inner join evaluation.evaluator_versions as versions on versions.id = judges.evaluator_version_id
+-- A release that asks in other words makes a new version: it must not pay for the days before it again.
+inner join evaluation.day_closes as closes
+    on closes.day >= greatest(judge_policies.applies_from, (versions.current_from at time zone 'UTC')::date)
 where judges.is_enabled
+    and judges.processing = 'direct'
     and closes.day < %(before)s
     and not (closes.reopened_at is not null and closes.reopened_at >= closes.closed_at)
     and not exists (
@@ -60,7 +64,7 @@ def mark_day(
 
 
 def due_days(connection: Connection[TupleRow], *, before: date, limit: int) -> Sequence[date]:
-    """The newest closed days before `before` that some enabled judge has not finished since their close."""
+    """The newest closed days before `before` that a judge who is asked directly has not finished since."""
     with connection.transaction():
         rows = connection.execute(DUE, {"before": before, "limit": limit}).fetchall()
     return sorted(day for (day,) in rows)

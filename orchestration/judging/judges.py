@@ -57,10 +57,13 @@ returning {COLUMNS}
 ADD_VERSION: LiteralString = """
 with added as (
     insert into evaluation.evaluator_versions (evaluator, version, kind, status, description, current_from)
-    values (%(evaluator)s, %(version)s, 'judge', 'active', %(description)s, now())
+    values (
+        %(evaluator)s, %(version)s, 'judge', case when %(is_enabled)s then 'active' else 'draft' end,
+        %(description)s, case when %(is_enabled)s then now() end
+    )
     on conflict (evaluator, version) do update
     set status = 'active', current_from = now(), current_to = null
-    where evaluator_versions.status <> 'active'
+    where evaluator_versions.status <> 'active' and %(is_enabled)s
     returning id
 ),
 version as (
@@ -81,6 +84,12 @@ update evaluation.judges set evaluator_version_id = version.id, updated_at = now
 from version
 where judge = %(judge)s
 returning judges.evaluator_version_id
+"""
+
+
+ACTIVATE: LiteralString = """
+update evaluation.evaluator_versions set status = 'active', current_from = now(), current_to = null
+where id = %s and status <> 'active'
 """
 
 
@@ -163,7 +172,9 @@ def list_judges(connection: Connection[TupleRow], *, only_enabled: bool = False)
 
 
 def enable_judge(connection: Connection[TupleRow], name: str, *, is_enabled: bool) -> Judge:
-    """Use the judge, or stop using it; what it said stays. Raises JudgeError."""
+    """Use the judge, or stop using it; what it said stays. A draft that is used is one no more.
+
+    Raises JudgeError."""
     query: LiteralString = f"""
         update evaluation.judges set is_enabled = %(is_enabled)s, updated_at = now()
         where judge = %(judge)s returning {COLUMNS}
@@ -171,6 +182,8 @@ def enable_judge(connection: Connection[TupleRow], name: str, *, is_enabled: boo
     try:
         with connection.transaction(), connection.cursor(row_factory=class_row(Judge)) as cursor:
             row = cursor.execute(query, {"judge": name, "is_enabled": is_enabled}).fetchone()
+            if row is not None and is_enabled:
+                connection.execute(ACTIVATE, (row.evaluator_version_id,))
     except psycopg.errors.UniqueViolation:
         raise JudgeError(f"another judge of the same rubric is enabled: disable it before {name}") from None
     if row is None:
@@ -198,6 +211,7 @@ def register_judge(connection: Connection[TupleRow], judge: Judge) -> Judge:
         "evaluator": judge.evaluator,
         "version": spec.version,
         "description": spec.rubric.title,
+        "is_enabled": judge.is_enabled,
         "previous": judge.evaluator_version_id,
         "rubric": judge.rubric,
         "provider": judge.provider,

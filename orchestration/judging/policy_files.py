@@ -44,7 +44,7 @@ _NEVER_NULL = frozenset({"rate", "on_failure", "strata", "min_per_stratum"})
 _COUNTS = ("min_per_stratum", "max_calls_per_day", "max_calls_per_backfill")
 
 
-def _value(name: str, field: str, value: object) -> object:
+def _value(name: str, field: str, value: object) -> Any:
     """A YAML value as the field's type."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is None and field not in _NEVER_NULL:

@@ -77,20 +77,21 @@ where selections.started_at >= %(start)s
     and selections.policy = %(policy)s
     and selections.phase = 1
     and not selections.is_failure
-    and selections.probability <> %(rate)s
+    and selections.rate <> %(rate)s
     and {_UNJUDGED}
 """
 
 SELECT: LiteralString = f"""
 with {_FAILING}
 insert into evaluation.judge_selections (
-    started_at, call_id, policy, probability, phase, is_failure, stratum
+    started_at, call_id, policy, probability, rate, phase, is_failure, stratum
 )
 select
     calls.started_at,
     calls.call_id,
     %(policy)s,
     case when failing.call_id is null then %(rate)s else 1 end,
+    %(rate)s,
     1,
     failing.call_id is not null,
     {_STRATUM}
@@ -100,6 +101,7 @@ where {_SCOPE}
     and (failing.call_id is not null or evaluation.sample_point(calls.call_id, %(policy)s) < %(rate)s)
 on conflict (started_at, call_id, policy) do update
 set probability = greatest(judge_selections.probability, excluded.probability),
+    rate = excluded.rate,
     is_failure = judge_selections.is_failure or excluded.is_failure,
     stratum = excluded.stratum
 where judge_selections.probability < excluded.probability
@@ -161,9 +163,9 @@ ranked as (
     where not is_failure
 )
 insert into evaluation.judge_selections (
-    started_at, call_id, policy, probability, phase, is_failure, stratum
+    started_at, call_id, policy, probability, rate, phase, is_failure, stratum
 )
-select ranked.started_at, ranked.call_id, %(policy)s, plan.probability, 2, false, ranked.stratum
+select ranked.started_at, ranked.call_id, %(policy)s, plan.probability, %(rate)s, 2, false, ranked.stratum
 from ranked
 inner join unnest(%(names)s::text[], %(needed)s::integer[], %(probabilities)s::float8[])
     as plan (stratum, needed, probability) using (stratum)

@@ -84,6 +84,7 @@ create table evaluation.judge_selections (
     call_id uuid not null,
     policy text not null,
     probability double precision not null check (probability > 0 and probability <= 1),
+    rate double precision not null,
     phase smallint not null check (phase in (1, 2)),
     is_failure boolean not null,
     stratum text not null,
@@ -91,6 +92,7 @@ create table evaluation.judge_selections (
     primary key (started_at, call_id, policy)
 ) partition by range (started_at);
 comment on column evaluation.judge_selections.phase is '1: below the rate, or failing; 2: tops a stratum up to its minimum';
+comment on column evaluation.judge_selections.rate is 'The policy''s rate when the call was selected';
 comment on column evaluation.judge_selections.probability is
     'That the call is selected in either phase, before anybody looked at its sample point';
 insert into ingest.partitioned_tables values ('evaluation.judge_selections', '');
