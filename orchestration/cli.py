@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from orchestration.commands import data, jobs, judges, keys, limits, models, prices, projects, proxy, services
+from orchestration.commands import (
+    data,
+    evaluators,
+    jobs,
+    judges,
+    keys,
+    limits,
+    models,
+    prices,
+    projects,
+    proxy,
+    scores,
+    services,
+)
 from orchestration.commands.errors import UserError, one_line
 
 app = typer.Typer(
@@ -34,6 +47,8 @@ app.command("doctor")(data.doctor)
 app.add_typer(prices.app, name="prices")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
+app.add_typer(evaluators.app, name="evaluators")
+app.add_typer(scores.app, name="scores")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")

@@ -16,6 +16,7 @@ import dagster as dg
 
 from ingest.settings import load_settings
 from orchestration import jobs, judging_schedules, schedules, sensors
+from orchestration.assets.bridges import bridges
 from orchestration.assets.cost import charges
 from orchestration.assets.evaluation import rule_scores
 from orchestration.assets.judgements import judgements
@@ -37,7 +38,7 @@ def defs() -> dg.Definitions:
     settings = load_settings()
     manifest = ensure_manifest(settings, only_if_missing=True)
     return dg.Definitions(
-        assets=[llm_calls, rule_scores, judgements, charges, build_dbt_models(manifest), drift],
+        assets=[llm_calls, rule_scores, judgements, bridges, charges, build_dbt_models(manifest), drift],
         asset_checks=[landed_days, ledger],
         jobs=[jobs.day_job, jobs.close_day_job, jobs.judging_job, jobs.light_refresh, jobs.tidy],
         schedules=[

@@ -38,6 +38,43 @@ where kind = 'rule' and status = 'active'
       select from unnest(%(names)s::text[], %(versions)s::text[]) as given (name, version)
       where given.name = evaluator_versions.evaluator and given.version = evaluator_versions.version
   )
+  -- Promoted from a day to come: it is not run yet.
+  and not exists (
+      select from evaluation.version_starts as starts
+      where starts.evaluator_version_id = evaluator_versions.id and starts.starts_at > now()
+  )
+"""
+
+# Rules of a warehouse that has no steps yet keep the periods that their versions state.
+RECORD_VERSIONS = """
+insert into evaluation.version_starts (evaluator, starts_at, evaluator_version_id, cause)
+select evaluator, current_from, evaluator_version_id, 'recorded'
+from evaluation.version_periods
+where kind = 'rule' and evaluator not in (select evaluator from evaluation.version_starts)
+"""
+
+# A shipped rule speaks for calls from now on; the calls before keep the line they had. Only the very first
+# set speaks for all of history. A rule that is gone ends with null.
+START_VERSIONS = """
+insert into evaluation.version_starts (evaluator, starts_at, evaluator_version_id, cause)
+select changed.evaluator, case when not %(is_first)s then now() end, changed.id, 'shipped'
+from (
+    select evaluator, id from evaluation.evaluator_versions
+    where kind = 'rule'
+        and (evaluator, version) in (select * from unnest(%(names)s::text[], %(versions)s::text[]))
+    union all
+    select distinct evaluator, null::integer from evaluation.version_starts
+    where evaluator in (select evaluator from evaluation.evaluator_versions where kind = 'rule')
+        and evaluator <> all (%(names)s::text[])
+) as changed
+where changed.id is distinct from (
+    select starts.evaluator_version_id from evaluation.version_starts as starts
+    where starts.evaluator = changed.evaluator and (starts.starts_at is null or starts.starts_at <= now())
+    order by starts.starts_at desc nulls last
+    limit 1
+)
+on conflict (evaluator, starts_at) do update
+set evaluator_version_id = excluded.evaluator_version_id, cause = excluded.cause
 """
 
 ADD_MEMBERS = """
@@ -66,8 +103,9 @@ class RuleSet:
 def register_rule_set(connection: Connection[TupleRow], rules: Sequence[Rule]) -> RuleSet:
     """Record the rules' versions and make their set the current one; the same rules again change nothing.
 
-    A new set ends the previous one (`current_to`), one that was current before becomes so again. Raises
-    ValueError for rule names that are not plain identifiers or not unique.
+    A new set ends the previous one (`current_to`), one that was current before becomes so again. Versions
+    that changed are current for calls from now on (`evaluation.version_starts`); earlier calls keep their
+    line. Raises ValueError for rule names that are not plain identifiers or not unique.
     """
     _check_names(rules)
     digest = rule_set_hash(rules)
@@ -110,8 +148,11 @@ def _make_current(connection: Connection[TupleRow], rules: Sequence[Rule], *, di
         "severities": [rule.severity for rule in rules],
         "descriptions": [rule.description for rule in rules],
     }
+    is_first = connection.execute("select from evaluation.rule_sets limit 1").fetchone() is None
+    connection.execute(RECORD_VERSIONS)
     connection.execute(ADD_VERSIONS, given)
     connection.execute(RETIRE_VERSIONS, given)
+    connection.execute(START_VERSIONS, {**given, "is_first": is_first})
     connection.execute(
         "update evaluation.rule_sets set current_to = now() where current_to is null and hash <> %s",
         (digest,),

@@ -9,9 +9,13 @@ from uuid import UUID, uuid5
 import psycopg
 from psycopg.types.json import Jsonb
 
-from evaluators.statistics.wilson import wilson_interval
+from evaluators.statistics.differences import difference
+from evaluators.statistics.estimate import Estimate
+from evaluators.statistics.wilson import wilson
+from evaluators.versions.shift import NO_SHIFT, mix
 from orchestration.alerts.rules import RULES, ShareRule
 from orchestration.alerts.slack import slack_message
+from orchestration.versions.scale import failing_scale
 
 # A message's id follows from what it says, so a second evaluation of the same moment writes nothing new.
 NAMESPACE = UUID("6f1c2f0e-4f3e-5d51-9b1a-3a1f5f0c7a11")
@@ -21,10 +25,10 @@ State = Literal["pending", "firing", "resolved"]
 
 LOCK = "select pg_advisory_xact_lock(hashtextextended('alerting.states', 0))"
 SHARES = """
-select model, sum(n_scored)::bigint, sum(n_failed)::bigint
-from marts.calls_hourly
+select model, rule_set_version, sum(n_scored)::bigint, sum(n_failed)::bigint
+from marts.failing_hourly
 where hour >= %s and hour < %s
-group by model
+group by model, rule_set_version
 """
 STATES = "select group_key, state, since, evaluated_at from alerting.states where rule = %s"
 IS_BEHIND = """
@@ -32,7 +36,7 @@ select exists (select from raw.dirty_hours where hour >= %s and hour < %s and ch
 """
 # A refresh takes a minute or two and an import some more; marks older than that say that refreshes fail.
 LONGEST_REFRESH = timedelta(minutes=30)
-HAS_MART = "select to_regclass('marts.calls_hourly') is not null"
+HAS_MART = "select to_regclass('marts.failing_hourly') is not null"
 PUT_STATE = """
 insert into alerting.states (rule, group_key, state, since, value, n, evaluated_at)
 values (%s, %s, %s, %s, %s, %s, %s)
@@ -58,15 +62,29 @@ on conflict (event_id, channel) do nothing
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A model's window: `n_failed` of `n` scored calls."""
+    """A model's window: `n_failed` of `n` scored calls.
+
+    `offset` is what the rule sets of these calls add to the share of the same calls, against the rule set
+    that the threshold was chosen for: another evaluator is not another product.
+    """
 
     group: str
     n: int
     n_failed: int
+    offset: Estimate = NO_SHIFT
 
     @property
     def share(self) -> float:
-        return self.n_failed / self.n if self.n else 0.0
+        """The failing share on the threshold's scale; it may leave 0 to 1 where the offset does not fit."""
+        return self.n_failed / self.n - self.offset.value if self.n else 0.0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, with the doubt of the offset; all of 0 to 1 where nothing was scored."""
+        if not self.n:
+            return 0.0, 1.0
+        found = difference(wilson(self.n_failed, self.n), self.offset)
+        return found.low, found.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +149,7 @@ def next_state(rule: ShareRule, reading: Reading, *, current: Current | None, no
 def _evaluate(connection: psycopg.Connection, rule: ShareRule, *, now: datetime) -> Iterator[Transition]:
     rows = connection.execute(STATES, (rule.name,)).fetchall()
     states = {group: Current(state, since, at) for group, state, since, at in rows}
-    readings = {
-        group: Reading(group, n, n_failed)
-        for group, n, n_failed in connection.execute(SHARES, (now - rule.window, now))
-    }
+    readings = _readings(connection, rule, now=now)
     behind = connection.execute(IS_BEHIND, (now - rule.window, now, now - LONGEST_REFRESH)).fetchone()
     for group in sorted(states.keys() | readings.keys()):
         reading, current = readings.get(group, Reading(group, 0, 0)), states.get(group)
@@ -152,10 +167,26 @@ def _evaluate(connection: psycopg.Connection, rule: ShareRule, *, now: datetime)
             yield _transition(rule, reading, state=state, now=now)
 
 
+def _readings(connection: psycopg.Connection, rule: ShareRule, *, now: datetime) -> dict[str, Reading]:
+    """Each model's window on one scale, whichever rule sets judged its calls."""
+    rows = connection.execute(SHARES, (now - rule.window, now)).fetchall()
+    scale = failing_scale(connection, {rule_set for _, rule_set, _, _ in rows}, at=rule.chosen_at)
+    models: dict[str, list[tuple[int, int, int]]] = {}
+    for model, *counts in rows:
+        models.setdefault(model, []).append((counts[0], counts[1], counts[2]))
+    return {
+        model: Reading(
+            model,
+            n=sum(n for _, n, _ in counts),
+            n_failed=sum(n_failed for _, _, n_failed in counts),
+            offset=mix([(n, scale.offset(rule_set, model=model)) for rule_set, n, _ in counts]),
+        )
+        for model, counts in models.items()
+    }
+
+
 def _is_breach(rule: ShareRule, reading: Reading) -> bool:
-    if reading.n < rule.minimum_n:
-        return False
-    return wilson_interval(reading.n_failed, reading.n)[0] > rule.threshold
+    return reading.n >= rule.minimum_n and reading.interval[0] > rule.threshold
 
 
 def _transition(
@@ -165,11 +196,13 @@ def _transition(
     if reading.n == 0:
         message = f"{reading.group}: no scored calls in the last {hours:g} h any more"
     else:
-        low, high = wilson_interval(reading.n_failed, reading.n)
+        low, high = reading.interval
         message = (
             f"{reading.group}: {reading.share:.1%} of {reading.n} calls failed in the last {hours:g} h "
             f"(95 % interval {low:.1%}–{high:.1%}, threshold {rule.threshold:.0%})"
         )
+        if reading.offset != NO_SHIFT:
+            message += f", without the {reading.offset.value:+.1%} that a change of rules makes"
     identity = f"{rule.name}|{reading.group}|{state}|{now.isoformat()}"
     return Transition(
         event_id=uuid5(NAMESPACE, identity),

@@ -1,7 +1,7 @@
 """The alert rules, listed by hand: which share of a model's calls may fail, over which time."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 
@@ -10,9 +10,13 @@ class ShareRule:
     """Fires for a model when its failing share is above `threshold`, beyond doubt.
 
     Beyond doubt: the lower end of the 95 % Wilson interval is above it, over the last `window` of
-    `marts.calls_hourly`, with at least `minimum_n` scored calls. It resolves when the share itself is
+    `marts.failing_hourly`, with at least `minimum_n` scored calls. It resolves when the share itself is
     back at or below `resolve_at`, or when the model has no calls any more. `hold` is how long a breach
     must last before it fires (zero: at once).
+
+    `threshold` is meant for the rule set that was current at `chosen_at` (None: the first one). Where calls
+    were judged by another, the share is corrected by what that one adds on the same calls, so that a change
+    of rules neither fires nor resolves anything. Set `chosen_at` when you choose a threshold anew.
     """
 
     name: str
@@ -22,6 +26,7 @@ class ShareRule:
     window: timedelta
     minimum_n: int
     hold: timedelta = timedelta(0)
+    chosen_at: datetime | None = None
 
 
 RULES: tuple[ShareRule, ...] = (

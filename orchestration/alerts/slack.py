@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-_HEADLINES = {"firing": "🔴 Firing", "resolved": "🟢 Resolved"}
+_HEADLINES = {"firing": "🔴 Firing", "resolved": "🟢 Resolved", "changed": "🔵 Changed"}
 
 
 def slack_message(

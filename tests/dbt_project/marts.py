@@ -19,6 +19,7 @@ TABLES = (
     "model_availability",
     "feedback",
     "feedback_hourly",
+    "failing_hourly",
 )
 
 Rows = list[str]

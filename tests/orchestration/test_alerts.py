@@ -36,16 +36,20 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def mart(connection: Connection) -> Connection:
-    """The columns of `marts.calls_hourly` that the rules read."""
+    """`marts.failing_hourly`, which the rules read; one rule set has judged all."""
     connection.execute(
-        "create table marts.calls_hourly (hour timestamptz, model text, n_scored bigint, n_failed bigint)"
+        "create table marts.failing_hourly ("
+        "hour timestamptz, model text, rule_set_version integer, n_scored bigint, n_failed bigint)"
     )
+    connection.execute("insert into evaluation.rule_sets (hash) values ('first')")
     connection.commit()
     return connection
 
 
 def add_hour(connection: Connection, hour: datetime, *, model: str = "m", n: int, failed: int) -> None:
-    connection.execute("insert into marts.calls_hourly values (%s, %s, %s, %s)", (hour, model, n, failed))
+    connection.execute(
+        "insert into marts.failing_hourly values (%s, %s, 1, %s, %s)", (hour, model, n, failed)
+    )
     connection.commit()
 
 

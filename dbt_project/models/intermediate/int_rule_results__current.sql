@@ -1,4 +1,5 @@
--- One row per judged call in the run's windows: its result under the current rule set, else its newest one.
+-- One row per judged call in the run's windows: its result under the rule set that was current when it came in,
+-- else under the one nearest to that.
 
 with results as (
 
@@ -10,6 +11,12 @@ with results as (
 rule_sets as (
 
     select * from {{ ref('int_rule_sets') }}
+
+),
+
+preferences as (
+
+    select * from {{ ref('int_rule_set_preferences') }}
 
 ),
 
@@ -25,11 +32,14 @@ preferred as (
         rule_sets.failing_rules
     from results
     inner join rule_sets using (rule_set_version)
+    inner join preferences
+        on preferences.rule_set_version = results.rule_set_version
+        and preferences.starts_at <= results.started_at
+        and preferences.ends_at > results.started_at
     order by
         results.started_at,
         results.call_id,
-        rule_sets.is_current desc,
-        results.rule_set_version desc
+        preferences.preference
 
 ),
 
