@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -28,7 +29,7 @@ class Message:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JudgeItem:
     """One call as a judge may see it.
 
@@ -46,7 +47,7 @@ class JudgeItem:
     models: tuple[str, ...] = ()
     body_state: str = "full"
 
-    @property
+    @cached_property
     def content_hash(self) -> bytes:
         """SHA-256 (32 bytes) over all that a judge may be shown; neither id, time nor model is part of it."""
         digest = sha256()

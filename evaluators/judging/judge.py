@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from hashlib import sha256
 from typing import Final, Literal
 
@@ -17,7 +17,7 @@ MAX_INPUT_BYTES: Final = 96_000
 window of today's judges, and a bound on what a single verdict may cost."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JudgeSpec:
     """One judge: everything that may change a verdict, and with it the version.
 
@@ -48,26 +48,21 @@ class JudgeSpec:
         """The evaluator's name in scores: the rubric's."""
         return self.rubric.name
 
-    @property
+    @cached_property
     def version(self) -> str:
         """`1.0.0+0123456789ab`: the rubric's semver and twelve hex digits over all that decides a verdict."""
-        return _version(self)
-
-
-@cache
-def _version(spec: JudgeSpec) -> str:
-    parts = {
-        "rubric": spec.rubric.hash,
-        "model": spec.model,
-        "temperature": spec.temperature,
-        "seed": spec.seed,
-        "max_tokens": [spec.max_tokens_field, spec.max_tokens],
-        "reasoning_effort": spec.reasoning_effort,
-        "endpoint": spec.base_url_ref,
-        "output": spec.output,
-        "max_input_bytes": spec.max_input_bytes,
-        "prompt": [spec.prompt_version, template_hash()],
-        "parser": [PARSER_VERSION, SCHEMA],
-    }
-    digest = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return f"{spec.rubric.version}+{digest[:12]}"
+        parts = {
+            "rubric": self.rubric.hash,
+            "model": self.model,
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "max_tokens": [self.max_tokens_field, self.max_tokens],
+            "reasoning_effort": self.reasoning_effort,
+            "endpoint": self.base_url_ref,
+            "output": self.output,
+            "max_input_bytes": self.max_input_bytes,
+            "prompt": [self.prompt_version, template_hash()],
+            "parser": [PARSER_VERSION, SCHEMA],
+        }
+        digest = sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return f"{self.rubric.version}+{digest[:12]}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _VENDOR = re.compile(
     r"^(?:[a-z]{2,6}\.)?(?:anthropic|meta|mistral|amazon|cohere|deepseek|ai21|openai|qwen)\."
@@ -20,6 +21,7 @@ def is_same_model(judge: str, judged: Iterable[str]) -> bool:
     return any(_family(name) == own for name in judged if name)
 
 
+@lru_cache(maxsize=1_024)
 def _family(name: str) -> str:
     bare = _VENDOR.sub("", name.strip().lower().rpartition("/")[2])
     while (shorter := _SNAPSHOT.sub("", bare)) != bare:
