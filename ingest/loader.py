@@ -1,6 +1,5 @@
 """`run_loader`: the proxy's spool into the warehouse, for as long as it runs, through every outage."""
 
-import gc
 import logging
 import os
 import threading
@@ -15,6 +14,7 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import DatabaseUnavailable, connect, is_transient
 from ingest.database.url import DatabaseUrl
+from ingest.landing.collecting import collecting_seldom
 from ingest.landing.loads import close_load, open_load
 from ingest.loading.batch import Spool
 from ingest.loading.drain import drain
@@ -70,7 +70,7 @@ def run_loader(
         return loader.result
 
     try:
-        with _collecting_seldom():
+        with collecting_seldom():
             if once or adopt is not None:
                 return sum(map(load, spool_folders(root) or (root,)), LoaderResult())
             return load_as_they_come(root, load=load, stop=stop)
@@ -174,17 +174,6 @@ class _Loader:
         open_load(connection, self._load_id, kind="spool", origin=str(self._directory))
         yield
         close_load(connection, self._load_id)
-
-
-@contextmanager
-def _collecting_seldom() -> Iterator[None]:
-    """A batch makes a hundred thousand objects and no cycles: looking for them took a fifth of the time."""
-    before = gc.get_threshold()
-    gc.set_threshold(200_000, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _line(error: BaseException) -> str:

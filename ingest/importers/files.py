@@ -18,6 +18,7 @@ from ingest.importers.lines import Line, split_lines
 from ingest.importers.rejects import RejectsFile
 from ingest.importers.sources import SourceError, read_chunks
 from ingest.importers.summary import ImportFailedError, ImportSummary
+from ingest.landing.collecting import collecting_seldom
 from ingest.landing.loads import close_load, open_load
 from ingest.landing.prepare import prepare
 from ingest.settings import Settings, landing_range
@@ -45,8 +46,9 @@ def import_files(
     if format not in (None, *FORMATS):
         raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     run = _Run(settings=settings, url=url, progress=progress or _ignore)
-    for path in paths:
-        run.file(path)
+    with collecting_seldom():
+        for path in paths:
+            run.file(path)
     if run.problems:
         raise ImportFailedError("; ".join(run.problems), summary=run.summary())
     return run.summary()

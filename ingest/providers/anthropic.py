@@ -62,7 +62,7 @@ def prepare(body: bytes, *, path: str = MESSAGES, query: str = "") -> Prepared:
 
 def is_terminal(tail: bytes) -> bool:
     """Has the event begun that ends a message?"""
-    return _TERMINAL.search(tail) is not None
+    return b"message_stop" in tail and _TERMINAL.search(tail) is not None
 
 
 def read_usage(*, head: bytes, tail: bytes) -> Reading:

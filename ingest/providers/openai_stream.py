@@ -16,7 +16,8 @@ def is_terminal(tail: bytes) -> bool:
     Text cannot say it, as a line break inside JSON is escaped; hence the break before it is asked for,
     and a stream's first bytes must be given one.
     """
-    return _TERMINAL.search(tail) is not None
+    # The plain search takes a sixth of the time and is nearly always enough.
+    return b"[DONE]" in tail and _TERMINAL.search(tail) is not None
 
 
 class UsageFilter:

@@ -10,6 +10,10 @@ from pathlib import Path
 from ingest.proxy.serving import ProxyError
 
 _BACKLOG = 2048
+_SEND_BUFFER = 128 << 10
+"""Bytes (the kernel doubles them) that may wait in the kernel for a client. Left to itself it takes megabytes
+for one that does not read: memory nobody counts, and a burst of reading that holds up the other streams.
+"""
 
 
 def listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
@@ -60,6 +64,8 @@ def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit it.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if is_shared:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind((host, port))

@@ -5,6 +5,7 @@ share, so that whichever worker is scraped answers for all of them.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -133,6 +134,17 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._shared_up = Gauge(
+            "llm_gateway_shared_limits_up",
+            "1 while Redis answers, where limits are shared; 0 for the whole proxy if one worker lost it.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._shared_up.set(math.nan)
+        self._shared_failures = Counter(
+            "llm_gateway_shared_limits_failures", "Commands that Redis did not answer.", registry=registry
+        )
+        self._n_shared_failures = 0
 
     def began(self) -> None:
         self._n_running += 1
@@ -175,6 +187,12 @@ class Metrics:
 
     def snapshot_age(self, seconds: float) -> None:
         self._snapshot_age.set(seconds)
+
+    def shared_limits(self, *, is_up: bool, failures: int) -> None:
+        """Whether Redis answers by now, and how often it did not since the start."""
+        self._shared_up.set(is_up)
+        self._shared_failures.inc(failures - self._n_shared_failures)
+        self._n_shared_failures = failures
 
     def watch(self, spool: Spool) -> None:
         """Measure the running loop's lag and look at the spool from now on, until `stop`."""

@@ -142,6 +142,8 @@ def _show(metrics: Metrics, *, access: Access, follower: Follower) -> None:
     metrics.targets(access.router.stats())
     if (age := follower.age_seconds) is not None:
         metrics.snapshot_age(age)
+    if (shared := access.metering.shared) is not None:
+        metrics.shared_limits(is_up=not shared.is_down, failures=shared.failures)
 
 
 def _that_fits(serving: Serving) -> Serving:

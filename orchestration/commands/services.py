@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.commands.errors import UserError
 from orchestration.commands.logs import logs_or_exit
@@ -21,6 +22,8 @@ from orchestration.supervisor import Part, PartFailedError, Supervisor
 
 PROXY_GRACE = 15
 """Less than the 20 s after which the supervisor kills."""
+LANDING_SECONDS = 10.0
+"""What the last calls get to land before the database stops; the next start goes on with the others."""
 
 
 def up(
@@ -57,6 +60,7 @@ def up(
         finally:
             typer.echo("stopping", err=True)
             supervisor.stop()
+            _land_the_rest(settings, url)
 
 
 def loader(
@@ -130,6 +134,21 @@ def _parts(
             env=dagster_env,
         ),
     ]
+
+
+def _land_the_rest(settings: Settings, url: DatabaseUrl) -> None:
+    """The calls that ended while all stopped: left in the spool, they would hold their day open overnight."""
+    from ingest.loader import LoaderError, run_loader
+
+    stop = threading.Event()
+    timer = threading.Timer(LANDING_SECONDS, stop.set)
+    timer.start()
+    try:
+        run_loader(settings, url, once=True, stop=stop)
+    except LoaderError as error:
+        typer.echo(f"the spool keeps its last calls: {error}", err=True)
+    finally:
+        timer.cancel()
 
 
 def _free_port(host: str, wanted: int) -> int:

@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
+
+from ingest.database.connect import connect
+from ingest.database.embedded import ensure_database
+from ingest.settings import load_settings
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -55,6 +60,11 @@ def stack(home: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict
             up.wait()
 
 
+def children(pid: int) -> list[Path]:
+    numbers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path("/proc") / number for number in numbers]
+
+
 def wait_for(is_true: Any) -> None:
     deadline = time.monotonic() + SECONDS
     while not is_true():
@@ -79,9 +89,22 @@ def test_every_url_answers_and_nothing_outlives_a_kill(demo: Any, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_one_interrupt_stops_the_whole_stack(demo: Any, tmp_path: Path) -> None:
-    home = demo.settings.home
-    with stack(home, tmp_path / "up.log") as (up, _):
+def test_one_interrupt_stops_the_whole_stack_and_leaves_no_call_behind(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with stack(home, tmp_path / "up.log") as (up, urls):
+        # Its restart takes a second, in which a call ends and all is told to stop.
+        (loader,) = (entry for entry in children(up.pid) if b"loader" in (entry / "cmdline").read_bytes())
+        os.kill(int(loader.name), signal.SIGKILL)
+        request = Request(
+            f"{urls['proxy']}/chat/completions",
+            data=b'{"model":"gpt-4o","messages":[]}',
+            headers={"x-lqo-user": "the last one"},
+        )
+        with pytest.raises(HTTPError):
+            urlopen(request, timeout=20)
         up.send_signal(signal.SIGINT)
         assert up.wait(timeout=60) == 0
         assert not processes_of(home)
+    with ensure_database(load_settings({"LQO_HOME": str(home)})) as url, connect(url) as connection:
+        query = "select count(*) from raw.llm_calls where user_id = 'the last one'"
+        assert connection.execute(query).fetchall() == [(1,)]

@@ -1,4 +1,4 @@
-"""The disk of LQO_HOME fills up under an import: one line, and the next run finishes the job."""
+"""The database's disk fills up under an import and under a loader: nothing is lost, the next run finishes."""
 
 import os
 import subprocess
@@ -10,8 +10,13 @@ import pytest
 from ingest.database.embedded import start_embedded
 from ingest.database.migrate import migrate
 from ingest.importers.summary import ImportFailedError
+from ingest.loader import run_loader
+from ingest.settings import Settings
+from ingest.spool.writer import Spool
 from tests.ingest.import_lines import Importer, line
+from tests.ingest.spool_calls import end, start, wait_for, write
 from tests.ingest.test_import_outages import totals
+from tests.ingest.test_loader_postgres import running_loader
 
 CALLS = 6_000
 
@@ -52,5 +57,29 @@ def test_a_disk_that_fills_up_under_an_import_is_one_line_and_the_next_run_finis
         assert summary.already_there >= failed.value.summary.landed
         assert (summary.landed + summary.already_there, summary.rejected) == (CALLS, 0)
         assert totals(server.url) == (CALLS, CALLS, CALLS, 0)
+    finally:
+        server.stop()
+
+
+@pytest.mark.slow
+async def test_a_database_whose_disk_is_full_keeps_the_loader_waiting_and_loses_nothing(
+    small_disk: Path, settings: Settings, spool: Spool, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(CALLS):
+        call = start()
+        await write(spool, call, end(call, response=os.urandom(8_000).hex().encode()))
+    server = start_embedded(small_disk / "postgres")
+    try:
+        migrate(server.url)
+        with running_loader(settings, server.url) as results:
+            wait_for(lambda: "the spool waits for the database" in caplog.text, seconds=90)
+        assert results[0].landed < CALLS
+    finally:
+        server.stop()
+    subprocess.run(["mount", "-o", "remount,size=800m", str(small_disk)], check=True)
+    server = start_embedded(small_disk / "postgres")
+    try:
+        run_loader(settings, server.url, once=True)
+        assert totals(server.url)[0] == CALLS
     finally:
         server.stop()

@@ -205,6 +205,17 @@ def test_a_landing_inside_a_transaction_goes_with_it(connection: Connection) -> 
     assert counts(connection) == (1, 1, 0, 1, 0)
 
 
+def test_texts_stand_packed_in_their_rows(connection: Connection) -> None:
+    text = "The quick brown fox jumps over the lazy dog, and the lazy dog lets it. " * 30
+    assert land(connection, make_call(output_text=text)).landed == 1
+    size = value(connection, "select pg_column_size(output_text) from raw.llm_bodies")
+    assert size < len(text) / 2
+    assert value(connection, "select output_text from raw.llm_bodies") == text
+    # Out of line a call would cost a second row and an index entry.
+    toast = "select sum(pg_relation_size(reltoastrelid)) from pg_class where relname like 'llm_bodies_y%'"
+    assert value(connection, toast) == 0
+
+
 def test_ids_and_bodies_survive_the_trip(connection: Connection) -> None:
     body = bytes(range(256)) * 2000
     at = NOON + timedelta(microseconds=654_321)

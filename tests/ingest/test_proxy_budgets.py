@@ -187,11 +187,22 @@ async def test_two_proxies_share_a_limit_through_redis(
             *(post(http, (first, second)[n % 2].url, body_of("ok")) for n in range(40))
         )
         assert sorted(status for status, _, _ in answers) == [200] * 10 + [429] * 30
+        await until_metric(http, first.url, "llm_gateway_shared_limits_up 1.0")
         redis_server.kill()
         status, headers, body = await post(http, first.url, body_of("ok"))
         assert status == 503
         assert b'"limits_unavailable"' in body
         assert headers["retry-after"] == "1"
+        await until_metric(http, first.url, "llm_gateway_shared_limits_up 0.0")
+
+
+async def until_metric(http: aiohttp.ClientSession, url: str, line: str) -> None:
+    """Ask for the page, which is brought up to date once a second, until it has this line."""
+    async with asyncio.timeout(20):
+        while True:
+            async with http.get(f"{url}/metrics") as answer:
+                if line in (await answer.text()).splitlines():
+                    return
 
 
 async def test_our_limits_replace_the_providers_and_only_where_there_are_any(

@@ -147,9 +147,10 @@ class Connection(asyncio.Protocol):
         self._flood()
 
     def _flood(self) -> None:
-        """Write until the other side does not take more, then wait for it."""
-        while self._is_flooding and not self._is_blocked and not self._transport.is_closing():
+        """Write on, between the frames of others, until the other side does not take more."""
+        if self._is_flooding and not self._is_blocked and not self._transport.is_closing():
             self._transport.write(b"%x\r\n%s\r\n" % (len(_FLOOD_FRAME), _FLOOD_FRAME))
+            self._loop.call_soon(self._flood)
 
 
 def _stamped(words: int) -> Iterator[bytes]:

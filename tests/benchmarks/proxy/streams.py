@@ -3,9 +3,9 @@
     python -m tests.benchmarks.proxy.streams [--streams 300] [--pace 0.02] [--seconds 30] [--slow 50]
 
 Every frame carries the time at which the mock wrote it, so that its way is timed alone: first straight from
-mock to client, then through the proxy (its core is its own). Beside the streams `--slow` clients read an
-endless stream at 1 byte a second. Exit code 1 where a bar is missed: a stall of 250 ms, frames 10 ms later
-at the 95th percentile than on the direct way, memory that grows.
+mock to client, then through the proxy (its core is its own). Beside the streams, on both ways, `--slow`
+clients read an endless stream at 1 byte a second. Exit code 1 where a bar is missed: a stall of 250 ms,
+frames 10 ms later at the 95th percentile than on the direct way, memory that grows.
 """
 
 import argparse
@@ -188,7 +188,7 @@ def run(*, streams: int, pace: float, seconds: float, slow: int) -> tuple[Found,
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="lqo-bench-"))
         mock = stack.enter_context(serving(module("mock", "--words", words, "--pace", pace), core=LOAD_CORE))
-        direct = uvloop.run(measure(mock.url, streams=streams, slow=0, watched=None))
+        direct = uvloop.run(measure(mock.url, streams=streams, slow=slow, watched=None))
         proxy = stack.enter_context(
             serving(
                 lqo("proxy", "--port", 0, "--upstream", mock.url),
