@@ -9,6 +9,7 @@ next requests of a path with an HTTP status.
 """
 
 import asyncio
+import itertools
 import json
 import random
 import threading
@@ -85,6 +86,7 @@ class BatchProvider:
     errors: Callable[[list[Json]], list[Json]] = lambda requests: []
     on_event: Callable[[str], None] = lambda event: None
     seed: int = 7
+    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def paid(self) -> list[str]:
         """The custom ids that were executed, one for each time."""
@@ -106,7 +108,7 @@ class BatchProvider:
         return self.files[name]
 
     def add_batch(self, given: Json) -> StoredBatch:
-        name, now = f"batch_{len(self.batches):04}", int(time.time())
+        name, now = f"batch_{next(self.numbers):04}", int(time.time())
         document = {
             "id": name,
             "object": "batch",

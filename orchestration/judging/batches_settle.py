@@ -134,8 +134,11 @@ def _judgement(
     is_same: bool,
     form: str,
 ) -> Judgement:
-    """The answer through the direct way's reader; the time of asking is when the batch was made."""
-    asked_at = batch.provider_created_at or batch.prepared_at
+    """The answer through the direct way's reader.
+
+    The time of asking is ours: the provider's has whole seconds, and another batch may have the same.
+    """
+    asked_at = batch.submitted_at or batch.prepared_at
     latency_ms = max(0.0, (datetime.now(UTC) - asked_at) / timedelta(milliseconds=1))
     is_as_sent = is_same and desk.is_current
     body = body_of(desk.spec, item, output=request.output) if is_as_sent else None
