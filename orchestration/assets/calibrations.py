@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.partitions import DAILY, POLICY, POOL, asset_window
+from orchestration.partitions import DAILY, POLICY, asset_window
 from orchestration.preview import markdown_table
 from orchestration.resources import Warehouse
 from orchestration.windows import days_of
@@ -15,18 +15,23 @@ from orchestration.windows import days_of
     deps=[["raw", "llm_calls"], ["evaluation", "rule_scores"], ["evaluation", "judgements"]],
     partitions_def=DAILY,
     backfill_policy=POLICY,
-    pool=POOL,
     group_name="evaluation",
     kinds={"postgres", "numpy"},
 )
 def calibrations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
-    """Pass rates of the window's days, replaced; and one row per evaluator version and stratum, as of now."""
+    """Pass rates of the window's days, replaced; and one row per evaluator version and stratum, as of now.
+
+    In no pool: it is part of a day's run and of the judges', which must not wait for each other. The locks of
+    its tables make two runs safe.
+    """
     # numpy and scipy are not for the code location's load.
     from orchestration.calibration.calibrations import calibrate_versions
-    from orchestration.calibration.pass_rates import store_pass_rates
+    from orchestration.calibration.pass_rates import stale_days, store_pass_rates
 
+    window = asset_window(context)
     with warehouse.connect() as connection:
-        n_rates = store_pass_rates(connection, days_of([asset_window(context)]))
+        late = stale_days(connection, before=window.start)
+        n_rates = store_pass_rates(connection, sorted({*late, *days_of([window])}))
         found = calibrate_versions(connection)
     rows = [
         (
@@ -45,6 +50,7 @@ def calibrations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
         metadata={
             "dagster/row_count": sum(len(one.strata) for one in found),
             "n_pass_rates": n_rates,
+            "n_late_days": len(late),
             "n_ok": sum(one.overall.standing.state == "ok" for one in found),
             "preview": dg.MetadataValue.md(markdown_table(columns, rows)),
         }

@@ -4,14 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.partitions import POOL
+from orchestration.partitions import JUDGE_POOL
 from orchestration.preview import markdown_table
 from orchestration.resources import Warehouse
 
 
 @dg.asset(
     key=["evaluation", "golden_scores"],
-    pool=POOL,
+    pool=JUDGE_POOL,
     group_name="evaluation",
     kinds={"postgres"},
 )

@@ -134,7 +134,7 @@ def items_of_file(path: Path) -> Iterator[GoldenItem]:
     """The items of a JSON Lines file. Raises GoldenError that names the first bad line; SourceError."""
     chunks = read_chunks(path, on_read=lambda _: None)
     for line in split_lines(chunks, longest=LONGEST_LINE):
-        if not line.is_whole:
+        if line.size > LONGEST_LINE:
             raise GoldenError(f"line {line.number}: {line.size:,} bytes are too long")
         if line.data.strip():
             yield _of_line(line.number, line.data)

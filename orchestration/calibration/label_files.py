@@ -43,7 +43,7 @@ def _joined(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 
 def _json_rows(chunks: Iterator[bytes]) -> Iterator[Row]:
     for line in split_lines(chunks, longest=LONGEST_LINE):
-        if not line.is_whole:
+        if line.size > LONGEST_LINE:
             yield line.number, LabelError("too_long", f"the line has {line.size:,} bytes")
         elif line.data.strip():
             yield line.number, _json_row(line.data)
@@ -92,5 +92,5 @@ def _text_lines(chunks: Iterator[bytes]) -> Iterator[str]:
     Bytes that are not UTF-8 become lone surrogates, which no field may hold.
     """
     for line in split_lines(chunks, longest=LONGEST_LINE):
-        text = line.data.decode("utf-8", "surrogateescape") if line.is_whole else "\0"
+        text = line.data.decode("utf-8", "surrogateescape") if line.size <= LONGEST_LINE else "\0"
         yield text.removesuffix("\r") + "\n"

@@ -12,7 +12,8 @@ from psycopg.rows import TupleRow
 
 from evaluators.calibration.labelled import LabelledCall, Rating, passes
 
-# One call's verdicts are a probe of each table's primary key: the view is read inside the lateral, per label.
+# One label is a probe of each primary key. `offset 0` keeps it so: joined freely, the planner reads all
+# verdicts of history to find those of a few hundred labels.
 LABELLED: LiteralString = """
 select
     labels.started_at,
@@ -40,6 +41,7 @@ cross join lateral (
         and found.call_id = labels.call_id
         and found.evaluator = %(evaluator)s
         and found.evaluator_version = %(version)s
+    offset 0
 ) as scores
 where labels.evaluator = %(evaluator)s
     and labels.is_blind

@@ -48,7 +48,7 @@ found as (
         named.*,
         calls.started_at,
         row(
-            named.value, named.label, named.cluster, named.is_blind, named.inclusion_probability
+            trim_scale(named.value), named.label, named.cluster, named.is_blind, named.inclusion_probability
         )::text as says
     from named
     inner join raw.llm_calls as calls
@@ -58,7 +58,7 @@ found as (
 known as (
     select
         *,
-        row(value, label, cluster, is_blind, inclusion_probability)::text as says
+        row(trim_scale(value), label, cluster, is_blind, inclusion_probability)::text as says
     from evaluation.labels
     where (started_at, call_id) in (select started_at, id from found)
 ),
@@ -82,6 +82,16 @@ new as (
     where found.at is not null or current.says is distinct from found.says
 ),
 
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by started_at, id, evaluator, rater, given_at
+            order by ordinal
+        ) as place
+    from new
+),
+
 landed as (
     insert into evaluation.labels (
         call_id, started_at, evaluator, rater, value, label, cluster, is_blind, inclusion_probability, at,
@@ -90,12 +100,12 @@ landed as (
     select
         id, started_at, evaluator, rater, value, label, cluster, is_blind, inclusion_probability, given_at,
         %(source)s
-    from new
-    order by started_at, id, evaluator, rater, given_at, ordinal
+    from ranked
+    where place = 1
     on conflict do nothing
     returning
         started_at, call_id, evaluator, rater, at,
-        row(value, label, cluster, is_blind, inclusion_probability)::text as says
+        row(trim_scale(value), label, cluster, is_blind, inclusion_probability)::text as says
 ),
 
 marked as (
@@ -106,24 +116,24 @@ marked as (
 select
     given.ordinal,
     found.started_at,
-    new.ordinal is not null and landed.says is not distinct from new.says as is_landed,
-    new.ordinal is not null
-        and coalesce(landed.says, known.says) is distinct from new.says as is_conflicting
+    ranked.place = 1 and landed.says is not null as is_landed,
+    ranked.place is not null
+        and coalesce(landed.says, known.says) is distinct from ranked.says as is_conflicting
 from given
 left join found using (ordinal)
-left join new using (ordinal)
+left join ranked using (ordinal)
 left join landed
-    on landed.started_at = new.started_at
-    and landed.call_id = new.id
-    and landed.evaluator = new.evaluator
-    and landed.rater = new.rater
-    and landed.at = new.given_at
+    on landed.started_at = ranked.started_at
+    and landed.call_id = ranked.id
+    and landed.evaluator = ranked.evaluator
+    and landed.rater = ranked.rater
+    and landed.at = ranked.given_at
 left join known
-    on known.started_at = new.started_at
-    and known.call_id = new.id
-    and known.evaluator = new.evaluator
-    and known.rater = new.rater
-    and known.at = new.given_at
+    on known.started_at = ranked.started_at
+    and known.call_id = ranked.id
+    and known.evaluator = ranked.evaluator
+    and known.rater = ranked.rater
+    and known.at = ranked.given_at
 order by given.ordinal
 """
 
@@ -174,11 +184,13 @@ def import_labels(
                 if isinstance(row, LabelError):
                     raise row
                 label = read_label(row, evaluator=evaluator, rater=rater)
-                if label.at is None and timeless.setdefault(_key(label), label) != label:
-                    raise CONFLICT
-                labels.append((line, label))
             except LabelError as error:
                 done.reject(line, error)
+                continue
+            if label.at is None and timeless.setdefault(_key(label), label) != label:
+                done.reject(line, CONFLICT)
+            else:
+                labels.append((line, label))
         if labels:
             _land(connection, labels, done=done, source=source, now=at)
     return done
@@ -194,19 +206,16 @@ def _land(
 ) -> None:
     with writing(connection, relation=RELATION):
         outcomes = connection.execute(LAND, _columns(labels, source=source, now=now)).fetchall()
-    for (line, label), (_, is_known, is_landed, differs, started_at) in zip(labels, outcomes, strict=True):
-        if not is_known:
+    for (line, label), (_, started_at, is_landed, is_conflicting) in zip(labels, outcomes, strict=True):
+        if started_at is None:
             named = label.call_id or label.external_id
             done.reject(line, LabelError("unknown_call", f"no call {str(named)!r:.80} has landed"))
-            continue
-        if is_landed:
+        elif is_conflicting:
+            done.reject(line, CONFLICT)
+        elif is_landed:
             done.n_landed += 1
             done.days.add(started_at.astimezone(UTC).date())
             done.evaluators.add(label.evaluator)
-        elif differs:
-            done.reject(
-                line, LabelError("conflicting", "another label of the same rater and moment is there")
-            )
         else:
             done.n_unchanged += 1
 

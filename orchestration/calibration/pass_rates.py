@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import LiteralString
 
 import numpy as np
@@ -22,6 +22,7 @@ RELATION = "evaluation.pass_rates"
 # The judge's error must be that of today's traffic, and a stratum needs some labels to show it.
 LABEL_DAYS = timedelta(days=90)
 LEAST_LABELS = 30
+STALE_DAYS = timedelta(days=30)
 
 Key = tuple[str, str]
 
@@ -31,6 +32,40 @@ from evaluation.judgements
 inner join evaluation.evaluator_versions as versions on versions.id = judgements.evaluator_version_id
 where judgements.started_at >= %(start)s and judgements.started_at < %(end)s
 order by versions.id
+"""
+
+# Verdicts may come long after their day, from a batch, a backfill, an import: then the count is another.
+STALE: LiteralString = """
+with judged as (
+    select
+        (judgements.started_at at time zone 'UTC')::date as day,
+        judgements.evaluator_version_id,
+        count(*) as n
+    from evaluation.judgements
+    inner join raw.llm_calls as calls
+        on calls.started_at = judgements.started_at
+        and calls.call_id = judgements.call_id
+        and calls.started_at >= %(start)s
+        and calls.started_at < %(end)s
+    where judgements.started_at >= %(start)s
+        and judgements.started_at < %(end)s
+        and (judgements.value is not null or judgements.unscored_reason = 'parse_error')
+        and calls.purpose in ('product', 'demo')
+        and not exists (
+            select from evaluation.quarantine
+            where quarantine.started_at = judgements.started_at and quarantine.call_id = judgements.call_id
+        )
+    group by 1, 2
+)
+
+select distinct judged.day
+from judged
+left join evaluation.pass_rates
+    on pass_rates.day = judged.day
+    and pass_rates.evaluator_version_id = judged.evaluator_version_id
+    and pass_rates.stratum = 'overall'
+where judged.n is distinct from pass_rates.n + pass_rates.n_parse_errors
+order by judged.day
 """
 
 JUDGED: LiteralString = """
@@ -104,6 +139,13 @@ def store_pass_rates(connection: Connection[TupleRow], days: Sequence[date]) -> 
     return sum(_store_day(connection, day) for day in days)
 
 
+def stale_days(connection: Connection[TupleRow], *, before: datetime) -> list[date]:
+    """Days of the 30 before a moment whose verdicts are more, or fewer, than their rates were made of."""
+    with connection.transaction():
+        rows = connection.execute(STALE, {"start": before - STALE_DAYS, "end": before}).fetchall()
+    return [day for (day,) in rows]
+
+
 def pass_rates(
     judged: Sequence[JudgedCall], labelled: Sequence[LabelledCall], *, is_graded: bool
 ) -> list[PassRate]:
@@ -148,7 +190,7 @@ def _judged(connection: Connection[TupleRow], version: EvaluatorVersion, window:
         JudgedCall(
             call_id,
             None if value is None else float(value),
-            is_error,
+            bool(is_error),
             weight,
             cluster,
             model or "",
