@@ -15,10 +15,11 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 import dagster as dg
 
 from ingest.settings import load_settings
-from orchestration import jobs, judging_schedules, schedules, sensors
+from orchestration import jobs, judging_batches, judging_schedules, schedules, sensors
 from orchestration.assets.bridges import bridges
 from orchestration.assets.cost import charges
 from orchestration.assets.evaluation import rule_scores
+from orchestration.assets.judge_batches import judge_batches
 from orchestration.assets.judgements import judgements
 from orchestration.assets.marts import build_dbt_models
 from orchestration.assets.raw import llm_calls
@@ -38,17 +39,24 @@ def defs() -> dg.Definitions:
     settings = load_settings()
     manifest = ensure_manifest(settings, only_if_missing=True)
     return dg.Definitions(
-        assets=[llm_calls, rule_scores, judgements, bridges, charges, build_dbt_models(manifest), drift],
+        assets=[
+            *(llm_calls, rule_scores, judgements, judge_batches, bridges),
+            *(charges, build_dbt_models(manifest), drift),
+        ],
         asset_checks=[landed_days, ledger],
-        jobs=[jobs.day_job, jobs.close_day_job, jobs.judging_job, jobs.light_refresh, jobs.tidy],
+        jobs=[
+            *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy),
+            *(jobs.judging_job, judging_batches.batching_job, judging_batches.tend_judge_batches),
+        ],
         schedules=[
             schedules.hourly_today,
             schedules.daily_close,
             schedules.daily_tidy,
             judging_schedules.judging_today,
             judging_schedules.judging_closed,
+            judging_batches.batching_closed,
         ],
-        sensors=[sensors.dirty_hours, sensors.alerts],
+        sensors=[sensors.dirty_hours, sensors.alerts, judging_batches.judge_batches_due],
         resources={
             "warehouse": Warehouse(),
             "dbt": QuietDbt(

@@ -16,17 +16,18 @@ DAY_PRIORITY = {"dagster/priority": "5"}
 DRIFT = dg.AssetSelection.assets(["reports", "drift"])
 # Hours long, in a pool of its own: a day of the warehouse must not wait for a judge.
 JUDGEMENTS = dg.AssetSelection.assets(["evaluation", "judgements"])
+BATCHES = dg.AssetSelection.assets(["evaluation", "judge_batches"])
 
 day_job = dg.define_asset_job(
     "day",
-    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS,
+    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS - BATCHES,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
 
 close_day_job = dg.define_asset_job(
     "close_day",
-    selection=dg.AssetSelection.all() - JUDGEMENTS,
+    selection=dg.AssetSelection.all() - JUDGEMENTS - BATCHES,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
 )

@@ -25,6 +25,8 @@ POOL = "warehouse"
 # Judging takes hours and must not hold the warehouse: its runs take turns in a pool of their own, and judges
 # of one provider also by a lock in the database.
 JUDGE_POOL = "judging"
+# Sending and collecting take minutes, and do not wait for a judge that is asked for hours.
+BATCH_POOL = "judge_batches"
 
 RANGE_START_TAG = "dagster/asset_partition_range_start"
 RANGE_END_TAG = "dagster/asset_partition_range_end"

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from orchestration.assets.judgements import BACKFILL_TAG
-from orchestration.partitions import DAILY, JUDGE_POOL, POLICY, asset_window
+from orchestration.partitions import BATCH_POOL, DAILY, POLICY, asset_window
 from orchestration.preview import markdown_table
 from orchestration.resources import Warehouse
 
@@ -21,7 +21,7 @@ class JudgeBatchesConfig(dg.Config):
     deps=[["raw", "llm_calls"], ["evaluation", "rule_scores"]],
     partitions_def=DAILY,
     backfill_policy=POLICY,
-    pool=JUDGE_POOL,
+    pool=BATCH_POOL,
     group_name="evaluation",
     kinds={"postgres", "openai"},
 )

@@ -7,6 +7,8 @@ from typing import LiteralString
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from orchestration.judging.judges import Processing
+
 IS_CLOSED: LiteralString = """
 select exists (
     select from evaluation.day_closes
@@ -33,7 +35,7 @@ inner join evaluation.evaluator_versions as versions on versions.id = judges.eva
 inner join evaluation.day_closes as closes
     on closes.day >= greatest(judge_policies.applies_from, (versions.current_from at time zone 'UTC')::date)
 where judges.is_enabled
-    and judges.processing = 'direct'
+    and judges.processing = %(processing)s
     and closes.day < %(before)s
     and not (closes.reopened_at is not null and closes.reopened_at >= closes.closed_at)
     and not exists (
@@ -63,8 +65,11 @@ def mark_day(
         connection.execute(MARK, given)
 
 
-def due_days(connection: Connection[TupleRow], *, before: date, limit: int) -> Sequence[date]:
-    """The newest closed days before `before` that a judge who is asked directly has not finished since."""
+def due_days(
+    connection: Connection[TupleRow], *, before: date, limit: int, processing: Processing = "direct"
+) -> Sequence[date]:
+    """The newest closed days before `before` that a judge who is asked this way has not finished since."""
     with connection.transaction():
-        rows = connection.execute(DUE, {"before": before, "limit": limit}).fetchall()
+        given = {"before": before, "limit": limit, "processing": processing}
+        rows = connection.execute(DUE, given).fetchall()
     return sorted(day for (day,) in rows)

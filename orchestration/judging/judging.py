@@ -89,7 +89,7 @@ def judge_window(
     runs = [JudgeRun(judge.judge) for judge in chosen]
     for judge, run in zip(chosen, runs, strict=True):
         report = _every(PROGRESS_SECONDS, partial(on_progress, run))
-        with _turn_of(connection, judge.provider):
+        with _turn_of(connection, judge):
             try:
                 registered = register_judge(connection, judge)
                 _judge(connection, registered, run, window=window, options=options, report=report)
@@ -196,9 +196,12 @@ def _by_day(window: Window) -> list[Window]:
 
 
 @contextmanager
-def _turn_of(connection: Connection[TupleRow], provider: str) -> Generator[None]:
-    """A session's lock, which ends with the process: two runs would ask the same provider the same thing."""
-    key = f"judging:{provider}"
+def _turn_of(connection: Connection[TupleRow], judge: Judge) -> Generator[None]:
+    """A session's lock, which ends with the process: two runs would ask the same provider the same thing.
+
+    Who is asked in batches need not wait for those who are asked directly, for hours.
+    """
+    key = f"judging:{judge.provider}" + (":batch" if judge.processing == "batch" else "")
     with connection.transaction():
         connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (key,))
     try:

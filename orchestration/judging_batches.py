@@ -1,14 +1,52 @@
-"""Batches are polled by a sensor; the job it asks for sends, collects and retries what is due."""
+"""When judges are asked in batches, and who collects: one job a closed day, and a sensor that polls.
+
+A day is asked about once it is closed: an answer may take a day, and one batch of all its calls is as fast as
+many of an hour's.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC
 
 import dagster as dg
 
-from orchestration.partitions import JUDGE_POOL
+from orchestration.jobs import BATCHES, DAY_PRIORITY
+from orchestration.judging.days import due_days
+from orchestration.judging_schedules import MOST_DUE
+from orchestration.partitions import BATCH_POOL
 from orchestration.resources import Warehouse
-from orchestration.schedules import NOT_ENDED
+from orchestration.schedules import NOT_ENDED, RUNNING
 from orchestration.sensors import RECENT_RUNS, count_failures, pause_after, seconds_since
 
+batching_job = dg.define_asset_job(
+    "batching",
+    selection=BATCHES,
+    tags=DAY_PRIORITY,
+    description="Send what the judges asked in batches are to say of closed days.",
+)
 
-@dg.op(pool=JUDGE_POOL)
+
+@dg.schedule(job=batching_job, cron_schedule="40 2 * * *", execution_timezone="UTC", default_status=RUNNING)
+def batching_closed(
+    context: dg.ScheduleEvaluationContext, warehouse: Warehouse
+) -> Sequence[dg.RunRequest] | dg.SkipReason:
+    """The newest closed days that judges have not been asked about in batches."""
+    unfinished = dg.RunsFilter(job_name=batching_job.name, statuses=NOT_ENDED)
+    if context.instance.get_runs(unfinished, limit=1):
+        return dg.SkipReason("batches are still being sent")
+    tick = context.scheduled_execution_time.astimezone(UTC)
+    with warehouse.connect() as connection:
+        start = warehouse.settings().start
+        found = due_days(connection, before=tick.date(), limit=MOST_DUE, processing="batch")
+    days = [day for day in found if day >= start]
+    if not days:
+        return dg.SkipReason("no closed day waits for a batch")
+    return [
+        dg.RunRequest(run_key=f"batching_closed-{tick.date()}-{day}", partition_key=day.isoformat())
+        for day in days
+    ]
+
+
+@dg.op(pool=BATCH_POOL)
 def tend(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Send half-sent batches, collect ended ones, send again what failed; one batch's problem is its own."""
     # The client of the endpoints is not for the code location's load.
