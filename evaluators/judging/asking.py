@@ -55,30 +55,47 @@ async def ask(client: JudgeClient, spec: JudgeSpec, item: JudgeItem) -> Judgemen
 
     Raises EndpointError where the endpoint cannot serve any call.
     """
-    if why := unscorable(spec, item):
-        return without_asking(spec, item, why)
-    body = request_body(spec, item)
+    shown = prepare(spec, item)
+    if isinstance(shown, Unscored):
+        return without_asking(spec, item, shown)
+    return await ask_about(client, spec, item, shown=shown)
+
+
+async def ask_about(
+    client: JudgeClient, spec: JudgeSpec, item: JudgeItem, *, shown: tuple[Shown, ...]
+) -> Judgement:
+    """The same for a call that `prepare` has found worth a question, with the conversation it returned."""
+    messages = build_prompt(spec.rubric, item, conversation=shown, salt=spec.version)
+    body = {"model": spec.model, "messages": messages, **parameters_of(spec)}
     exchange = await client.chat(body, name=SCHEMA_NAME, schema=SCHEMA, output=spec.output)
-    return read_judgement(spec, item, exchange)
+    return _read(spec, item, exchange, shown=shown)
 
 
-def unscorable(spec: JudgeSpec, item: JudgeItem) -> Unscored | None:
-    """Why the call is not worth a question: nothing to judge, its own judge, or too long; None: ask."""
+def prepare(spec: JudgeSpec, item: JudgeItem) -> tuple[Shown, ...] | Unscored:
+    """The conversation as it will be shown, or why the call is not worth a question: nothing to judge, its
+    own judge, or too long."""
     if reason := gap(item, needs=spec.rubric.needs):
         return Unscored(reason)
     if not spec.allows_same_model and is_same_model(spec.model, item.models):
         return Unscored(SAME_MODEL, f"{spec.model} would grade itself")
-    if _fitted(spec, item) is None:
+    shown = _fitted(spec, item)
+    if shown is None:
         return Unscored(TOO_LONG, f"more than {spec.max_input_bytes} bytes would have to be shown whole")
-    return None
+    return shown
+
+
+def unscorable(spec: JudgeSpec, item: JudgeItem) -> Unscored | None:
+    """Why the call is not worth a question; None: ask."""
+    shown = prepare(spec, item)
+    return shown if isinstance(shown, Unscored) else None
 
 
 def build_messages(spec: JudgeSpec, item: JudgeItem) -> list[dict[str, str]]:
     """The chat messages of the question. Raises ValueError for an item that is too long to ask about."""
-    conversation = _fitted(spec, item)
-    if conversation is None:
+    shown = _fitted(spec, item)
+    if shown is None:
         raise ValueError("the call is too long to be asked about")
-    return build_prompt(spec.rubric, item, conversation=conversation, salt=spec.version)
+    return build_prompt(spec.rubric, item, conversation=shown, salt=spec.version)
 
 
 def request_body(spec: JudgeSpec, item: JudgeItem) -> dict[str, Any]:
@@ -99,28 +116,12 @@ def parameters_of(spec: JudgeSpec) -> dict[str, Any]:
 
 def read_judgement(spec: JudgeSpec, item: JudgeItem, exchange: Exchange) -> Judgement:
     """What an exchange about the item says; never raises, whatever the endpoint answered."""
-    reply = read_exchange(exchange)
-    outcome = _outcome(spec, item, reply)
-    first, last = exchange.attempts[0], exchange.attempts[-1]
-    waited = (last.started_at - first.started_at).total_seconds() * 1_000
-    judgement = Judgement(
-        **_identity(spec, item),
-        judge_model=reply.model or spec.model,
-        usage=reply.usage,
-        raw_request=exchange.raw_request,
-        raw_response=exchange.raw_response,
-        asked_at=first.started_at,
-        latency_ms=waited + last.latency_ms,
-        attempts=exchange.attempts,
-        details={"output": exchange.output, **left_out(_fitted(spec, item) or ())},
-    )
-    return barred(spec, item, _with_outcome(spec, judgement, outcome))
+    return _read(spec, item, exchange, shown=_fitted(spec, item) or ())
 
 
 def without_asking(spec: JudgeSpec, item: JudgeItem, why: Unscored) -> Judgement:
     """The judgement of a call that nobody was asked about."""
-    unasked = Judgement(**_identity(spec, item), judge_model=spec.model)
-    return _with_outcome(spec, unasked, why)
+    return Judgement(**_identity(spec, item), **_told(spec, why, {}), judge_model=spec.model)
 
 
 def reused(spec: JudgeSpec, item: JudgeItem, judgement: Judgement) -> Judgement:
@@ -148,7 +149,27 @@ def barred(spec: JudgeSpec, item: JudgeItem, judgement: Judgement) -> Judgement:
     if spec.allows_same_model or not is_own:
         return judgement
     why = Unscored(SAME_MODEL, f"{judgement.judge_model} has graded itself")
-    return _with_outcome(spec, replace(judgement, value=None, label=None, explanation=None), why)
+    told = _told(spec, why, judgement.details)
+    return replace(judgement, value=None, label=None, explanation=None, **told)
+
+
+def _read(spec: JudgeSpec, item: JudgeItem, exchange: Exchange, *, shown: tuple[Shown, ...]) -> Judgement:
+    reply = read_exchange(exchange)
+    outcome = _outcome(spec, item, reply)
+    first, last = exchange.attempts[0], exchange.attempts[-1]
+    waited = (last.started_at - first.started_at).total_seconds() * 1_000
+    judgement = Judgement(
+        **_identity(spec, item),
+        **_told(spec, outcome, {"output": exchange.output, **left_out(shown)}),
+        judge_model=reply.model or spec.model,
+        usage=reply.usage,
+        raw_request=exchange.raw_request,
+        raw_response=exchange.raw_response,
+        asked_at=first.started_at,
+        latency_ms=waited + last.latency_ms,
+        attempts=exchange.attempts,
+    )
+    return barred(spec, item, judgement)
 
 
 def _outcome(spec: JudgeSpec, item: JudgeItem, reply: Reply) -> Verdict | Unscored:
@@ -166,12 +187,18 @@ def _is_echo(verdict: Verdict, item: JudgeItem) -> bool:
     return any("score" in text and verdict.reason in text for text in texts)
 
 
-def _with_outcome(spec: JudgeSpec, judgement: Judgement, outcome: Verdict | Unscored) -> Judgement:
+def _told(spec: JudgeSpec, outcome: Verdict | Unscored, details: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a judgement that say how it came out."""
     if isinstance(outcome, Verdict):
         label = spec.rubric.label(outcome.grade)
-        return replace(judgement, value=outcome.grade, label=label, explanation=outcome.reason)
+        return {
+            "value": outcome.grade,
+            "label": label,
+            "explanation": outcome.reason,
+            "details": details,
+        }
     wrong = {"detail": outcome.detail} if outcome.detail else {}
-    return replace(judgement, unscored_reason=outcome.reason, details={**judgement.details, **wrong})
+    return {"unscored_reason": outcome.reason, "details": {**details, **wrong}}
 
 
 def _identity(spec: JudgeSpec, item: JudgeItem) -> dict[str, Any]:

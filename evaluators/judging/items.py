@@ -50,12 +50,8 @@ class JudgeItem:
     @cached_property
     def content_hash(self) -> bytes:
         """SHA-256 (32 bytes) over all that a judge may be shown; neither id, time nor model is part of it."""
-        digest = sha256()
-        for piece in self._pieces():
-            # The length first, so that no text can pass for the start of the next.
-            digest.update(b"%d:" % len(piece))
-            digest.update(piece)
-        return digest.digest()
+        # The length first, so that no text can pass for the start of the next.
+        return sha256(b"".join(b"%d:%b" % (len(piece), piece) for piece in self._pieces())).digest()
 
     def _pieces(self) -> Iterator[bytes]:
         yield b"%d" % len(self.conversation)

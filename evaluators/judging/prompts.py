@@ -108,7 +108,7 @@ def template_hash() -> str:
 
 def harmless(text: str) -> str:
     """The text as a judge sees it: without control tokens of chat templates and what JSON cannot carry."""
-    return storable(_CONTROL.sub(r"\g<0> ", text))
+    return storable(_CONTROL.sub(r"\g<0> ", text) if "<" in text or "[" in text else text)
 
 
 def fence_line(fence: str, what: str) -> str:

@@ -96,4 +96,6 @@ def read_members(text: str, *, names: tuple[str, ...]) -> list[tuple[str, Any]]:
 
 def storable(text: str) -> str:
     """The text without what Postgres cannot hold (NUL, lone surrogates)."""
+    if text.isascii() and "\x00" not in text:
+        return text
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from dataclasses import dataclass, field
 from typing import Final
 
-from evaluators.judging.asking import Judgement, ask, barred, reused, unscorable, without_asking
+from evaluators.judging.asking import Judgement, ask_about, barred, prepare, reused, without_asking
 from evaluators.judging.client import EndpointError, JudgeClient
+from evaluators.judging.fitting import Shown
 from evaluators.judging.items import JudgeItem
 from evaluators.judging.judge import JudgeSpec
-from evaluators.judging.protocol import ERROR, SAME_MODEL
+from evaluators.judging.protocol import ERROR, SAME_MODEL, Unscored
 
 OnDone = Callable[[Judgement], Awaitable[None]]
 Recall = Callable[[JudgeItem], Awaitable[Judgement | None]]
@@ -94,8 +95,9 @@ class _Run:
 
     async def _finish(self, item: JudgeItem) -> None:
         """Judge one item and hand it on; of those with the same content one after the other."""
-        if why := unscorable(self.spec, item):
-            await self._hand_on(without_asking(self.spec, item, why))
+        shown = prepare(self.spec, item)
+        if isinstance(shown, Unscored):
+            await self._hand_on(without_asking(self.spec, item, shown))
             return
         content = item.content_hash
         while (first := self.in_flight.get(content)) is not None:
@@ -105,7 +107,7 @@ class _Run:
                 return
         own = self.in_flight[content] = asyncio.get_running_loop().create_future()
         try:
-            judgement = await self._asked(item)
+            judgement = await self._asked(item, shown=shown)
             # Known to `recall` before anybody else may ask about the same content.
             await self._hand_on(judgement)
             own.set_result(judgement)
@@ -116,10 +118,10 @@ class _Run:
         finally:
             del self.in_flight[content]
 
-    async def _asked(self, item: JudgeItem) -> Judgement:
+    async def _asked(self, item: JudgeItem, *, shown: tuple[Shown, ...]) -> Judgement:
         if self.recall and (known := await self.recall(item)) is not None:
             return barred(self.spec, item, known)
-        return await ask(self.client, self.spec, item)
+        return await ask_about(self.client, self.spec, item, shown=shown)
 
     async def _hand_on(self, judgement: Judgement) -> None:
         await self.on_done(judgement)
