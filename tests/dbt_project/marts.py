@@ -19,6 +19,9 @@ TABLES = (
     "model_availability",
     "feedback",
     "feedback_hourly",
+    "judge_cost_hourly",
+    "judge_quality_daily",
+    "judged_calls",
     "failing_hourly",
 )
 

@@ -14,6 +14,7 @@ counted as (
         day,
         evaluator,
         evaluator_version,
+        kind,
         sum(n_eligible)::bigint as n_eligible,
         sum(n_scored)::bigint as n_scored,
         sum(n_failed)::bigint as n_failed,
@@ -21,7 +22,7 @@ counted as (
         sum(n_sampled_out)::bigint as n_sampled_out,
         sum(n_pending)::bigint as n_pending
     from hours
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 
 ),
 
@@ -57,6 +58,7 @@ final as (
         counted.day,
         counted.evaluator,
         counted.evaluator_version,
+        counted.kind,
         counted.n_eligible,
         counted.n_scored,
         counted.n_failed,
