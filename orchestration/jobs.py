@@ -16,18 +16,20 @@ DAY_PRIORITY = {"dagster/priority": "5"}
 DRIFT = dg.AssetSelection.assets(["reports", "drift"])
 # Hours long, in a pool of its own: a day of the warehouse must not wait for a judge.
 JUDGEMENTS = dg.AssetSelection.assets(["evaluation", "judgements"])
+# What a judge says now, not of a day: it has a job and a clock of its own.
+GOLDEN = dg.AssetSelection.assets(["evaluation", "golden_scores"])
 BATCHES = dg.AssetSelection.assets(["evaluation", "judge_batches"])
 
 day_job = dg.define_asset_job(
     "day",
-    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS - BATCHES,
+    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS - GOLDEN - BATCHES,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
 
 close_day_job = dg.define_asset_job(
     "close_day",
-    selection=dg.AssetSelection.all() - JUDGEMENTS - BATCHES,
+    selection=dg.AssetSelection.all() - JUDGEMENTS - GOLDEN - BATCHES,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
 )
@@ -40,11 +42,20 @@ judging_job = dg.define_asset_job(
 )
 
 
+golden_job = dg.define_asset_job(
+    "golden",
+    selection=GOLDEN,
+    tags=DAY_PRIORITY,
+    description="Ask the judges about the golden sets anew.",
+)
+
+
 @dg.op(pool=POOL)
 def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Score, price and model exactly the hours that somebody wrote to; no views, no Great Expectations."""
     from orchestration.dbt import run_dbt
     from orchestration.refresh import light_refresh
+    from orchestration.written_rules import rules_folder, rules_in_force
 
     settings = warehouse.settings()
     with warehouse.url() as url, warehouse.connect() as connection:
@@ -52,7 +63,10 @@ def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) ->
         def model(windows: Sequence[Window]) -> None:
             context.log.info("%s", run_dbt(settings, url, windows))
 
-        result = light_refresh(connection, run_dbt=model, start=settings.start)
+        in_force = rules_in_force(connection, folder=rules_folder(settings))
+        result = light_refresh(connection, run_dbt=model, rules=in_force.rules, start=settings.start)
+    for problem in in_force.problems:
+        context.log.warning("%s", problem)
     context.log.info("%s", result)
     if result.held:
         hours = ", ".join(hour.isoformat() for hour in result.held)

@@ -10,20 +10,17 @@ import zstandard
 from evaluators.rules.base import EVIDENCE_LIMIT, Rule
 from evaluators.rules.prepare import INPUT_SCHEMA
 from evaluators.rules.score import score_frame
+from evaluators.rules.written.scope import SCOPE_SCHEMA
 
 ERROR = "error"
 # One bad call among 20,000 is found in 15 halvings; a rule that always fails is given up after 64.
 MAX_FAILURES = 64
 # A body larger than this when unpacked is not parsed; the rules that need it say `not_evaluable`.
 MAX_REQUEST_BYTES = 32 * 2**20
-_PLAIN_COLUMNS = {*INPUT_SCHEMA} - {"request"} | {
-    "answer",
-    "is_failed_call",
-    "is_cut_off",
-    "is_tool_call",
-    "text_gap",
-}
 _RAISED = (Exception, pl.exceptions.PanicException)
+
+# All that a rule may be given of a call.
+CALL_COLUMNS: dict[str, pl.DataType] = {**INPUT_SCHEMA, **SCOPE_SCHEMA}
 
 RESULT_SCHEMA: dict[str, pl.DataType] = {
     "failed": pl.List(pl.String()),
@@ -54,14 +51,16 @@ class Outcome:
 
 
 def judge(calls: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
-    """`run_rules` over calls as they are stored: INPUT_SCHEMA with the request packed with zstd."""
+    """`run_rules` over calls as they are stored: of CALL_COLUMNS those that the rules require, the request
+    packed with zstd."""
     return run_rules(_with_requests(calls, rules=rules), rules=rules)
 
 
 def run_rules(frame: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
     """The columns of RESULT_SCHEMA in frame order; a rule that raises leaves its calls unscored, `error`."""
     if not rules:
-        return to_columns([Outcome([], {}, {}) for _ in range(frame.height)])
+        nothing = pl.DataFrame([([], "{}", "{}")], schema=RESULT_SCHEMA, orient="row")
+        return pl.DataFrame([column.new_from_index(0, frame.height) for column in nothing])
     try:
         return score_frame(frame, rules=rules).select(*RESULT_SCHEMA)
     except _RAISED:
@@ -88,8 +87,8 @@ def to_columns(outcomes: Iterable[Outcome]) -> pl.DataFrame:
 
 def _with_requests(part: pl.DataFrame, *, rules: Sequence[Rule]) -> pl.DataFrame:
     """Unpack the request bodies, unless none of the rules reads anything that comes from them."""
-    frame = part.select(*INPUT_SCHEMA)
-    if all(set(rule.requires) <= _PLAIN_COLUMNS for rule in rules):
+    frame = part.select(name for name in part.columns if name in CALL_COLUMNS)
+    if "request" not in frame.columns or not any("request" in rule.requires for rule in rules):
         return frame.with_columns(request=pl.lit(None, dtype=pl.Binary))
     unpacker = zstandard.ZstdDecompressor()
     requests = [None if body is None else _unpack(unpacker, body) for body in frame["request"]]

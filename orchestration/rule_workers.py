@@ -17,13 +17,18 @@ import polars as pl
 
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
+from evaluators.rules.written.rule import definition_of, rule_of
 from orchestration.rule_runs import RESULT_SCHEMA, judge
 
 logger = logging.getLogger(__name__)
+# How a rule is told to a worker: its name in the catalogue, or the definition of a written one.
+Told = tuple[str, str | None]
 # A worker takes a second to start, which a light refresh of a few thousand calls does not win back.
 LEAST_ROWS = 10_000
 LEAST_BYTES = 16 * 2**20
 _GONE = (EOFError, OSError)
+_MANY = 4
+_SLOW_MODULES = ("evaluators.rules.written.languages", "evaluators.rules.written.cases")
 
 
 class RuleWorkers:
@@ -57,9 +62,9 @@ class RuleWorkers:
         """The columns of RESULT_SCHEMA in frame order."""
         helpers = self._helpers(frame, rules=rules)
         share = -(-frame.height // (len(helpers) + 1))
-        names = [rule.name for rule in rules]
+        told = [(rule.name, definition_of(rule)) for rule in rules]
         for number, helper in enumerate(helpers, start=1):
-            helper.give(frame.slice(number * share, share), names=names)
+            helper.give(frame.slice(number * share, share), told=told)
         results = [judge(frame.head(share), rules=rules)]
         for number, helper in enumerate(helpers, start=1):
             found = helper.take()
@@ -69,9 +74,9 @@ class RuleWorkers:
         return pl.concat(results)
 
     def _helpers(self, frame: pl.DataFrame, *, rules: Sequence[Rule]) -> "list[_Worker]":
-        """Who takes a share; a rule that is not in the catalogue cannot be named to a worker."""
+        """Who takes a share; a rule that is neither shipped nor written cannot be told to a worker."""
         is_small = frame.height < self._least_rows and frame.estimated_size() < LEAST_BYTES
-        if is_small or not all(any(rule is known for known in RULES) for rule in rules):
+        if is_small or _is_light(rules) or not all(_can_be_told(rule) for rule in rules):
             return []
         return self.start()
 
@@ -99,9 +104,9 @@ class _Worker:
             self._is_up = self._receive() is not None
         return self._is_up and not self._is_gone
 
-    def give(self, frame: pl.DataFrame, *, names: list[str]) -> None:
+    def give(self, frame: pl.DataFrame, *, told: list[Told]) -> None:
         try:
-            self._pipe.send((frame, names))
+            self._pipe.send((frame, told))
         except _GONE:
             self._write_off()
 
@@ -127,13 +132,27 @@ class _Worker:
         self._is_gone = True
 
 
+def _is_light(rules: Sequence[Rule]) -> bool:
+    """A few written rules take less time than to hand the texts over (some 10 µs a call), but for those that
+    ask a language model."""
+    is_slow = any(rule.check.__module__ in _SLOW_MODULES for rule in rules)
+    return len(rules) < _MANY and not is_slow and all(definition_of(rule) is not None for rule in rules)
+
+
+def _can_be_told(rule: Rule) -> bool:
+    return definition_of(rule) is not None or any(rule is known for known in RULES)
+
+
 def _serve(pipe: Connection) -> None:
     """Answer frames until the other end closes."""
-    catalogue = {rule.name: rule for rule in RULES}
+    known: dict[Told, Rule] = {(rule.name, None): rule for rule in RULES}
     pipe.send("ready")
     while True:
-        frame, names = pipe.recv()
-        pipe.send(judge(frame, rules=[catalogue[name] for name in names]).select(*RESULT_SCHEMA))
+        frame, told = pipe.recv()
+        for each in told:
+            if each not in known:
+                known[each] = rule_of(each[1])
+        pipe.send(judge(frame, rules=[known[each] for each in told]).select(*RESULT_SCHEMA))
 
 
 def main() -> None:

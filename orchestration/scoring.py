@@ -1,6 +1,6 @@
 """Rule checks over windows of landed calls: read what lacks a result, run the rules, write the verdicts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import LiteralString
@@ -12,11 +12,9 @@ from psycopg.rows import TupleRow
 
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
-from evaluators.rules.prepare import INPUT_SCHEMA
 from orchestration import scoring_queries as queries
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
-from orchestration.rule_runs import to_columns, to_outcomes
 from orchestration.rule_sets import RuleSet, register_rule_set
 from orchestration.rule_workers import RuleWorkers
 from orchestration.transactions import writing
@@ -44,6 +42,16 @@ class ScoreResult:
         return self.n_scored + self.n_carried
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What one pass over a window runs: which calls, by which rules, and the older set whose other verdicts
+    they keep (None: nothing is kept, and these are all rules)."""
+
+    query: LiteralString
+    rules: tuple[Rule, ...]
+    previous: int | None = None
+
+
 def score_window(
     connection: Connection[TupleRow],
     windows: Sequence[Window],
@@ -56,17 +64,17 @@ def score_window(
     Each chunk is one transaction: a kill -9 keeps the chunks before it and the next run does the rest.
     Scored again are results made from an interrupted call that has its END now, and those unscored for a
     reason that may pass (at most 3 tries). Where only some rules changed since an earlier set, only these
-    run. The connection must be outside a transaction.
+    run, only what they need is read, and the other verdicts are copied inside the database. The connection
+    must be outside a transaction.
     """
     rule_set = register_rule_set(connection, rules)
     n_scored = n_carried = 0
     hours: set[datetime] = set()
     with RuleWorkers() as workers:
         for window in merge(windows):
-            # What failed before comes first, else a call that fails now would be tried twice in one run.
-            for query in (queries.UNSETTLED_CALLS, queries.NEW_CALLS):
+            for work in _work(connection, window=window, rule_set=rule_set):
                 for chunk in _score_chunks(
-                    connection, query, window=window, rule_set=rule_set, rows=chunk_rows, workers=workers
+                    connection, work, window=window, rule_set=rule_set, rows=chunk_rows, workers=workers
                 ):
                     n_scored += chunk.n_scored
                     n_carried += chunk.n_carried
@@ -74,9 +82,26 @@ def score_window(
     return ScoreResult(rule_set.version, n_scored, n_carried, frozenset(hours))
 
 
+def _work(connection: Connection[TupleRow], *, window: Window, rule_set: RuleSet) -> Iterator[_Work]:
+    """What failed before comes first, else a call that fails now would be tried twice in one run; then what
+    can be carried over, from the newest set on; then what is new."""
+    every = tuple(rule_set.rules.values())
+    columns = queries.columns_of(every)
+    yield _Work(queries.unsettled_calls(columns), every)
+    if len(rule_set.members_of) > 1:
+        given = {"start": window.start, "end": window.end, "rule_set": rule_set.version}
+        with connection.transaction():
+            rows = connection.execute(queries.PREVIOUS_SETS, given).fetchall()
+        for (previous,) in rows:
+            changed = rule_set.changed_since(previous)
+            if len(changed) < len(every):
+                yield _Work(queries.carried_calls(queries.columns_of(changed)), changed, previous)
+    yield _Work(queries.new_calls(columns), every)
+
+
 def _score_chunks(
     connection: Connection[TupleRow],
-    query: LiteralString,
+    work: _Work,
     *,
     window: Window,
     rule_set: RuleSet,
@@ -84,6 +109,7 @@ def _score_chunks(
     workers: RuleWorkers,
 ) -> Iterator[ScoreResult]:
     position = (window.start, NO_CALL)
+    schema = queries.call_schema(queries.columns_of(work.rules))
     while True:
         with writing(connection, relation=RELATION):
             params = {
@@ -91,58 +117,38 @@ def _score_chunks(
                 "after": position[1],
                 "end": window.end,
                 "rule_set": rule_set.version,
-                "has_other_sets": len(rule_set.members_of) > 1,
+                "previous": work.previous,
                 "limit": rows,
             }
-            calls = read_chunk(connection, query, params=params, schema=queries.CALL_SCHEMA)
+            calls = read_chunk(connection, work.query, params=params, schema=schema)
             if calls.is_empty():
                 return
             calls = calls.with_columns(
                 started_at=pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
             )
-            results = score_calls(calls, rule_set=rule_set, workers=workers)
-            hours = _write(connection, results, rule_set=rule_set)
-        n_carried = int(results["is_carried"].sum())
-        yield ScoreResult(rule_set.version, calls.height - n_carried, n_carried, frozenset(hours))
-        position = _last_key(calls)
+            results = score_calls(calls, rules=work.rules, workers=workers)
+            hours = _write(connection, results, params=params)
+        is_carried = work.previous is not None
+        n_scored, n_carried = (0, calls.height) if is_carried else (calls.height, 0)
+        yield ScoreResult(rule_set.version, n_scored, n_carried, frozenset(hours))
+        position = last_key(calls)
 
 
-def score_calls(calls: pl.DataFrame, *, rule_set: RuleSet, workers: RuleWorkers) -> pl.DataFrame:
-    """Results of the calls (CALL_SCHEMA and started_at) with the columns of the stage, plus `is_carried`."""
-    parts: list[pl.DataFrame] = []
-    for part in calls.partition_by("previous_version"):
-        previous: int | None = part["previous_version"][0]
-        rules = rule_set.changed_since(previous)
-        verdicts = workers.judge(part.select(*INPUT_SCHEMA), rules=rules)
-        is_carried = len(rules) < len(rule_set.rules)
-        if is_carried:
-            kept = frozenset(rule.name for rule in rule_set.rules.values()) - {rule.name for rule in rules}
-            verdicts = _carry(part, verdicts, kept=kept)
-        keys = part.select("started_at", "call_id", "status", "tries")
-        parts.append(
-            pl.concat([keys, verdicts], how="horizontal").with_columns(is_carried=pl.lit(is_carried))
-        )
-    return pl.concat(parts).select(
+def score_calls(calls: pl.DataFrame, *, rules: Sequence[Rule], workers: RuleWorkers) -> pl.DataFrame:
+    """Verdicts of the rules on the calls (`call_schema` and started_at), with the columns of the stage."""
+    verdicts = workers.judge(calls.drop("started_us", "tries"), rules=rules)
+    keys = calls.select("started_at", "call_id", "status", "tries")
+    tries = pl.col("tries") + 1
+    return pl.concat([keys, verdicts], how="horizontal").select(
         "started_at",
         "call_id",
         "failed",
         unscored=_storable("unscored"),
         evidence=_storable("evidence"),
-        attempts=(pl.col("tries") + 1).cast(pl.Int16),
+        attempts=tries.cast(pl.Int16),
         is_provisional=pl.col("status") == "interrupted",
-        is_retriable=pl.col("unscored").str.contains(RETRIABLE) & (pl.col("tries") + 1 < MAX_ATTEMPTS),
-        is_carried="is_carried",
+        is_retriable=pl.col("unscored").str.contains(RETRIABLE) & (tries < MAX_ATTEMPTS),
     )
-
-
-def _carry(part: pl.DataFrame, verdicts: pl.DataFrame, *, kept: frozenset[str]) -> pl.DataFrame:
-    previous = part.select(
-        failed="previous_failed", unscored="previous_unscored", evidence="previous_evidence"
-    )
-    outcomes = to_outcomes(verdicts)
-    for outcome, earlier in zip(outcomes, to_outcomes(previous), strict=True):
-        outcome.add(earlier.only(kept))
-    return to_columns(outcomes)
 
 
 def _storable(name: str) -> pl.Expr:
@@ -150,15 +156,22 @@ def _storable(name: str) -> pl.Expr:
     return pl.col(name).str.replace_all("\\u0000", "\\ufffd", literal=True)
 
 
-def _write(connection: Connection[TupleRow], results: pl.DataFrame, *, rule_set: RuleSet) -> list[datetime]:
+def _write(
+    connection: Connection[TupleRow], results: pl.DataFrame, *, params: Mapping[str, object]
+) -> list[datetime]:
     with connection.cursor() as cursor:
         cursor.execute(queries.MAKE_STAGE)
-        copy_frame(cursor, results.drop("is_carried"), table="scored_calls")
-        cursor.execute(queries.WRITE_RESULTS, {"rule_set": rule_set.version})
+        copy_frame(cursor, results, table="scored_calls")
+        if params["previous"] is None:
+            cursor.execute(queries.WRITE_RESULTS, params)
+        else:
+            stale = cursor.execute(queries.STALE_NAMES, params).fetchone()
+            cursor.execute(queries.WRITE_CARRIED, {**params, "stale": stale[0] if stale else []})
     hours = results["started_at"].dt.truncate("1h").unique()
     return mark_hours(connection, hours, stage="scores")
 
 
-def _last_key(calls: pl.DataFrame) -> tuple[datetime, UUID]:
+def last_key(calls: pl.DataFrame) -> tuple[datetime, UUID]:
+    """Where the next chunk goes on."""
     started_at: datetime = calls["started_at"][-1]
     return started_at.astimezone(UTC), UUID(calls["call_id"][-1])

@@ -1,50 +1,42 @@
 """SQL of rule scoring. Constants bind every relation to the window, so that only its months are read."""
 
+from collections.abc import Iterable
 from typing import LiteralString
 
 import polars as pl
 
-from evaluators.rules.prepare import INPUT_SCHEMA
+from evaluators.rules.base import Rule
+from orchestration.rule_runs import CALL_COLUMNS
 
-CALL_SCHEMA: dict[str, pl.DataType] = {
-    "call_id": pl.String(),
-    "started_us": pl.Int64(),
-    "endpoint": pl.String(),
-    "status": pl.String(),
-    "http_status": pl.Int32(),
-    "error_type": pl.String(),
-    "finish_reason": pl.String(),
-    "latency_ms": pl.Float64(),
-    "ttft_ms": pl.Float64(),
-    "is_streamed": pl.Boolean(),
-    "body_state": pl.String(),
-    "input_text": pl.String(),
-    "output_text": pl.String(),
-    "request": pl.Binary(),
-    "tries": pl.Int16(),
-    "previous_version": pl.Int32(),
-    "previous_failed": pl.List(pl.String()),
-    "previous_unscored": pl.String(),
-    "previous_evidence": pl.String(),
+# Read for every rule: they say whether a call has a text to judge.
+_ALWAYS = ("endpoint", "status", "http_status", "finish_reason", "body_state")
+_OF_BODIES: dict[str, LiteralString] = {
+    "input_text": "bodies.input_text",
+    "output_text": "bodies.output_text",
+    "request": "bodies.request",
 }
-assert set(INPUT_SCHEMA) <= {*CALL_SCHEMA, "started_at"}, "the rules read a column that is not fetched"
-
-_COLUMNS: LiteralString = """
-    calls.call_id::text,
-    (extract(epoch from calls.started_at) * 1000000)::bigint,
-    calls.endpoint,
-    calls.status,
-    calls.http_status,
-    calls.error_type,
-    calls.finish_reason,
-    calls.latency_ms,
-    calls.ttft_ms,
-    calls.is_streamed,
-    calls.body_state,
-    bodies.input_text,
-    bodies.output_text,
-    bodies.request
-"""
+_OF_CALLS: dict[str, LiteralString] = {
+    "endpoint": "calls.endpoint",
+    "status": "calls.status",
+    "http_status": "calls.http_status",
+    "error_type": "calls.error_type",
+    "finish_reason": "calls.finish_reason",
+    "latency_ms": "calls.latency_ms",
+    "ttft_ms": "calls.ttft_ms",
+    "is_streamed": "calls.is_streamed",
+    "body_state": "calls.body_state",
+    "provider": "calls.provider",
+    "requested_model": "calls.requested_model",
+    "served_model": "calls.served_model",
+    "project": "calls.project",
+    "environment": "calls.environment",
+    "prompt_name": "calls.prompt_name",
+    "prompt_version": "calls.prompt_version",
+}
+_COLUMNS = _OF_CALLS | _OF_BODIES
+assert set(CALL_COLUMNS) == {*_COLUMNS, "call_id", "started_at"}, (
+    "the rules read a column that is not fetched"
+)
 
 _BODIES: LiteralString = """
 left join raw.llm_bodies as bodies
@@ -54,58 +46,84 @@ left join raw.llm_bodies as bodies
     and bodies.started_at < %(end)s
 """
 
-# A result of another rule set, if it is final, saves running the rules that did not change.
-NEW_CALLS: LiteralString = f"""
-select {_COLUMNS},
-    0::smallint,
-    previous.rule_set_version,
-    previous.failed,
-    previous.unscored::text,
-    previous.evidence::text
+_WITHOUT_RESULT: LiteralString = """
+not exists (
+    select from evaluation.rule_results as results
+    where results.started_at = calls.started_at
+      and results.call_id = calls.call_id
+      and results.rule_set_version = %(rule_set)s
+      and results.started_at >= %(start)s
+      and results.started_at < %(end)s
+)
+"""
+
+
+def columns_of(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The columns that these rules need of a call, besides its key; a body is read only for who reads it."""
+    wanted = {*_ALWAYS, *(name for rule in rules for name in rule.requires)}
+    return tuple(name for name in _COLUMNS if name in wanted)
+
+
+def call_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
+    """What the queries below give: key, the call's columns and its number of tries."""
+    return {
+        "call_id": pl.String(),
+        "started_us": pl.Int64(),
+        **{name: CALL_COLUMNS[name] for name in columns},
+        "tries": pl.Int16(),
+    }
+
+
+def new_calls(columns: tuple[str, ...]) -> LiteralString:
+    """Calls of the window without a result of the rule set."""
+    return f"""
+select {_selected(columns)}, 0::smallint
 from raw.llm_calls as calls
-{_BODIES}
-left join lateral (
-    select others.rule_set_version, others.failed, others.unscored, others.evidence
-    from evaluation.rule_results as others
-    where others.started_at = calls.started_at
-      and others.call_id = calls.call_id
-      and others.started_at >= %(start)s
-      and others.started_at < %(end)s
-      and not (others.is_provisional or others.is_retriable)
-    order by others.rule_set_version desc
-    limit 1
-) as previous on %(has_other_sets)s
+{_bodies(columns)}
 where calls.started_at >= %(start)s
   and calls.started_at < %(end)s
   and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
   and calls.purpose in ('product', 'demo')
-  and not exists (
-      select from evaluation.rule_results as results
-      where results.started_at = calls.started_at
-        and results.call_id = calls.call_id
-        and results.rule_set_version = %(rule_set)s
-        and results.started_at >= %(start)s
-        and results.started_at < %(end)s
-  )
+  and {_WITHOUT_RESULT}
 order by calls.started_at, calls.call_id
 limit %(limit)s
 """
 
-# The partial index holds only results that may change, so a settled window costs nothing here.
-UNSETTLED_CALLS: LiteralString = f"""
-select {_COLUMNS},
-    case when results.is_retriable then results.attempts else 0 end::smallint,
-    null::integer,
-    null::text[],
-    null::text,
-    null::text
+
+def carried_calls(columns: tuple[str, ...]) -> LiteralString:
+    """The same, of calls with a final result of the set `previous`: what did not change carries over."""
+    return f"""
+select {_selected(columns)}, 0::smallint
+from evaluation.rule_results as previous
+inner join raw.llm_calls as calls
+    on calls.started_at = previous.started_at
+    and calls.call_id = previous.call_id
+    and calls.started_at >= %(start)s
+    and calls.started_at < %(end)s
+{_bodies(columns)}
+where previous.started_at >= %(start)s
+  and previous.started_at < %(end)s
+  and (previous.started_at, previous.call_id) > (%(start)s, %(after)s)
+  and previous.rule_set_version = %(previous)s
+  and not (previous.is_provisional or previous.is_retriable)
+  and calls.purpose in ('product', 'demo')
+  and {_WITHOUT_RESULT}
+order by previous.started_at, previous.call_id
+limit %(limit)s
+"""
+
+
+def unsettled_calls(columns: tuple[str, ...]) -> LiteralString:
+    """Calls whose result may change. The partial index holds only these: a settled window costs nothing."""
+    return f"""
+select {_selected(columns)}, case when results.is_retriable then results.attempts else 0 end::smallint
 from evaluation.rule_results as results
 inner join raw.llm_calls as calls
     on calls.started_at = results.started_at
     and calls.call_id = results.call_id
     and calls.started_at >= %(start)s
     and calls.started_at < %(end)s
-{_BODIES}
+{_bodies(columns)}
 where results.started_at >= %(start)s
   and results.started_at < %(end)s
   and (results.started_at, results.call_id) > (%(start)s, %(after)s)
@@ -114,6 +132,76 @@ where results.started_at >= %(start)s
   and (results.is_retriable or calls.status <> 'interrupted')
 order by results.started_at, results.call_id
 limit %(limit)s
+"""
+
+
+def shadow_calls(columns: tuple[str, ...]) -> LiteralString:
+    """Calls of the window that the evaluator version `version` has not judged on trial."""
+    return f"""
+select {_selected(columns)}, 0::smallint
+from raw.llm_calls as calls
+{_bodies(columns)}
+where calls.started_at >= %(start)s
+  and calls.started_at < %(end)s
+  and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
+  and calls.purpose in ('product', 'demo')
+  and not exists (
+      select from evaluation.judgements
+      where judgements.started_at = calls.started_at
+        and judgements.call_id = calls.call_id
+        and judgements.evaluator_version_id = %(version)s
+        and judgements.started_at >= %(start)s
+        and judgements.started_at < %(end)s
+  )
+order by calls.started_at, calls.call_id
+limit %(limit)s
+"""
+
+
+def trial_calls(columns: tuple[str, ...]) -> LiteralString:
+    """Calls of the window, or the share of them (0 to 1) that their ids pick, with model and preview."""
+    return f"""
+select {_selected(columns)}, 0::smallint, calls.output_preview
+from raw.llm_calls as calls
+{_bodies(columns)}
+where calls.started_at >= %(start)s
+  and calls.started_at < %(end)s
+  and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
+  and calls.purpose in ('product', 'demo')
+  and ('x' || left(md5(calls.call_id::text), 8))::bit(32)::bigint < %(share)s * 4294967296
+order by calls.started_at, calls.call_id
+limit %(limit)s
+"""
+
+
+# Sets whose final results wait to be carried over, the newest first: a call is carried from the newest.
+PREVIOUS_SETS: LiteralString = """
+select distinct previous.rule_set_version
+from evaluation.rule_results as previous
+where previous.started_at >= %(start)s
+  and previous.started_at < %(end)s
+  and previous.rule_set_version <> %(rule_set)s
+  and not (previous.is_provisional or previous.is_retriable)
+  and not exists (
+      select from evaluation.rule_results as results
+      where results.started_at = previous.started_at
+        and results.call_id = previous.call_id
+        and results.rule_set_version = %(rule_set)s
+        and results.started_at >= %(start)s
+        and results.started_at < %(end)s
+  )
+order by 1 desc
+"""
+
+# Names whose verdicts in the set `previous` do not carry over: rules that are gone or have another version.
+STALE_NAMES: LiteralString = """
+select coalesce(array_agg(versions.evaluator), '{}')
+from evaluation.rule_set_members as members
+inner join evaluation.evaluator_versions as versions on versions.id = members.evaluator_version_id
+where members.rule_set_version = %(previous)s
+  and members.evaluator_version_id not in (
+      select evaluator_version_id from evaluation.rule_set_members where rule_set_version = %(rule_set)s
+  )
 """
 
 MAKE_STAGE: LiteralString = """
@@ -129,14 +217,13 @@ create temp table if not exists scored_calls (
 ) on commit delete rows
 """
 
-WRITE_RESULTS: LiteralString = """
+_INSERT: LiteralString = """
 insert into evaluation.rule_results (
     started_at, call_id, rule_set_version, failed, unscored, evidence, attempts, is_provisional, is_retriable
 )
-select
-    started_at, call_id, %(rule_set)s, failed, unscored, evidence, attempts, is_provisional, is_retriable
-from scored_calls
-order by started_at, call_id
+"""
+
+_UNLESS_SETTLED: LiteralString = """
 on conflict (started_at, call_id, rule_set_version) do update
 set failed = excluded.failed,
     unscored = excluded.unscored,
@@ -147,3 +234,72 @@ set failed = excluded.failed,
     scored_at = now()
 where rule_results.is_provisional or rule_results.is_retriable
 """
+
+WRITE_RESULTS: LiteralString = f"""
+{_INSERT}
+select
+    started_at, call_id, %(rule_set)s, failed, unscored, evidence, attempts, is_provisional, is_retriable
+from scored_calls
+order by started_at, call_id
+{_UNLESS_SETTLED}
+"""
+
+# The verdicts of the rules that did not change are taken from the previous result where it stands. Most calls
+# fail nothing, before and after: those cost no more than a copy. What may pass and was tried enough before
+# is not tried again.
+WRITE_CARRIED: LiteralString = f"""
+{_INSERT}
+select
+    staged.started_at,
+    staged.call_id,
+    %(rule_set)s,
+    case
+        when previous.failed = '{{}}' then staged.failed
+        when staged.failed = '{{}}' and not previous.failed && %(stale)s::text[] then previous.failed
+        else array(
+            select name from (
+                select name from unnest(previous.failed) as known (name)
+                where name <> all (%(stale)s::text[])
+                union
+                select name from unnest(staged.failed) as found (name)
+            ) as names
+            order by name collate "C"
+        )
+    end,
+    case
+        when previous.unscored = '{{}}' then staged.unscored
+        else (previous.unscored - %(stale)s::text[]) || staged.unscored
+    end,
+    case
+        when previous.evidence = '{{}}' then staged.evidence
+        else (previous.evidence - %(stale)s::text[]) || staged.evidence
+    end,
+    staged.attempts,
+    staged.is_provisional,
+    staged.is_retriable
+from scored_calls as staged
+inner join evaluation.rule_results as previous
+    on previous.started_at = staged.started_at
+    and previous.call_id = staged.call_id
+    and previous.rule_set_version = %(previous)s
+    and previous.started_at >= %(start)s
+    and previous.started_at < %(end)s
+order by staged.started_at, staged.call_id
+{_UNLESS_SETTLED}
+"""
+
+
+def _selected(columns: Iterable[str]) -> LiteralString:
+    expressions: list[LiteralString] = [
+        "calls.call_id::text",
+        "(extract(epoch from calls.started_at) * 1000000)::bigint",
+        *(_COLUMNS[name] for name in columns),
+    ]
+    return ", ".join(expressions)
+
+
+def _bodies(columns: Iterable[str]) -> LiteralString:
+    return _BODIES if _OF_BODIES.keys() & set(columns) else ""
+
+
+EVERY_COLUMN = tuple(_COLUMNS)

@@ -53,6 +53,11 @@ _NO_PHONE = re.compile(
     r"|1?555|1?[2-9]\d\d555\d{4}$|1?8(?:00|33|44|55|66|77|88)\d{7}$"
 )
 _SOCIAL_SECURITY = re.compile(r"\d{3}-\d\d-\d{4}$")
+# 01.02.2024, 1/2/2024 and 2024-02-01, with a time behind them or not.
+_DATE = re.compile(
+    r"\(?(?:(?:0?[1-9]|[12]\d|3[01])([ ./-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d"
+    r"|(?:19|20)\d\d([ ./-])(?:0?[1-9]|1[0-2])\2(?:0?[1-9]|[12]\d|3[01]))(?!\d)"
+)
 
 
 def find_personal_data(text: str) -> Iterator[tuple[str, str]]:
@@ -92,7 +97,8 @@ def _is_resident(text: str) -> bool:
 
 def _is_phone(text: str) -> bool:
     digits = digits_of(text.lower().split("x")[0])
-    return 7 <= len(digits) <= 15 and not _NO_PHONE.match(digits) and not _SOCIAL_SECURITY.match(text)
+    is_other = _NO_PHONE.match(digits) or _SOCIAL_SECURITY.match(text) or _DATE.match(text)
+    return 7 <= len(digits) <= 15 and not is_other
 
 
 # Most certain first.

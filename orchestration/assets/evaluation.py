@@ -27,10 +27,14 @@ def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
     """One row per call and rule-set version; adds what the window's calls lack and replaces nothing."""
     # polars, half a second, is not for the code location's load.
     from orchestration.scoring import score_window
+    from orchestration.written_rules import rules_folder, rules_in_force
 
     windows = [asset_window(context)]
     with warehouse.connect() as connection:
-        result = score_window(connection, windows)
+        in_force = rules_in_force(connection, folder=rules_folder(warehouse.settings()))
+        for problem in in_force.problems:
+            context.log.warning("%s", problem)
+        result = score_window(connection, windows, rules=in_force.rules)
         preview = newest_rows(connection, RELATION, column="started_at", windows=windows)
     return dg.MaterializeResult(
         metadata={
@@ -38,6 +42,8 @@ def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.M
             "n_scored": result.n_scored,
             "n_carried": result.n_carried,
             "rule_set_version": result.rule_set_version,
+            "n_written_rules": len(in_force.written),
+            "n_unreadable_rules": len(in_force.problems),
             "preview": dg.MetadataValue.md(preview),
         }
     )

@@ -67,7 +67,7 @@ def tally(bad: list[bool], failed: list[bool | None]) -> Tally:
 
 def ifeval_answers(data: Path) -> list[Answer]:
     """M-IFEval answers, with whether each instruction was followed and the languages asked for."""
-    asked = {row["prompt"]: row for row in _rows(data / "m_ifeval_prompts.jsonl.xz")}
+    asked = {row["prompt"]: row for row in rows(data / "m_ifeval_prompts.jsonl.xz")}
     return [
         Answer(
             prompt=row["prompt"],
@@ -82,7 +82,7 @@ def ifeval_answers(data: Path) -> list[Answer]:
                 if argument and argument.get("language")
             ),
         )
-        for row in _rows(data / "m_ifeval_dev.jsonl.xz")
+        for row in rows(data / "m_ifeval_dev.jsonl.xz")
     ]
 
 
@@ -90,7 +90,7 @@ def mtbench_answers(data: Path) -> list[Answer]:
     """Both turns of every MT-Bench answer."""
     return [
         Answer(prompt=prompt, text=text, followed={})
-        for row in _rows(data / "mtbench_answers.jsonl.xz")
+        for row in rows(data / "mtbench_answers.jsonl.xz")
         for prompt, text in zip(row["prompts"], row["responses"], strict=True)
     ]
 
@@ -119,6 +119,11 @@ def verdicts(name: str, answers: list[Answer]) -> pl.DataFrame:
     return rule.check(prepare(calls(answers)))
 
 
+def is_unpassable(arguments: dict[str, Any]) -> bool:
+    """Whether M-IFEval's checker fails every answer to an instruction with these arguments."""
+    return arguments.get("language") in UNPASSABLE
+
+
 def judged_by_instruction(name: str, answers: list[Answer], *, instruction: str) -> Tally:
     """A rule against the label of one M-IFEval instruction."""
     labelled = [
@@ -142,14 +147,14 @@ def judged_loops(answers: list[Answer]) -> Tally:
 
 def judged_pii(data: Path) -> dict[str, Tally]:
     """Each kind of personal data over the synthetic texts: found in a text that holds it, or not."""
-    rows = json.loads((data / "pii_synth_v2.json").read_text(encoding="utf-8"))
-    found = [{kind for kind, _ in find_pii(row["full_text"])} for row in rows]
-    held = [{span["entity_type"] for span in row["spans"]} for row in rows]
+    synthetic = json.loads((data / "pii_synth_v2.json").read_text(encoding="utf-8"))
+    found = [{kind for kind, _ in find_pii(row["full_text"])} for row in synthetic]
+    held = [{span["entity_type"] for span in row["spans"]} for row in synthetic]
     tallies = {
         kind: tally([label in spans for spans in held], [kind in kinds for kinds in found])
         for label, kind in PII_KINDS.items()
     }
-    texts = [Answer(prompt="Write a text.", text=row["full_text"], followed={}) for row in rows]
+    texts = [Answer(prompt="Write a text.", text=row["full_text"], followed={}) for row in synthetic]
     failed = verdicts("pii", texts)["failed"].to_list()
     return tallies | {
         "any of them": tally([not PII_KINDS.keys().isdisjoint(spans) for spans in held], failed)
@@ -162,6 +167,7 @@ def _is_plain_loop(text: str) -> bool:
     return len(grams) >= 40 and 1 - len(set(grams)) / len(grams) > 0.5
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a packed file of JSON Lines."""
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)

@@ -16,6 +16,8 @@ import zstandard
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from evaluators.rules.prepare import INPUT_SCHEMA
+from evaluators.rules.written.definition import read_definition
+from evaluators.rules.written.rule import written_rule
 from orchestration.rule_runs import judge
 from orchestration.rule_workers import RuleWorkers
 from tests.orchestration.fake_rules import Steered, rule
@@ -53,6 +55,23 @@ def test_shares_of_two_workers_come_back_as_one_process_judges_them() -> None:
     assert [each.rows() for each in shared] == [judge(frame.head(n), rules=RULES).rows() for n in (101, 2, 1)]
     assert some.rows() == judge(frame, rules=RULES[:3]).rows()
     assert {name for failed in shared[0]["failed"] for name in failed} >= {"empty_answer", "refusal", "pii"}
+
+
+def test_a_written_rule_reaches_the_workers_by_its_definition() -> None:
+    given = {
+        "id": "asks",
+        "version": "1.0.1",
+        "expression": "contains(input, 'question 1') and length(output) > 3",
+    }
+    written = written_rule(read_definition(given))
+    frame = calls(101)
+    with RuleWorkers(n_workers=1, least_rows=1) as workers:
+        assert workers.start(wait_seconds=STARTING_SECONDS)
+        judged = [workers.judge(frame, rules=[*RULES[:2], written]) for _ in range(2)]
+        # The share of the worker is its own work: this process is asked for half of the frame only.
+        here = judge(frame.head(51), rules=[written])["failed"].list.len().sum()
+    assert [each.rows() for each in judged] == [judge(frame, rules=[*RULES[:2], written]).rows()] * 2
+    assert 0 < here < sum("asks" in failed for failed in judged[0]["failed"])
 
 
 @pytest.mark.parametrize("is_dead", [True, False], ids=["while_giving", "while_taking"])

@@ -14,10 +14,11 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration import scoring_queries
+from orchestration import scoring_queries as queries
 from orchestration.scoring import NO_CALL, score_window
 from orchestration.transactions import writing
 from orchestration.windows import Window, day_window, hour_window
@@ -26,6 +27,21 @@ from tests.orchestration.seeding import DAY, DAY_START, add_calls, count, plan_n
 
 Connection = psycopg.Connection[TupleRow]
 REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Nosy(Steered):
+    """Keeps the frames that it is given."""
+
+    __module__ = "evaluators.rules.error"
+
+    def __init__(self, frames: list[pl.DataFrame]) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def __call__(self, frame: pl.DataFrame) -> pl.DataFrame:
+        self.frames.append(frame)
+        return super().__call__(frame)
+
 
 RESULTS = """
 select started_at, call_id, failed, unscored, evidence, attempts from evaluation.rule_results order by 1, 2
@@ -151,6 +167,99 @@ def test_a_rule_taken_out_runs_nothing_and_its_verdicts_do_not_carry(connection:
         connection, "select distinct failed from evaluation.rule_results where rule_set_version = 2"
     )
     assert newest == [(["kept"],)]
+
+
+def test_carried_verdicts_keep_reasons_and_evidence_and_lose_those_of_the_changed_rule(
+    connection: Connection,
+) -> None:
+    everything = pl.lit(value=True)
+    kept = [rule("a_kept", Steered(fails=everything)), rule("z_skipped", Steered(unscored="not_applicable"))]
+    seed(connection, 3)
+    seed(connection, 3, seed="b", start=DAY_START + timedelta(hours=1))
+    is_first = pl.col("started_at") < DAY_START + timedelta(minutes=30)
+    old, new = Steered(fails=is_first), Steered(fails=~is_first)
+    score_window(connection, [DAY], rules=[*kept, rule("changing", old), rule("gone", Steered(everything))])
+
+    carried = score_window(connection, [DAY], rules=[*kept, rule("changing", new, version="2.0.0")])
+    anew = [
+        rule(each.name, each.check, version="9.0.0")  # type: ignore[arg-type]
+        for each in (*kept, rule("changing", new))
+    ]
+    whole = score_window(connection, [DAY], rules=anew)
+
+    assert (carried.n_scored, carried.n_carried, whole.n_scored) == (0, 6, 6)
+    query = (
+        "select started_at, call_id, failed, unscored, evidence, is_retriable, is_provisional"
+        " from evaluation.rule_results where rule_set_version = %s order by 1, 2"
+    )
+    with connection.transaction():
+        sets = [connection.execute(query, (each.rule_set_version,)).fetchall() for each in (carried, whole)]
+    assert sets[0] == sets[1]
+    assert [row[2] for row in sets[0]] == [["a_kept"]] * 3 + [["a_kept", "changing"]] * 3
+    assert {tuple(row[3].items()) for row in sets[0]} == {(("z_skipped", "not_applicable"),)}
+
+
+def test_a_call_is_carried_from_its_newest_final_result(connection: Connection) -> None:
+    steady = Steered(fails=pl.lit(value=True))
+    other = [rule("other", Steered(), version=f"{n}.0.0") for n in (1, 2, 3)]
+    seed(connection, 2)
+    score_window(connection, [DAY], rules=[rule("steady", steady), other[0]])
+    seed(connection, 2, seed="later")
+    score_window(connection, [hour_window(DAY_START)], rules=[rule("steady", steady), other[1]])
+    steady.seen.clear()
+
+    third = score_window(connection, [DAY], rules=[rule("steady", steady), other[2]])
+
+    assert (third.n_scored, third.n_carried, steady.seen) == (0, 4, [])
+    newest = rows(
+        connection, "select distinct failed from evaluation.rule_results where rule_set_version = 3"
+    )
+    assert newest == [(["steady"],)]
+
+
+def test_a_provisional_result_does_not_carry_over(connection: Connection) -> None:
+    steady = Steered(fails=pl.lit(value=True))
+    seed(connection, 2, status="interrupted")
+    score_window(connection, [DAY], rules=[rule("steady", steady), rule("other", Steered())])
+
+    second = score_window(
+        connection, [DAY], rules=[rule("steady", steady), rule("other", Steered(), version="2.0.0")]
+    )
+
+    assert (second.n_scored, second.n_carried, len(steady.seen)) == (2, 0, 4)
+
+
+def test_only_what_the_changed_rule_requires_is_read(connection: Connection) -> None:
+    seed(connection, 2)
+    first = [rule("steady", Steered()), rule("other", Steered())]
+    score_window(connection, [DAY], rules=first)
+    seen: list[pl.DataFrame] = []
+    nosy = Rule("other", "2.0.0", "info", "", ("latency_ms", "requested_model"), Nosy(seen))
+
+    score_window(connection, [DAY], rules=[first[0], nosy])
+
+    (frame,) = seen
+    assert frame["latency_ms"].null_count() == 0
+    assert frame["requested_model"].to_list() == ["gpt-4o-mini"] * 2
+    assert frame["output_text"].null_count() == frame["request"].null_count() == 2
+
+
+def test_every_shipped_rule_says_the_same_of_what_it_requires_alone(connection: Connection) -> None:
+    seed(connection, 5, output='{"a": 1}')
+    seed(connection, 5, seed="b", output="I'm sorry, but I can't help with that.\n" * 40)
+    seed(connection, 5, seed="c", output="", status="error")
+    query = "select failed, unscored from evaluation.rule_results order by started_at, call_id"
+    score_window(connection, [DAY], rules=RULES)
+    whole = rows(connection, query)
+
+    for each in RULES:
+        with connection.transaction():
+            connection.execute("truncate evaluation.rule_results")
+        score_window(connection, [DAY], rules=[each])
+        alone = rows(connection, query)
+        assert [(each.name in failed, reasons.get(each.name)) for failed, reasons in alone] == [
+            (each.name in failed, reasons.get(each.name)) for failed, reasons in whole
+        ], each.name
 
 
 def test_a_new_rule_set_ends_the_previous_one_and_an_old_one_may_come_back(connection: Connection) -> None:
@@ -339,22 +448,28 @@ def month_of_calls(connection: Connection) -> Callable[[str], list[dict[str, obj
         connection.execute("analyze raw.llm_calls, raw.llm_bodies, evaluation.rule_results")
     window = hour_window(DAY_START)
     params = {"start": window.start, "end": window.end, "after": NO_CALL, "rule_set": 1}
-    params |= {"has_other_sets": True, "limit": 20_000}
+    params |= {"previous": 2, "limit": 20_000}
     return lambda query: plan_nodes(connection, query, params)
 
 
-@pytest.mark.parametrize("query", [scoring_queries.NEW_CALLS, scoring_queries.UNSETTLED_CALLS])
+@pytest.mark.parametrize(
+    ("query", "tables"),
+    [
+        (queries.new_calls(queries.EVERY_COLUMN), {"llm_calls", "llm_bodies", "rule_results"}),
+        (queries.unsettled_calls(queries.EVERY_COLUMN), {"llm_calls", "llm_bodies", "rule_results"}),
+        (queries.carried_calls(queries.EVERY_COLUMN), {"llm_calls", "llm_bodies", "rule_results"}),
+        (queries.carried_calls(("endpoint", "status")), {"llm_calls", "rule_results"}),
+        (queries.PREVIOUS_SETS, {"rule_results"}),
+    ],
+    ids=["new", "unsettled", "carried", "carried without bodies", "previous sets"],
+)
 def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
-    month_of_calls: Callable[[str], list[dict[str, object]]], query: str
+    month_of_calls: Callable[[str], list[dict[str, object]]], query: str, tables: set[str]
 ) -> None:
     nodes = month_of_calls(query)
 
     relations = {str(node["Relation Name"]) for node in nodes if "Relation Name" in node}
-    assert relations == {
-        "llm_calls_y2026m10",
-        "llm_bodies_y2026m10",
-        "rule_results_y2026m10",
-    }, json.dumps(nodes)
+    assert relations == {f"{table}_y2026m10" for table in tables}, json.dumps(nodes)
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
 
 

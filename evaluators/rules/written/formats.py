@@ -19,10 +19,10 @@ from evaluators.rules.written.looks import (
 )
 
 _BULLETS = {"ja": (r"(?m)^\s*・[^・]",)}
-_TITLES = {"ja": r"『[^\n]*[^\s『』\n][^\n]*』"}
+_TITLES = {"ja": r"『[^\n]*[^\s『』\n][^\n]*』", "fr": r"##[^\n]*[^\s#][^\n]*##"}
 _ANSWERS = {
     "en": ("My answer is yes.", "My answer is no.", "My answer is maybe."),
-    "es": ("Mi respuesta es sí", "Mi respuesta es no", "Mi respuesta es tal vez"),
+    "es": ("Sí.", "No.", "Tal vez.", "Quizás.", "Quizá."),
     "fr": ("Oui.", "Non.", "Peut-être."),
     "ja": ("はい", "いいえ", "どちらとも言えません"),
 }
@@ -112,7 +112,7 @@ def json_format(given: Nothing, *, language: str) -> Look:
 
 
 def title(given: Nothing, *, language: str) -> Look:
-    """The text has a title in double angle brackets (『』 in Japanese)."""
+    """The text has a title in double angle brackets (between ## in French, in 『』 in Japanese)."""
     pattern = _TITLES.get(language, r"<<[^\n]*[^\s<>][^\n]*>>")
     return fails(~pl.col(TEXT).str.contains(pattern), "no title")
 

@@ -76,7 +76,7 @@ def number_paragraphs(given: Paragraphs, *, language: str) -> Look:
 
 
 def first_word(given: FirstWord, *, language: str) -> Look:
-    """There are exactly so many paragraphs, and one of them starts with the word."""
+    """There are exactly so many paragraphs, and one of them starts with the word, or with the words."""
     parts = pl.col(TEXT).str.split("\n\n")
     count = not_blank(parts).list.len()
     number = unless_counted(count, relation="exactly", n=given.num_paragraphs, what="paragraphs")
@@ -84,6 +84,8 @@ def first_word(given: FirstWord, *, language: str) -> Look:
     wanted = given.first_word.lower()
     if language == "ja":
         starts = paragraph.str.strip_chars_start("「").str.strip_chars_start("『").str.starts_with(wanted)
+    elif len(wanted.split()) > 1:
+        starts = paragraph.str.strip_chars_start("'\"").str.to_lowercase().str.starts_with(wanted)
     else:
         word = paragraph.str.extract(r"^'*\"*([^\s.,?!'\"]*)", 1).str.to_lowercase()
         starts = word == wanted

@@ -15,7 +15,7 @@ TOO_SLOW = "too_slow"
 TEXT = "text"
 
 # The clock is looked at after so many calls, and before each that Python reads by itself.
-SLICE_ROWS = 500
+SLICE_ROWS = 2_500
 
 Relation = Literal["at least", "at most", "less than", "more than", "exactly"]
 

@@ -67,6 +67,7 @@ def compile_pattern(text: str, *, field: str) -> Pattern:
         raise RefusedError(field, f"a pattern has 1 to {LONGEST_PATTERN} characters, this one {len(text)}")
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True
     try:
         compiled = re2.compile(text, options=options)
     except (re2.error, UnicodeEncodeError) as error:

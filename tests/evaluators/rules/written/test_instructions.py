@@ -123,6 +123,8 @@ CASES: list[tuple[str, dict[str, Any], str, str]] = [
     ("ja:detectable_format:title", {}, "『題』\n本文", "<<題>>\n本文"),
     ("detectable_format:constrained_response", {}, "My answer is no.", "No."),
     ("fr:detectable_format:constrained_response", {}, "Peut-être.", "peut être"),
+    ("es:detectable_format:constrained_response", {}, "Sí.", "si"),
+    ("fr:detectable_format:title", {}, "##Hymne##", "<<Hymne>>"),
     ("detectable_format:constrained_response", {"options": ["A", "B"]}, "B", "C"),
     ("ja:detectable_format:nominal_ending", {"count": 1}, "それは大切な時間。", "それは大切です。"),
     ("combination:two_responses", {}, "one\n******\ntwo", "one\n******\none"),
