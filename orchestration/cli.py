@@ -19,6 +19,7 @@ from orchestration.commands import (
     prices,
     projects,
     proxy,
+    rules,
     scores,
     services,
 )
@@ -47,6 +48,7 @@ app.command("doctor")(data.doctor)
 app.add_typer(prices.app, name="prices")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
+app.add_typer(rules.app, name="rules")
 app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(scores.app, name="scores")
 app.add_typer(keys.app, name="keys")
