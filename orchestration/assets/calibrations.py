@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.partitions import DAILY, POLICY, asset_window
+from orchestration.partitions import DAILY, POLICY, POOL, asset_window
 from orchestration.preview import markdown_table
 from orchestration.resources import Warehouse
 from orchestration.windows import days_of
@@ -15,14 +15,14 @@ from orchestration.windows import days_of
     deps=[["raw", "llm_calls"], ["evaluation", "rule_scores"], ["evaluation", "judgements"]],
     partitions_def=DAILY,
     backfill_policy=POLICY,
+    pool=POOL,
     group_name="evaluation",
     kinds={"postgres", "numpy"},
 )
 def calibrations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """Pass rates of the window's days, replaced; and one row per evaluator version and stratum, as of now.
 
-    In no pool: it is part of a day's run and of the judges', which must not wait for each other. The locks of
-    its tables make two runs safe.
+    Days whose verdicts have come since (from judges in the night, a batch) are made anew, too.
     """
     # numpy and scipy are not for the code location's load.
     from orchestration.calibration.calibrations import calibrate_versions
