@@ -11,9 +11,11 @@ from typer.exceptions import TyperException
 from orchestration.commands import (
     data,
     evaluators,
+    golden,
     jobs,
     judges,
     keys,
+    labels,
     limits,
     models,
     prices,
@@ -48,6 +50,8 @@ app.command("doctor")(data.doctor)
 app.add_typer(prices.app, name="prices")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
+app.add_typer(labels.app, name="labels")
+app.add_typer(golden.app, name="golden")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(scores.app, name="scores")

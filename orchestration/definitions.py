@@ -15,10 +15,12 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 import dagster as dg
 
 from ingest.settings import load_settings
-from orchestration import jobs, judging_batches, judging_schedules, schedules, sensors
+from orchestration import calibration_schedules, jobs, judging_batches, judging_schedules, schedules, sensors
 from orchestration.assets.bridges import bridges
+from orchestration.assets.calibrations import calibrations
 from orchestration.assets.cost import charges
 from orchestration.assets.evaluation import rule_scores
+from orchestration.assets.golden import golden_scores
 from orchestration.assets.judge_batches import judge_batches
 from orchestration.assets.judgements import judgements
 from orchestration.assets.marts import build_dbt_models
@@ -42,10 +44,11 @@ def defs() -> dg.Definitions:
         assets=[
             *(llm_calls, rule_scores, judgements, judge_batches, bridges),
             *(charges, build_dbt_models(manifest), drift),
+            *(calibrations, golden_scores),
         ],
         asset_checks=[landed_days, ledger],
         jobs=[
-            *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy),
+            *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy, jobs.golden_job),
             *(jobs.judging_job, judging_batches.batching_job, judging_batches.tend_judge_batches),
         ],
         schedules=[
@@ -54,6 +57,7 @@ def defs() -> dg.Definitions:
             schedules.daily_tidy,
             judging_schedules.judging_today,
             judging_schedules.judging_closed,
+            calibration_schedules.golden_daily,
             judging_batches.batching_closed,
         ],
         sensors=[sensors.dirty_hours, sensors.alerts, judging_batches.judge_batches_due],

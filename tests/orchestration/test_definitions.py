@@ -58,7 +58,9 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
 
 def test_every_asset_is_on_the_one_partition_and_in_runs_of_a_week(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
-    for key in graph.materializable_asset_keys:
+    # A judge cannot be asked what it would have said of a golden set on a day that is over.
+    unpartitioned = {dg.AssetKey(["evaluation", "golden_scores"])}
+    for key in graph.materializable_asset_keys - unpartitioned:
         node = graph.get(key)
         assert node.partitions_def == DAILY, key
         assert node.backfill_policy is not None, key
