@@ -34,11 +34,13 @@ def judgements(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
     """One row per selected call and judge version; asks only what nobody has paid for. No judge: nothing."""
     # Rubrics, prices and the client of the endpoints are not for the code location's load.
     from orchestration.judging.judging import Options, judge_window
+    from orchestration.versions.seats import seat_judges
 
     observe = _Observer(context)
     backfill_id = context.run.tags.get(BACKFILL_TAG)
     options = Options(backfill_id=backfill_id, redis_url=warehouse.settings().redis_url)
     with warehouse.connect() as connection:
+        seat_judges(connection)
         runs = judge_window(connection, asset_window(context), options=options, on_progress=observe)
     metadata = _metadata(runs)
     if problems := [run for run in runs if run.problem]:

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from ingest.access.secrets import is_reference
 from orchestration.judging.policies import NAME
 from orchestration.transactions import writing
+from orchestration.versions.periods import follow
 
 if TYPE_CHECKING:
     from evaluators.judging.judge import JudgeSpec
@@ -184,6 +185,8 @@ def enable_judge(connection: Connection[TupleRow], name: str, *, is_enabled: boo
             row = cursor.execute(query, {"judge": name, "is_enabled": is_enabled}).fetchone()
             if row is not None and is_enabled:
                 connection.execute(ACTIVATE, (row.evaluator_version_id,))
+                if row.evaluator_version_id is not None:
+                    follow(connection, row.evaluator_version_id)
     except psycopg.errors.UniqueViolation:
         raise JudgeError(f"another judge of the same rubric is enabled: disable it before {name}") from None
     if row is None:
@@ -219,7 +222,9 @@ def register_judge(connection: Connection[TupleRow], judge: Judge) -> Judge:
         "parameters": Jsonb(dict(judge.parameters)),
     }
     with writing(connection, relation="evaluation.judges"):
-        connection.execute(ADD_VERSION, given)
+        added = connection.execute(ADD_VERSION, given).fetchone()
+        if added is not None and judge.is_enabled:
+            follow(connection, added[0])
     return next(each for each in list_judges(connection) if each.judge == judge.judge)
 
 

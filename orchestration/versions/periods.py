@@ -69,6 +69,25 @@ where evaluator = %(evaluator)s and status = 'active'
 """
 
 
+# Who registers a version says so in evaluator_versions; once steps are recorded, they are what counts.
+FOLLOW: LiteralString = """
+insert into evaluation.version_starts (evaluator, starts_at, evaluator_version_id, cause)
+select versions.evaluator, now(), versions.id, 'shipped'
+from evaluation.evaluator_versions as versions
+where versions.id = %(id)s
+    and exists (select from evaluation.version_starts as known where known.evaluator = versions.evaluator)
+    and versions.id is distinct from (
+        select starts.evaluator_version_id from evaluation.version_starts as starts
+        where starts.evaluator = versions.evaluator
+            and (starts.starts_at is null or starts.starts_at <= now())
+        order by starts.starts_at desc nulls last
+        limit 1
+    )
+on conflict (evaluator, starts_at) do update
+set evaluator_version_id = excluded.evaluator_version_id, cause = excluded.cause
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """A half-open span of call time in which a version is current; None: since ever, until further notice."""
@@ -111,6 +130,15 @@ def start_version(
     connection.execute(FORGET_FROM, given)
     connection.execute(START, given)
     settle(connection, evaluator, now=now)
+
+
+def follow(connection: Connection[TupleRow], version_id: int) -> None:
+    """Let a version that has just become active be current for calls from now on.
+
+    In the caller's transaction. Nothing is done where it is current anyway, or where no step of the evaluator
+    is recorded: then its versions speak for themselves.
+    """
+    connection.execute(FOLLOW, {"id": version_id})
 
 
 def settle(connection: Connection[TupleRow], evaluator: str, *, now: datetime | None = None) -> None:
