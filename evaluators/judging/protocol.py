@@ -34,6 +34,8 @@ SCHEMA: Final[dict[str, Any]] = {
 
 _LONGEST_REASON = 8_000
 _FENCED = re.compile(r"```(?:json)?[ \t]*\n(?P<body>.*)\n```", re.DOTALL | re.IGNORECASE)
+# Members as pairs: a mapping would lose one that is given twice.
+_DECODER = json.JSONDecoder(object_pairs_hook=list[tuple[str, Any]])
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -80,12 +82,12 @@ def read_members(text: str, *, names: tuple[str, ...]) -> list[tuple[str, Any]]:
     Raises ProtocolError: prose around it, other, missing or repeated members, another order.
     """
     stripped = text.strip()
-    if fenced := _FENCED.fullmatch(stripped):
+    if stripped.startswith("`") and (fenced := _FENCED.fullmatch(stripped)):
         stripped = fenced["body"].strip()
     if not stripped.startswith("{"):
         raise ProtocolError("no JSON object" if stripped else "an empty text")
     try:
-        members = json.loads(stripped, object_pairs_hook=list[tuple[str, Any]])
+        members = _DECODER.decode(stripped)
     except (ValueError, RecursionError):
         raise ProtocolError("no JSON object, or more than one") from None
     given = tuple(name for name, _ in cast("list[tuple[str, Any]]", members))
