@@ -42,6 +42,9 @@ Parameter = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="temperature, seed, max_tokens, output …"),
 ]
 Concurrency = Annotated[int, typer.Option(help="Requests that are out at once.")]
+InBatches = Annotated[
+    bool, typer.Option("--batch", help="Ask through the provider's Batch API: half the price, within a day.")
+]
 CacheDays = Annotated[
     int | None, typer.Option(help="Verdicts older than this are not used again; default: all are.")
 ]
@@ -86,6 +89,7 @@ def add(
     parameters: Parameter = None,
     concurrency: Concurrency = 8,
     cache_days: CacheDays = None,
+    is_batch: InBatches = False,
     is_disabled: Annotated[bool, typer.Option("--disabled", help="Add it without using it.")] = False,
 ) -> None:
     """Add a judge: from the next run on it is asked about the calls that its policy selects."""
@@ -106,6 +110,7 @@ def add(
             policy=policy,
             concurrency=concurrency,
             cache_days=cache_days,
+            processing="batch" if is_batch else "direct",
             is_enabled=not is_disabled,
         )
         added = table.add_judge(connection, judge)
@@ -129,6 +134,15 @@ def disable(name: Name) -> None:
     """Stop asking a judge; what it has said stays."""
     with _open() as connection:
         typer.echo(f"disabled {_line(table.enable_judge(connection, name, is_enabled=False))}")
+
+
+@app.command()
+def processing(
+    name: Name, way: Annotated[Literal["direct", "batch"], typer.Argument(help="How to ask from now on.")]
+) -> None:
+    """Ask a judge at once, or in batches; its version stays, and what is out is collected."""
+    with _open() as connection:
+        typer.echo(f"{way}: {_line(table.set_processing(connection, name, way))}")
 
 
 @app.command("policy")

@@ -194,6 +194,19 @@ def enable_judge(connection: Connection[TupleRow], name: str, *, is_enabled: boo
     return row
 
 
+def set_processing(connection: Connection[TupleRow], name: str, processing: Processing) -> Judge:
+    """Ask the judge this way from now on. Raises JudgeError."""
+    query: LiteralString = f"""
+        update evaluation.judges set processing = %(processing)s, updated_at = now()
+        where judge = %(judge)s returning {COLUMNS}
+    """
+    with connection.transaction(), connection.cursor(row_factory=class_row(Judge)) as cursor:
+        row = cursor.execute(query, {"judge": name, "processing": processing}).fetchone()
+    if row is None:
+        raise JudgeError(f"there is no judge {name!r:.80}")
+    return row
+
+
 def register_judge(connection: Connection[TupleRow], judge: Judge) -> Judge:
     """The judge with the id of the version that it is now.
 

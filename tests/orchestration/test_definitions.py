@@ -44,6 +44,7 @@ def test_loading_takes_under_five_seconds_and_nothing_heavy(parsed_project: Path
 def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
     keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
     promised = {"raw/llm_calls", "evaluation/rule_scores", "cost/charges", "reports/drift"}
+    promised |= {"evaluation/judgements", "evaluation/judge_batches"}
     promised |= {"evaluation/prompt_templates"}
     marts = (
         "calls",
@@ -87,7 +88,8 @@ def test_a_mart_runs_after_the_python_assets_even_without_the_view_between(
 
 def test_sensors_and_schedules_run_without_a_click(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"dirty_hours", "alerts"}
+    sensors = {sensor.name for sensor in repository.sensor_defs}
+    assert sensors == {"dirty_hours", "alerts", "judge_batches_due"}
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert {schedule.name for schedule in repository.schedule_defs} >= {"hourly_today", "daily_close"}
