@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from orchestration.commands import (
     data,
+    evaluations,
     evaluators,
     golden,
     jobs,
@@ -55,6 +56,7 @@ app.add_typer(golden.app, name="golden")
 app.add_typer(rules.app, name="rules")
 app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(scores.app, name="scores")
+app.add_typer(evaluations.app, name="eval")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")

@@ -14,7 +14,6 @@ from evaluators.judging.fitting import left_out
 from evaluators.judging.items import NOT_APPLICABLE
 from evaluators.judging.models import is_same_model
 from evaluators.judging.pairwise import (
-    CHOICES,
     SCHEMA,
     SCHEMA_NAME,
     PairItem,
@@ -81,11 +80,6 @@ def read_pair(judge: PairJudge, item: PairItem, exchange: Exchange) -> Judgement
         details={"output": exchange.output, **left_out(conversation)},
     )
     return _with_outcome(judgement, _outcome(judge, item, reply))
-
-
-def choice_of(label: str | None) -> Choice | None:
-    """The choice that a judgement's label is, None where it has none."""
-    return next((choice for choice in CHOICES if choice == label), None)
 
 
 def _outcome(judge: PairJudge, item: PairItem, reply: Reply) -> PairVerdict | Unscored:

@@ -103,7 +103,7 @@ class PairItem:
     def fitted(self, *, max_bytes: int) -> tuple[Shown, ...] | None:
         """The conversation as it fits beside both answers; None where these alone are too long."""
         given: dict[Need, str | None] = {"context": self.context, "reference": self.reference}
-        needs = frozenset(need for need, text in given.items() if text is not None)
+        needs: frozenset[Need] = frozenset(need for need, text in given.items() if text is not None)
         return fit(self._as_item(f"{self.first}\n{self.second}"), needs=needs, max_bytes=max_bytes)
 
     def _as_item(self, answer: str) -> JudgeItem:
@@ -164,10 +164,15 @@ def parse_choice(text: str) -> PairVerdict | Unscored:
         return Unscored(PARSE_ERROR, str(error))
     if not isinstance(reason, str) or not reason.strip():
         return Unscored(PARSE_ERROR, "the reason is no text")
-    found = next((choice for choice in CHOICES if choice == winner), None)
+    found = choice_of(winner)
     if found is None:
         return Unscored(PARSE_ERROR, f"the winner is {winner!r:.40}, none of {', '.join(CHOICES)}")
     return PairVerdict(found, storable(reason.strip())[:_LONGEST_REASON])
+
+
+def choice_of(said: object) -> Choice | None:
+    """The choice that this is, None for anything else."""
+    return next((choice for choice in CHOICES if choice == said), None)
 
 
 def template_hash() -> str:
