@@ -97,7 +97,6 @@ def add(
         text, read = table.rubric_text(rubric)
         if not list_policies(connection, policy):
             put_policy(connection, Policy(policy=policy))
-            typer.echo(f"note: policy {policy} is new, with 5 % of calls and no budget", err=True)
         judge = table.Judge(
             judge=name,
             evaluator=read.name,
@@ -115,7 +114,9 @@ def add(
         )
         added = table.add_judge(connection, judge)
         is_priced = _is_priced(connection, added)
+        (follows,) = list_policies(connection, policy)
     typer.echo(f"added {_line(added)}, version {added.spec.version}")
+    typer.echo(_policy_line(follows))
     if added.secret_ref and isinstance(missing := read_secret(added.secret_ref), Missing):
         typer.echo(f"note: here, {missing.reason}; the runs need it where they run", err=True)
     if not is_priced:
