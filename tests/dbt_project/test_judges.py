@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from math import sqrt
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.dbt_project.marts import records
 from tests.dbt_project.running_dbt import Dbt, days
 from tests.dbt_project.seed import FIRST_DAY
 
+TAKEN_OVER = datetime(2026, 11, 1, 12, tzinfo=UTC)
 # 97.5 % quantiles of Student's t, from tables.
 T = {
     1: 12.7062,
@@ -34,7 +36,8 @@ values ('half', 0.5, true, null, '2026-10-31'), ('chat', 1, false, '{chat}', '20
 insert into evaluation.evaluator_versions (evaluator, version, kind, status, current_from, current_to)
 values
     ('helpfulness', '1.0.0+old', 'judge', 'retired', '2026-10-30', '2026-11-01 12:00+00'),
-    ('helpfulness', '1.0.0+new', 'judge', 'active', '2026-11-01', null),
+    ('helpfulness', '1.0.0+new', 'judge', 'active', '2026-11-01 12:00+00', null),
+    ('helpfulness', '2.0.0+draft', 'judge', 'shadow', null, null),
     ('tone', '1.0.0+a', 'judge', 'active', '2026-10-30', null);
 insert into evaluation.judges (
     judge, evaluator, rubric, provider, model, base_url, policy, evaluator_version_id
@@ -74,6 +77,7 @@ inner join raw.llm_calls as calls using (started_at, call_id)
 cross join lateral (select get_byte(content_hash, 10) * 256 + get_byte(content_hash, 11) as h) as hashed
 inner join evaluation.evaluator_versions as versions
     on versions.version = case when selections.started_at < '2026-11-01' then '1.0.0+old' else '1.0.0+new' end
+    or versions.version = '2.0.0+draft'
 where h % 11 <> 0
 """
 
@@ -117,12 +121,11 @@ def expected(reader: psycopg.Connection[TupleRow]) -> list[dict[str, Any]]:
 def _of_call(
     call: dict[str, Any], *, judged: dict[Any, dict[str, Any]], selected: set[Any]
 ) -> Iterator[dict[str, Any]]:
-    day = call["started_at"].date().isoformat()
-    versions = [("helpfulness", "1.0.0+old")] if day < "2026-11-02" else []
-    if day >= "2026-11-01":
-        versions.append(("helpfulness", "1.0.0+new"))
-        if call["project"] == "chat":
-            versions.append(("tone", "1.0.0+a"))
+    # The new version took over at noon: what it says of the morning, and a draft of any hour, counts nowhere.
+    is_new = call["started_at"] >= TAKEN_OVER
+    versions = [("helpfulness", "1.0.0+new" if is_new else "1.0.0+old")]
+    if call["started_at"].date().isoformat() >= "2026-11-01" and call["project"] == "chat":
+        versions.append(("tone", "1.0.0+a"))
     for evaluator, version in versions:
         judgement = judged.get((call["call_id"], version))
         is_selected = call["call_id"] in selected and evaluator == "helpfulness"

@@ -1,5 +1,6 @@
--- One row per UTC day of the run's windows and version of a judge that answers for it: one that has worked on the day,
--- whose judgements are of it, or that is enabled and should.
+-- One row per UTC day of the run's windows and version of a judge that answers for it: one that was current on the day,
+-- and that has worked on it, whose judgements are of it, or that is enabled and should. What a draft or a later version
+-- says of the day stays out of its line.
 
 with calls as (
 
@@ -11,6 +12,18 @@ with calls as (
 versions as (
 
     select * from {{ ref('stg_evaluation__evaluator_versions') }}
+
+),
+
+-- Another version may take over within the day: then each answers for the calls of its own hours.
+periods as (
+
+    select
+        evaluator_version_id,
+        coalesce(current_from, '-infinity') as current_from,
+        coalesce(current_to, 'infinity') as current_to
+    from {{ ref('stg_evaluation__version_periods') }}
+    where kind <> 'rule'
 
 ),
 
@@ -79,6 +92,8 @@ final as (
         versions.evaluator,
         versions.evaluator_version,
         versions.kind,
+        periods.current_from,
+        periods.current_to,
         asked.evaluator_version_id is not null as is_open,
         judge_days.topped_up_at is not null as is_finished,
         coalesce(asked.policy, judge_days.policy) as policy,
@@ -88,9 +103,15 @@ final as (
         asked.prompts,
         asked.projects
     from answerable
-    inner join versions using (evaluator_version_id)
-    left join asked using (evaluator_version_id)
-    left join judge_days using (evaluator_version_id, day)
+    inner join versions on versions.evaluator_version_id = answerable.evaluator_version_id
+    inner join periods
+        on periods.evaluator_version_id = answerable.evaluator_version_id
+        and periods.current_from < (answerable.day + 1)::timestamp at time zone 'UTC'
+        and periods.current_to > answerable.day::timestamp at time zone 'UTC'
+    left join asked on asked.evaluator_version_id = answerable.evaluator_version_id
+    left join judge_days
+        on judge_days.evaluator_version_id = answerable.evaluator_version_id
+        and judge_days.day = answerable.day
 
 )
 

@@ -56,7 +56,10 @@ final as (
         -- Calls with the same content share one verdict: they are one cluster.
         coalesce(encode(judgements.content_hash, 'hex'), calls.call_id::text) as cluster
     from calls
-    inner join days on days.day = (calls.started_at at time zone 'UTC')::date
+    inner join days
+        on days.day = (calls.started_at at time zone 'UTC')::date
+        and days.current_from <= calls.started_at
+        and days.current_to > calls.started_at
     left join judgements
         on judgements.started_at = calls.started_at
         and judgements.call_id = calls.call_id
