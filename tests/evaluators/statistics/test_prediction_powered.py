@@ -124,3 +124,16 @@ def test_misshapen_input_is_refused() -> None:
         prediction_powered([1, 0], [1])
     with pytest.raises(ValueError, match="finite"):
         prediction_powered([1, NAN], [1, NAN])
+
+
+def test_ppi_python_says_the_same() -> None:
+    # ppi-python 0.2.3: ppi_mean_pointestimate and ppi_mean_ci of 200 labels and 5,000 other calls
+    random = np.random.default_rng(11)
+    people = (random.random(5_200) < 0.7).astype(float)
+    judge = np.where(random.random(5_200) < 0.85, people, 1 - people)
+    elsewhere = np.arange(5_200) >= 200
+    found = prediction_powered(
+        judge, np.where(elsewhere, NAN, people), in_population=elsewhere, is_rate=False
+    ).corrected
+    # It divides by n where we divide by n - 1, and goes by the normal where we go by Student's t.
+    assert (found.value, found.low, found.high) == pytest.approx((0.70876, 0.66211, 0.75541), abs=8e-4)
