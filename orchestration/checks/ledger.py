@@ -25,7 +25,7 @@ group by day
 """
 
 
-@dg.asset_check(asset=COVERAGE, name="ledger", pool=POOL)
+@dg.asset_check(asset=COVERAGE, name="ledger", blocking=True, pool=POOL)
 def ledger(context: dg.AssetCheckExecutionContext, warehouse: Warehouse) -> dg.AssetCheckResult:
     """eligible = scored + unscored + sampled_out + pending on every row; pending calls are reported."""
     days = days_of([checked_window(context, now=datetime.now(UTC))])
