@@ -42,7 +42,7 @@ def pairs(shared_data: Path) -> list[Row]:
 
 @pytest.fixture
 def landed(connection: Connection, pairs: list[Row]) -> Connection:
-    """A call a pair, by its foreign id; the two answers' models stand for the model."""
+    """A call a pair, by its foreign id; its model are the two answers', its prompt is the cluster."""
     with connection.transaction():
         add_calls(connection, len(pairs), spacing=SPACING)
         connection.execute(
@@ -52,10 +52,15 @@ def landed(connection: Connection, pairs: list[Row]) -> Connection:
             " from raw.llm_calls"
         )
         connection.execute(
-            "update raw.llm_calls set requested_model = names.model from raw.external_ids as ids"
-            " inner join unnest(%s::text[], %s::text[]) as names (id, model) on names.id = ids.external_id"
+            "update raw.llm_calls set requested_model = names.model, input_preview = names.prompt"
+            " from raw.external_ids as ids inner join unnest(%s::text[], %s::text[], %s::text[])"
+            " as names (id, model, prompt) on names.id = ids.external_id"
             " where ids.call_id = llm_calls.call_id",
-            ([f"pandalm-{n}" for n in range(len(pairs))], [row["cmp_key"] for row in pairs]),
+            (
+                [f"pandalm-{n}" for n in range(len(pairs))],
+                [row["cmp_key"] for row in pairs],
+                [f"{row['instruction']}\n{row['input']}" for row in pairs],
+            ),
         )
     return connection
 
@@ -119,6 +124,8 @@ def test_two_recorded_judges_are_bridged_as_the_rows_say(landed: Connection, pai
     assert report.bridge.kappa.value == pytest.approx((agreed - chance) / (1 - chance))
     assert report.bridge.shift.value == pytest.approx((known[:, 1] - known[:, 0]).mean())
     assert report.bridge.n_flips == round((1 - agreed) * 974)
+    # 170 instructions, each asked of several pairs of models: as independent calls it would be 0.058.
+    assert report.bridge.shift.width == pytest.approx(0.073, abs=5e-4)
     assert {stratum.name for stratum in report.bridge.strata} == {row["cmp_key"] for row in pairs}
 
 
