@@ -46,6 +46,7 @@ DEVIATIONS = {
     "single quotes": "{'reason': 'fine', 'score': 4}",
     "nested too deep": '{"reason": "fine", "score": ' + "[" * 100_000,
     "two fences": '```json\n{"reason": "fine", "score": 4}\n```\n```json\n{"reason": "x", "score": 5}\n```',
+    "prose after a fence": '```json\n{"reason": "fine", "score": 4}\n```\nDone.',
     "prose around a fence": 'Here:\n```json\n{"reason": "fine", "score": 4}\n```',
 }
 
