@@ -80,12 +80,16 @@ def version_hash(version: str) -> str:
 
 def request_line(custom_id: str, *, body: Mapping[str, Any]) -> bytes:
     """One line of a batch's input file, with its newline; `body` is what the direct way would post."""
-    line = {"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}
+    return as_json({"custom_id": custom_id, "method": "POST", "url": ENDPOINT, "body": body}) + b"\n"
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """JSON without a line break; half a surrogate pair, which is no UTF-8, becomes a question mark."""
     try:
-        return msgspec.json.encode(line) + b"\n"
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        # Half a surrogate pair is no UTF-8, and one such line would fail the batch of all others.
-        return json.dumps(line, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        # One such line would fail the batch of all others.
+        return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def read_result(line: bytes) -> Executed | NotExecuted | Unreadable:

@@ -38,8 +38,13 @@ MOST_LINE_BYTES: Final = 32 << 20
 # A provider keeps a batch for weeks; one that it does not know two days on will not come back.
 LOST_AFTER: Final = timedelta(hours=48)
 
-# Too much is queued at the provider: nothing is wrong with the requests.
-_FULL: Final = frozenset({"token_limit_exceeded", "enqueued_token_limit_exceeded", "request_limit_exceeded"})
+# Too much is queued at the provider, or the account is empty: nothing is wrong with the requests.
+_FULL: Final = frozenset(
+    {
+        *("token_limit_exceeded", "enqueued_token_limit_exceeded", "request_limit_exceeded"),
+        *("billing_hard_limit_reached", "insufficient_quota"),
+    }
+)
 
 Collected = Literal["collected", "runs", "read_again", "waits", "busy"]
 Result = Executed | NotExecuted

@@ -22,6 +22,8 @@ MARK: Final = "lqo_batch"
 
 # Clocks of two machines differ; a page more of a list is cheap, a batch made twice is not.
 CLOCK_SLACK: Final = timedelta(hours=1)
+_NO_SUCH_VERB: Final = frozenset({404, 405, 501})
+_UNPAID: Final = ("billing", "quota", "credit balance")
 _DOWNLOAD_BYTES: Final = 1 << 20
 _UPLOAD_SECONDS: Final = 600.0
 
@@ -40,8 +42,9 @@ class BatchEndpointError(RuntimeError):
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same may be asked again later; a wrong key may be mended, too."""
-        return self.may_have_happened or self.status in (401, 403, 408, 409, 429)
+        """Whether the same may be asked again later; a wrong key or an empty account may be mended, too."""
+        is_unpaid = any(word in str(self).lower() for word in _UNPAID)
+        return self.may_have_happened or is_unpaid or self.status in (401, 402, 403, 408, 409, 429)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +87,17 @@ class BatchEndpoint:
             return self.client.files.create(file=given, purpose="batch", timeout=_UPLOAD_SECONDS).id
 
     def find_file(self, filename: str, *, since: datetime) -> str | None:
-        """An input file of this name that was uploaded after `since`."""
-        with _said("listing files"):
-            for file in self.client.files.list(purpose="batch", order="desc", limit=100):
-                if file.filename == filename:
-                    return file.id
-                if _time(file.created_at) < since - CLOCK_SLACK:
-                    break
+        """An input file of this name, uploaded after `since`; None also where files are not listed."""
+        try:
+            with _said("listing files"):
+                for file in self.client.files.list(purpose="batch", order="desc", limit=100):
+                    if file.filename == filename:
+                        return file.id
+                    if _time(file.created_at) < since - CLOCK_SLACK:
+                        break
+        except BatchEndpointError as error:
+            if error.status not in _NO_SUCH_VERB:
+                raise
         return None
 
     def create(self, file_id: str, *, mark: UUID) -> RemoteBatch:

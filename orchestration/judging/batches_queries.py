@@ -99,7 +99,7 @@ BATCH_COLUMNS: LiteralString = """
 OPEN_BATCHES: LiteralString = f"""
 select {BATCH_COLUMNS} from evaluation.judge_batches
 where state in ('prepared', 'uploaded', 'submitted') and next_look_at <= %(now)s
-order by prepared_at, id
+order by next_look_at, prepared_at, id
 """
 
 BATCH: LiteralString = f"select {BATCH_COLUMNS} from evaluation.judge_batches where id = %(id)s"

@@ -8,10 +8,8 @@ from functools import partial
 from typing import Final, Literal
 from uuid import UUID
 
-import msgspec
-
 from evaluators.judging.asking import Judgement, read_judgement, reused, without_asking
-from evaluators.judging.batches import Executed, NotExecuted
+from evaluators.judging.batches import Executed, NotExecuted, as_json
 from evaluators.judging.exchanges import Attempt, Exchange
 from evaluators.judging.forms import next_step
 from evaluators.judging.items import JudgeItem
@@ -143,7 +141,7 @@ def _judgement(
     is_as_sent = is_same and desk.is_current
     body = body_of(desk.spec, item, output=request.output) if is_as_sent else None
     exchange = Exchange(
-        raw_request=b"" if body is None else msgspec.json.encode(body),
+        raw_request=b"" if body is None else as_json(body),
         raw_response=answer.body,
         attempts=(Attempt(asked_at, latency_ms, answer.status),),
         output=form,
@@ -161,27 +159,23 @@ def _unexecuted(desk: BatchDesk, request: Request, why: NotExecuted, calls: _Cal
     waiting = calls.by_content[request.content_hash]
     if why.is_cancelled:
         told = Unscored(CANCELLED, why.detail or "the batch was cancelled")
-        outcomes = _without_answer(desk, request, waiting, told)
+        outcomes = _without_answer(desk, request, waiting, told, tries=request.attempts)
         return Fate(request, "cancelled", n_tries, why.code, why.detail, outcomes=outcomes)
     if request.attempts + n_tries < MAX_TRIES:
         return Fate(request, "waiting", n_tries, why.code, why.detail)
     told = Unscored(ERROR, ": ".join(part for part in (why.code, why.detail) if part))
-    outcomes = _without_answer(desk, request, waiting, told)
+    outcomes = _without_answer(desk, request, waiting, told, tries=MAX_TRIES)
     return Fate(request, "given_up", n_tries, why.code, why.detail, outcomes=outcomes)
 
 
 def _without_answer(
-    desk: BatchDesk, request: Request, waiting: Iterable[_WaitingCall], why: Unscored
+    desk: BatchDesk, request: Request, waiting: Iterable[_WaitingCall], why: Unscored, *, tries: int
 ) -> tuple[Outcome, ...]:
     """Final: a person, or the last try, has decided."""
     judgements = ((without_asking(desk.spec, _stub(*call.key), why), call.probability) for call in waiting)
+    own = {"content_hash": request.content_hash, "evaluator_version": desk.version}
     return tuple(
-        Outcome(
-            replace(judgement, content_hash=request.content_hash, evaluator_version=desk.version),
-            probability,
-            MAX_TRIES,
-        )
-        for judgement, probability in judgements
+        Outcome(replace(judgement, **own), probability, tries) for judgement, probability in judgements
     )
 
 

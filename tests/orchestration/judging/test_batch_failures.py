@@ -12,14 +12,14 @@ from psycopg.rows import TupleRow
 from evaluators.judging.batches import custom_id
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.judging import batches_collect
+from orchestration.judging import batches_collect, batches_tend
 from orchestration.judging.batches_collect import collect_batch, poll_pause
 from orchestration.judging.batches_provider import ENDED
 from orchestration.judging.batches_submit import holding
 from orchestration.judging.batches_tend import look_around, tend_batches
 from orchestration.judging.batches_window import ask_again
 from orchestration.judging.judges import list_judges
-from tests.batch_endpoint import BatchProvider, Json, completion, refusal
+from tests.batch_endpoint import KEY, BatchProvider, Json, completion, refusal
 from tests.orchestration.judging.batching import (
     KEY_VARIABLE,
     USD_A_REQUEST,
@@ -219,13 +219,11 @@ def test_lines_that_the_provider_refuses_do_not_hold_back_the_others(
     assert spent(asked) == (8, 8 * USD_A_REQUEST)
 
 
-def test_a_full_queue_at_the_provider_uses_up_no_try(asked: Connection, provider: BatchProvider) -> None:
-    problem = {
-        "code": "token_limit_exceeded",
-        "line": None,
-        "message": "Enqueued token limit.",
-        "param": None,
-    }
+@pytest.mark.parametrize("code", ["token_limit_exceeded", "billing_hard_limit_reached"])
+def test_a_full_queue_or_an_empty_account_uses_up_no_try(
+    asked: Connection, provider: BatchProvider, code: str
+) -> None:
+    problem = {"code": code, "line": None, "message": "Not now.", "param": None}
     provider.errors = lambda requests: [problem]
     for n_batches in range(1, 6):
         tend_until_collected(asked, n_batches)
@@ -267,6 +265,7 @@ def test_a_cancelled_batch_is_not_sent_again_until_somebody_asks(
     provider.n_before_end = None
     ask_again(asked, list_judges(asked), DAY)
     assert ask(asked).batches.n_requests == 6
+    assert rows(asked, "select max(attempts) from evaluation.judge_requests") == [(1,)]
     finish(asked)
     assert outcomes(asked) == {"scored": 10}
     assert len(set(provider.paid())) == len(provider.paid()) == 10
@@ -442,6 +441,55 @@ def test_a_batch_that_the_provider_refuses_to_make_gives_its_requests_back(
     finish(asked)
     assert outcomes(asked) == {"scored": 12}
     assert len(provider.paid()) == 12
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_provider_that_lists_no_files_gets_them_anew(
+    asked: Connection, provider: BatchProvider, status: int
+) -> None:
+    with asked.transaction():
+        add_calls(asked, 2, start=DAY.start + timedelta(hours=5), seed="later", output="Later: #")
+    provider.refusals["GET", "/files"] = deque([status] * 3)
+    assert ask(asked).batches.sent == {"submitted": 1}
+
+
+def test_a_provider_is_asked_after_the_batch_that_waited_longest(
+    asked: Connection, provider: BatchProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with asked.transaction():
+        add_calls(asked, 2, start=DAY.start + timedelta(hours=5), seed="later", output="Later: #")
+    ask(asked)
+    provider.is_held = True
+    monkeypatch.setattr(batches_tend, "MOST_LOOKS", 1)
+    asked.execute("update evaluation.judge_batches set next_look_at = now() - interval '1 s'")
+    for _ in range(2):
+        look_around(asked)
+    assert [provider.times("GET", f"/batches/{name}") for name in provider.batches] == [1, 1]
+
+
+def test_a_call_that_changes_before_it_is_sent_is_asked_about_as_it_is(
+    connection: Connection, provider: BatchProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.autocommit = True
+    with connection.transaction():
+        add_calls(connection, 3)
+    policy(connection)
+    set_prices(connection)
+    batch_judge(connection, provider)
+    monkeypatch.delenv(KEY_VARIABLE)
+    ask(connection)
+    connection.execute(
+        "update raw.llm_bodies set output_text = 'Different.'"
+        " where call_id = (select min(call_id::text)::uuid from raw.llm_calls)"
+    )
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    tend(connection)
+    (file,) = provider.files.values()
+    assert len(file.content.splitlines()) == 2, "what it said before is not worth paying for"
+    assert ask(connection).batches.n_requests == 1
+    finish(connection)
+    assert outcomes(connection) == {"scored": 3}
+    assert spent(connection) == (3, 3 * USD_A_REQUEST)
 
 
 def test_a_provider_that_is_away_is_no_failure_of_a_batch(asked: Connection, provider: BatchProvider) -> None:
