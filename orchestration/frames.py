@@ -1,6 +1,7 @@
 """Rows to polars frames and back: a server-side cursor in, COPY out."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import LiteralString
 
 import polars as pl
@@ -29,11 +30,12 @@ def read_chunk(
     """
     rows: list[TupleRow] = []
     n_bytes = 0
+    texts = [itemgetter(n) for n, dtype in enumerate(schema.values()) if dtype in (pl.String, pl.Binary)]
     with connection.cursor("chunk", scrollable=False) as cursor:
         cursor.execute(query, params, binary=True)
         while (max_bytes is None or n_bytes < max_bytes) and (block := cursor.fetchmany(FETCH_ROWS)):
             rows.extend(block)
-            n_bytes += sum(len(value) for row in block for value in row if isinstance(value, str | bytes))
+            n_bytes += sum(sum(map(len, filter(None, map(text, block)))) for text in texts)
     return to_frame(rows, schema=schema)
 
 

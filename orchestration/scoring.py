@@ -120,6 +120,7 @@ def _score_chunks(
                 "previous": work.previous,
                 "limit": rows,
             }
+            connection.execute(queries.READ_IN_ORDER)
             calls = read_chunk(connection, work.query, params=params, schema=schema)
             if calls.is_empty():
                 return
@@ -127,7 +128,7 @@ def _score_chunks(
                 started_at=pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
             )
             results = score_calls(calls, rules=work.rules, workers=workers)
-            hours = _write(connection, results, params=params)
+            hours = _write(connection, results, params={**params, "last": last_key(calls)[0]})
         is_carried = work.previous is not None
         n_scored, n_carried = (0, calls.height) if is_carried else (calls.height, 0)
         yield ScoreResult(rule_set.version, n_scored, n_carried, frozenset(hours))
@@ -166,6 +167,7 @@ def _write(
             cursor.execute(queries.WRITE_RESULTS, params)
         else:
             stale = cursor.execute(queries.STALE_NAMES, params).fetchone()
+            cursor.execute(queries.WRITE_AT_ONCE)
             cursor.execute(queries.WRITE_CARRIED, {**params, "stale": stale[0] if stale else []})
     hours = results["started_at"].dt.truncate("1h").unique()
     return mark_hours(connection, hours, stage="scores")

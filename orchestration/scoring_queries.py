@@ -174,6 +174,21 @@ limit %(limit)s
 """
 
 
+# The order of the key is that of every index here. A plan that sorts or hashes first reads the whole window
+# for each of its chunks, texts and all (measured: 20,000 of 60,000 calls took as long as all of them).
+READ_IN_ORDER: LiteralString = """
+set local enable_sort = off;
+set local enable_hashjoin = off;
+set local jit = off
+"""
+
+# The stage has no statistics: taken for empty, it was joined in a nested loop, quadratic in the chunk.
+WRITE_AT_ONCE: LiteralString = """
+set local enable_sort = on;
+set local enable_hashjoin = on;
+set local enable_nestloop = off
+"""
+
 # Sets whose final results wait to be carried over, the newest first: a call is carried from the newest.
 PREVIOUS_SETS: LiteralString = """
 select distinct previous.rule_set_version
@@ -283,7 +298,7 @@ inner join evaluation.rule_results as previous
     and previous.call_id = staged.call_id
     and previous.rule_set_version = %(previous)s
     and previous.started_at >= %(start)s
-    and previous.started_at < %(end)s
+    and previous.started_at <= %(last)s
 order by staged.started_at, staged.call_id
 {_UNLESS_SETTLED}
 """

@@ -1,5 +1,6 @@
 """Regular expressions that people write, on RE2: linear in the text, whatever the pattern."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,40 +18,35 @@ MOST_WORK = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern (https://github.com/google/re2/wiki/Syntax)."""
+    """A compiled pattern (https://github.com/google/re2/wiki/Syntax); more than `longest` bytes of text would
+    take too long."""
 
     compiled: Any
+    longest: int
 
     def spans(self, texts: pl.Series, *, clock: Clock) -> list[tuple[int, int] | str | None]:
         """Of each text the characters (from, to) of the first match, null where there is none, or the mark
         of a text that would take too long; null texts give null."""
-        return [self._span(text, clock=clock) for text in texts]
+        search, longest, end, now = self.compiled.search, self.longest, clock.end, time.perf_counter
+        found: list[tuple[int, int] | str | None] = []
+        for text in texts.to_list():
+            data = b"" if text is None else text.encode("utf-8", "surrogatepass")
+            if now() > end or len(data) > longest:
+                found.append(UNSCORED + TOO_SLOW)
+                continue
+            match = None if text is None else search(data)
+            found.append(match and _characters(data, match.span()))
+        return found
 
     def counts(self, texts: pl.Series, *, clock: Clock) -> list[int | None]:
         """How often the pattern matches in each text, without overlaps; null for null and for too slow."""
         return [self._count(text, clock=clock) for text in texts]
 
-    def is_too_much(self, data: bytes) -> bool:
-        return len(data) * self.compiled.programsize > MOST_WORK
-
-    def _span(self, text: str | None, *, clock: Clock) -> tuple[int, int] | str | None:
-        if text is None:
-            return None
-        data = text.encode("utf-8", "surrogatepass")
-        if clock.is_over or self.is_too_much(data):
-            return UNSCORED + TOO_SLOW
-        match = self.compiled.search(data)
-        if match is None:
-            return None
-        start, end = match.span()
-        before = len(data[:start].decode("utf-8", "replace"))
-        return before, before + len(data[start:end].decode("utf-8", "replace"))
-
     def _count(self, text: str | None, *, clock: Clock) -> int | None:
         if text is None:
             return None
         data = text.encode("utf-8", "surrogatepass")
-        if clock.is_over or self.is_too_much(data):
+        if clock.is_over or len(data) > self.longest:
             return None
         count = 0
         for _ in self.compiled.finditer(data):
@@ -74,7 +70,14 @@ def compile_pattern(text: str, *, field: str) -> Pattern:
         raise RefusedError(field, f"not RE2: {_reason(error)}") from None
     if compiled.programsize > LARGEST_PROGRAM:
         raise RefusedError(field, f"too large: {compiled.programsize:,} steps, {LARGEST_PROGRAM:,} at most")
-    return Pattern(compiled)
+    return Pattern(compiled, longest=MOST_WORK // compiled.programsize)
+
+
+def _characters(data: bytes, span: tuple[int, int]) -> tuple[int, int]:
+    """A span of bytes as one of characters."""
+    start, end = span
+    before = len(data[:start].decode("utf-8", "replace"))
+    return before, before + len(data[start:end].decode("utf-8", "replace"))
 
 
 def _reason(error: Exception) -> str:

@@ -90,6 +90,12 @@ def test_what_a_verdict_rests_on_is_whole_or_the_call_is_too_long(
     assert unscorable(spec(rubric, max_input_bytes=4_000_000), item(**fields)) is None
 
 
+def test_an_answer_that_leaves_no_room_for_a_long_question_is_too_long() -> None:
+    answer = "x" * 80_000
+    assert unscorable(spec(), item(answer, prompt="short")) is None
+    assert unscorable(spec(), item(answer, prompt=HUGE)) is not None
+
+
 def test_a_huge_context_that_the_rubric_does_not_show_is_no_hindrance() -> None:
     assert unscorable(spec("tone"), item(context=HUGE)) is None
 
