@@ -1,5 +1,6 @@
 """`lqo golden`: sets that never change, judged anew every day to tell judge drift from product drift."""
 
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from orchestration.calibration.golden_runs import GoldenRun
 
 app = typer.Typer(no_args_is_help=True, help="Golden sets: what never changes, judged anew every day.")
+
+CAUSES = {
+    "none": "nothing has changed beyond chance",
+    "judge": "the judge has changed, the product has not been shown to",
+    "product": "the product has changed, the judge has not been shown to",
+    "both": "both have changed",
+    "unknown": "nobody knows: fewer than 20 golden items were judged in both spans, or too few calls",
+}
 
 Set = Annotated[str, typer.Argument(metavar="SET", help="The set's name.")]
 
@@ -115,3 +124,38 @@ def _line(one: "GoldenRun") -> str:
         f" {figure(one.drift.shift)} since {one.baseline_day}  flips {figure(one.drift.flips)}"
         f"  n {one.drift.n:,}  {moved}"
     )
+
+
+@app.command()
+def explain(
+    evaluator: Annotated[str, typer.Argument(help="A judge's evaluator, such as helpfulness.")],
+    old: Annotated[str, typer.Option(metavar="DAY[..DAY]", help="The days before.")],
+    new: Annotated[str, typer.Option(metavar="DAY[..DAY]", help="The days after.")],
+) -> None:
+    """Say whose a change of scores is: the product's, the judge's, both, or nobody knows."""
+    from orchestration.calibration.attribution import explain_change
+    from orchestration.calibration.wording import figure
+
+    spans = _span(old, option="--old"), _span(new, option="--new")
+    with open_warehouse(settings_or_exit()) as connection:
+        try:
+            found = explain_change(connection, evaluator, old=spans[0], new=spans[1])
+        except LookupError as error:
+            raise UserError(str(error), code=2) from error
+    typer.echo(
+        f"{evaluator} {found.version.version}: mean score {figure(found.change)} (n {found.change.n:,})"
+    )
+    typer.echo(f"  on golden sets {figure(found.judge.shift)} (n {found.judge.n:,})")
+    typer.echo(f"  of the product {figure(found.attribution.product)}")
+    typer.echo(f"  {CAUSES[found.attribution.cause]}")
+
+
+def _span(text: str, *, option: str) -> tuple[date, date]:
+    first, _, last = text.partition("..")
+    try:
+        days = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError:
+        raise UserError(f"{option} must be DAY or DAY..DAY, not {text!r:.60}", code=2) from None
+    if days[0] > days[1]:
+        raise UserError(f"{option}: {days[0]} is after {days[1]}", code=2)
+    return days

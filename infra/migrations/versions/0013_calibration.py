@@ -160,7 +160,8 @@ end $$;
 
 # The marts' views on these tables go first; the next deploy of the version before does not know them.
 DOWN = r"""
-drop view if exists marts.evaluator_calibrations, marts.pass_rates_daily, marts.judge_drift cascade;
+drop view if exists marts.judge_leaderboard, marts.evaluator_calibrations, marts.pass_rates_daily,
+    marts.judge_drift cascade;
 drop view if exists staging.stg_evaluation__calibrations, staging.stg_evaluation__pass_rates,
     staging.stg_evaluation__golden_drift cascade;
 drop table evaluation.golden_drift, evaluation.golden_scores, evaluation.golden_items, evaluation.pass_rates,

@@ -69,6 +69,33 @@ def test_a_days_run_compares_judges_and_corrects_rates(connection: Connection) -
     assert rates == [("1.0.0+a", 200, 200, True, "ok"), ("2.0.0+b", 200, 200, True, "degraded")]
 
 
+def test_a_judge_that_nobody_bears_out_ranks_no_model(connection: Connection) -> None:
+    good, coin = add_version(connection), add_version(connection, version="2.0.0+b")
+    calls = add_distinct_calls(connection, 120)
+    judged_and_labelled(connection, calls, good, accuracy=0.97, n_labels=120)
+    judge(connection, coin, {call: 5 if n % 2 else 1 for n, call in enumerate(calls)})
+    materialize(calibrations, day=DAY)
+    with connection.transaction():
+        connection.execute(
+            "insert into marts.judge_quality_daily (day, model, project, evaluator, evaluator_version,"
+            " n_eligible, n_scored, n_clusters, mean_score, coverage)"
+            " select date '2026-10-14', model, '(none)', 'helpfulness', version, 50, 50, 50, score, 1"
+            " from (values ('small', 3.1), ('large', 4.2)) as models (model, score),"
+            " (values ('1.0.0+a'), ('2.0.0+b')) as versions (version)"
+        )
+    places = rows(
+        connection,
+        "select evaluator_version, model, place, calibration_state from marts.judge_leaderboard"
+        " order by evaluator_version, mean_score desc",
+    )
+    assert places == [
+        ("1.0.0+a", "large", 1, "ok"),
+        ("1.0.0+a", "small", 2, "ok"),
+        ("2.0.0+b", "large", None, "degraded"),
+        ("2.0.0+b", "small", None, "degraded"),
+    ]
+
+
 def test_verdicts_that_came_after_their_day_are_made_up_for(connection: Connection) -> None:
     version = add_version(connection)
     calls = add_distinct_calls(connection, 40)
