@@ -173,9 +173,58 @@ $$;
 """
 
 
+# A rule that was promoted has its verdicts in rule_results, and those of its shadow days in judgements, too.
+VIEW = r"""
+create or replace view evaluation.scores as
+select
+    results.call_id,
+    results.started_at,
+    versions.evaluator,
+    versions.version as evaluator_version,
+    case
+        when results.unscored ? versions.evaluator then null
+        when versions.evaluator = any (results.failed) then 0
+        else 1
+    end::numeric as value,
+    case
+        when results.unscored ? versions.evaluator then null
+        when versions.evaluator = any (results.failed) then 'fail'
+        else 'pass'
+    end as label,
+    results.unscored ->> versions.evaluator as unscored_reason
+from evaluation.rule_results as results
+cross join lateral (
+    select coalesce(array_agg(others.evaluator_version_id), '{}') as ids
+    from evaluation.rule_results as later
+    inner join evaluation.rule_set_members as others on others.rule_set_version = later.rule_set_version
+    where later.started_at = results.started_at
+        and later.call_id = results.call_id
+        and later.rule_set_version <> results.rule_set_version
+        and (later.scored_at, later.rule_set_version) > (results.scored_at, results.rule_set_version)
+) as said_later
+inner join evaluation.rule_set_members as members on members.rule_set_version = results.rule_set_version
+inner join evaluation.evaluator_versions as versions on versions.id = members.evaluator_version_id
+where members.evaluator_version_id <> all (said_later.ids)
+union all
+select
+    judgements.call_id,
+    judgements.started_at,
+    versions.evaluator,
+    versions.version as evaluator_version,
+    judgements.value,
+    judgements.label,
+    judgements.unscored_reason
+from evaluation.judgements
+inner join evaluation.evaluator_versions as versions on versions.id = judgements.evaluator_version_id
+{only_shadows};
+"""
+ONLY_SHADOWS = "where versions.kind <> 'rule' or versions.status in ('draft', 'shadow')"
+
+
 def upgrade() -> None:
     op.execute(KINDS)
     op.execute(SQL)
+    op.execute(VIEW.replace("{only_shadows}", ONLY_SHADOWS))
 
 
 DOWN = r"""
@@ -197,4 +246,5 @@ alter table alerting.events
 
 
 def downgrade() -> None:
+    op.execute(VIEW.replace("{only_shadows}", ""))
     op.execute(DOWN)

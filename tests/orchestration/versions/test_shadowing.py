@@ -99,6 +99,18 @@ def test_a_shadow_is_bridged_with_the_version_in_force(connection: Connection, d
     assert (report.n_shared, report.n_only_to, report.bridge.flips) == (60, 0, (("pass", "fail", 30),))
 
 
+def test_a_promoted_rule_says_a_thing_once(connection: Connection, draft: Version) -> None:
+    """Its shadow verdicts stand beside those of the rule set that it is in now."""
+    run(connection, draft)
+    shown = "select count(*) from evaluation.scores where evaluator_version like '2.0.0%'"
+    assert rows(connection, shown) == [(60,)]
+
+    score_window(connection, [DAY], rules=[DRAFT])
+
+    assert rows(connection, shown) == [(60,)]
+    assert count(connection, "evaluation.judgements") == 60
+
+
 def test_what_is_current_is_no_shadow(connection: Connection, draft: Version) -> None:
     with pytest.raises(VersionError, match="only drafts are shadow-scored"):
         shadow_days(connection, find_version(connection, "refusal@1"), first_day=TODAY, last_day=TODAY)
