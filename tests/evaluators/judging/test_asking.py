@@ -203,6 +203,14 @@ async def test_a_judge_that_quotes_the_material_in_its_reason_has_judged(
     assert judgement.value == 1
 
 
+async def test_a_reason_in_the_very_words_of_a_text_without_a_verdict_is_a_reason(
+    endpoint: JudgeEndpoint, client: JudgeClient
+) -> None:
+    endpoint.script.append(Reply(verdict(5, reason="It is correct.")))
+    judgement = await ask(client, spec(), item("It is correct."))
+    assert judgement.value == 5
+
+
 async def test_a_huge_prompt_is_asked_about_in_part_and_the_part_is_counted(
     endpoint: JudgeEndpoint, client: JudgeClient
 ) -> None:

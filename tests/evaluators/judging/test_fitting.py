@@ -118,6 +118,13 @@ def test_nothing_is_lost_uncounted_and_the_bound_holds(texts: list[str], answer:
         assert "\ufffd" not in turn.head + turn.tail or any("\ufffd" in text for text in texts)
 
 
+@pytest.mark.parametrize("bound", range(1_000, 1_012))
+def test_no_character_is_cut_through(bound: int) -> None:
+    shown = fit(item("네", prompt="가🎈" * 1_000), needs=ANSWER, max_bytes=bound)
+    assert shown is not None
+    assert set(shown[0].head + shown[0].tail) == {"가", "🎈"}
+
+
 def test_a_conversation_of_many_empty_turns_is_bounded_too() -> None:
     turns = [Message("user", "")] * 100_000
     asked = item(conversation=(*turns, Message("user", "hi")))
