@@ -6,7 +6,13 @@ Two readers share this: the rule `pii`, which must be precise, and masking, whic
 import re
 from collections.abc import Iterator
 
-from evaluators.rules.checksums import IBAN_LENGTHS, is_card_number, is_iban, is_korean_resident_number
+from evaluators.rules.checksums import (
+    IBAN_LENGTHS,
+    is_card_number,
+    is_iban,
+    is_korean_resident_number,
+    is_luhn,
+)
 
 # ASCII classes throughout: in Korean and Japanese a particle follows a number without a space.
 EMAIL = re.compile(
@@ -20,6 +26,12 @@ _PLACEHOLDER_EMAIL = re.compile(
     r"|^(?:your|my|user|username|name|example|e?mail|recipient|first|firstname|test)[\w.-]*@"
 )
 CARD = re.compile(r"(?<![\w.,-])\d(?:[ -]?\d){12,18}(?![\w-]|[.,]\d)", re.ASCII)
+# A number that its text calls one of a card may be shorter, and of a scheme that nobody lists.
+NAMED_CARD = re.compile(
+    r"(?:\b(?:card|tarjeta|carte|karte)\b|카드|カード|卡)[^\d\n]{0,30}"
+    r"(?P<number>\d(?:[ -]?\d){11,18})(?![\w-]|[.,]\d)",
+    re.ASCII | re.IGNORECASE,
+)
 IBAN = re.compile(
     r"(?<!\w)(?:[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}|[a-z]{2}\d{2}[a-z0-9]{11,30})(?!\w)", re.ASCII
 )
@@ -34,7 +46,7 @@ PHONES = tuple(
     for pattern in (
         # +44 20 7946 0958, +82-10-1234-5678, +1 (212) 555 0123
         r"(?<![\w+])(?<!\d[ .-])(?:\+|00)[1-9]\d{0,2}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,5}"
-        r"(?:[ .-]?\d{2,5}){1,4}(?!\w|-\d)",
+        r"(?:[ .-]?\d{2,5}){1,4}(?:x\d{1,6})?(?!\w|-\d)",
         # (212) 736-5000, 212-736-5000, 1-212-736-5000x12
         r"(?<![\w.+-])(?:1[ .-])?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-])"
         r"[2-9]\d\d[ .-]\d{4}(?:x\d{1,6})?(?![\w-])",
@@ -42,8 +54,8 @@ PHONES = tuple(
         r"(?<![\w.+-])(?<!\d[ .-])0(?:1[016789]|2|[3-6][1-5]|70|50\d)[ .-]?\d{3,4}[ .-]\d{4}(?![\w-])",
         r"(?<![\w.+-])01[016789]\d{7,8}(?!\w)",
         # national forms with a trunk 0: 0490 75 40 81, 01.84.17.61.18, (08) 8747 6301
-        r"(?<![\w.+-])(?<!\d[ .-])(?:\(0\d{1,4}\)|0\d{1,4})[ .-]\d{2,5}(?:[ .-]\d{2,5}){1,3}(?![\w-]|\.\d)",
-        PHONE_WORD + r"(?P<number>\(?\d[\d() .-]{5,16}\d)(?![\w-])",
+        r"(?<![\w.+-])(?<!\d[ .-])(?:\(0\d{1,4}\)|0\d{1,4})[ .-]\d{2,5}(?:[ .-]\d{2,5}){1,3}(?!\w|[.-]\d)",
+        PHONE_WORD + r"(?:\n[ \t]*)?(?P<number>\(?\d[\d() .-]{5,16}\d)(?![\w-])",
     )
 )
 # What models write for "a number here": ascending or repeated digits, and 555, which NANPA sets aside for
@@ -85,6 +97,11 @@ def _is_card(text: str) -> bool:
     return is_card_number(digits_of(text))
 
 
+def _is_named_card(text: str) -> bool:
+    digits = digits_of(text)
+    return len(set(digits)) > 1 and is_luhn(digits)
+
+
 def _is_iban(text: str) -> bool:
     compact = text.replace(" ", "").replace("-", "").upper()
     # The pattern may run on into the next word in capitals; the country knows where to stop.
@@ -106,5 +123,6 @@ _NUMBERS = (
     ("IBAN", IBAN, _is_iban),
     ("Korean resident number", RESIDENT, _is_resident),
     ("card", CARD, _is_card),
+    ("card", NAMED_CARD, _is_named_card),
     *(("phone", pattern, _is_phone) for pattern in PHONES),
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from evaluators.rules.score import score_frame
+from tests.evaluators import instruction_data as blocks
 from tests.evaluators import rules_data as real
 from tests.evaluators.refusal_labels import judged_refusals
 
@@ -55,13 +56,30 @@ def test_refusals_agree_with_a_reader(everything: list[real.Answer]) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "recall"),
-    [("e-mail", 1.0), ("phone", 0.68), ("card", 0.85), ("IBAN", 1.0), ("any of them", 0.87)],
+    [("e-mail", 1.0), ("phone", 0.86), ("card", 0.97), ("IBAN", 1.0), ("any of them", 0.95)],
 )
 def test_personal_data_is_found_without_a_false_alarm(shared_data: Path, kind: str, recall: float) -> None:
     tally = real.judged_pii(shared_data)[kind]
     assert tally.n == 1500
     assert tally.precision >= 0.99
     assert tally.recall >= recall
+
+
+def test_building_blocks_agree_with_the_checker_on_the_half_that_was_not_looked_at(shared_data: Path) -> None:
+    tallies = blocks.by_instruction(shared_data, half="held")
+    n_right = sum(tally.hits + tally.passes for tally in tallies.values())
+    n_scored = sum(tally.n - tally.unscored for tally in tallies.values())
+    assert n_scored >= 7_500
+    assert n_right / n_scored >= 0.98
+    exact = [name for name, tally in tallies.items() if tally.hits + tally.passes == tally.n - tally.unscored]
+    assert len(exact) >= 95
+
+
+def test_spans_of_the_held_templates_are_found_without_a_false_alarm(shared_data: Path) -> None:
+    tallies = blocks.span_tallies(shared_data, half="held")
+    assert {kind: tally.false_alarms for kind, tally in tallies.items()} == dict.fromkeys(tallies, 0)
+    assert tallies["card"].recall >= 0.95
+    assert tallies["phone"].recall >= 0.55
 
 
 def test_most_real_answers_pass_all_rules(everything: list[real.Answer]) -> None:
