@@ -47,6 +47,7 @@ class Asked:
     at: float
     body: dict[str, Any]
     status: int
+    authorization: str = ""
 
 
 def error(status: int, *, message: str = "try later", headers: Mapping[str, str] | None = None) -> Reply:
@@ -152,7 +153,8 @@ async def _complete(endpoint: JudgeEndpoint, request: web.Request) -> web.Stream
         endpoint.on_request(body)
         reply = endpoint.script.popleft() if endpoint.script else endpoint.answer(body)
         if endpoint.keeps_requests:
-            endpoint.ledger.append(Asked(time.monotonic(), body, reply.status))
+            key = request.headers.get("authorization", "")
+            endpoint.ledger.append(Asked(time.monotonic(), body, reply.status, key))
         if reply.status == 200 and not reply.resets:
             endpoint.paid += 1
         if wait := endpoint.latency_s + reply.delay_s:

@@ -6,9 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from evaluators.statistics.estimate import Estimate, critical_value
+from evaluators.statistics.estimate import Estimate
 from evaluators.statistics.weighted import weighted_rate
-from evaluators.statistics.wilson import score_interval
 
 Choice = Literal["first", "second", "tie"]
 Winner = Literal["candidate", "baseline", "tie"]
@@ -102,9 +101,4 @@ def _rate(pairs: Sequence[Pair], *, of: Callable[[Pair], float]) -> Estimate:
     # Numbers in place of names: an array of texts would cut NULs off their ends.
     numbers: dict[str, int] = {}
     clusters = [numbers.setdefault(pair.cluster, len(numbers)) for pair in pairs]
-    found = weighted_rate(np.asarray([of(pair) for pair in pairs], dtype=np.float64), clusters=clusters)
-    if found.has_interval or len(numbers) < 2:
-        return found
-    # Nothing but ties: no variance to go by, so every prompt counts as one toss.
-    low, high = score_interval(found.value, n=len(numbers), reach=critical_value(0.95))
-    return Estimate(found.value, low, high, found.n)
+    return weighted_rate(np.asarray([of(pair) for pair in pairs], dtype=np.float64), clusters=clusters)

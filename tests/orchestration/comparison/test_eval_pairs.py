@@ -29,7 +29,7 @@ def test_only_wins_in_both_orders_are_wins(
             return "first" if first.startswith("new") else "second"
         if number < 14:
             return "second" if first.startswith("new") else "first"
-        return "first" if number < 20 else "tie"
+        return "first" if number < 22 else "tie"
 
     with judge_endpoint_in_thread(staged(Stage(better=better))) as endpoint:
         done = lqo.run(
@@ -40,7 +40,7 @@ def test_only_wins_in_both_orders_are_wins(
     assert set(measures) == {"win_rate", "win_rate_without_ties", "flip_rate", "longest_wins"}
     assert measures["win_rate"]["value"] == (10 + 16 / 2) / 30
     assert measures["win_rate_without_ties"]["value"] == pytest.approx(10 / 14)
-    assert measures["flip_rate"]["value"] == 6 / 30
+    assert measures["flip_rate"]["value"] == 8 / 30
     assert [measures[name]["n"] for name in ("win_rate", "win_rate_without_ties")] == [30, 14]
     assert measures["win_rate"]["low"] < measures["win_rate"]["value"] < measures["win_rate"]["high"]
     rows = connection.execute(
@@ -48,8 +48,8 @@ def test_only_wins_in_both_orders_are_wins(
         " from evaluation.pairwise_verdicts group by 1, 2 order by 1, 2"
     ).fetchall()
     assert rows == [
-        *((False, "baseline", 10), (False, "candidate", 10), (False, "tie", 10)),
-        *((True, "baseline", 4), (True, "candidate", 16), (True, "tie", 10)),
+        *((False, "baseline", 12), (False, "candidate", 10), (False, "tie", 8)),
+        *((True, "baseline", 4), (True, "candidate", 18), (True, "tie", 8)),
     ]
 
 

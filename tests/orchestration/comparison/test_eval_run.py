@@ -330,6 +330,7 @@ def test_a_key_is_sent_and_stands_nowhere(
             OUR_KEY="sk-never-to-be-seen",
         )
     assert done.code == 0
+    assert {each.authorization for each in endpoint.ledger} == {"Bearer sk-never-to-be-seen"}
     assert "sk-never" not in done.out
     for table in (
         "evaluation.eval_runs",
