@@ -120,12 +120,16 @@ def test_judge_calls_land_as_calls_of_their_own(connection: Connection, endpoint
     assert known == 3
 
 
-def test_the_same_content_is_paid_for_once(connection: Connection, endpoint: JudgeEndpoint) -> None:
+@pytest.mark.parametrize(("page_calls", "concurrency"), [(4, 4), (50, 1)])
+def test_the_same_content_is_paid_for_once(
+    connection: Connection, endpoint: JudgeEndpoint, page_calls: int, concurrency: int
+) -> None:
+    """Of several in flight together, on later pages, and later on the page that was looked up before."""
     seed(connection, 25, output="The same answer to all.")
     policy(connection)
-    judge(connection, endpoint.url)
+    judge(connection, endpoint.url, concurrency=concurrency)
 
-    run = run_once(connection, page_calls=4)
+    run = run_once(connection, page_calls=page_calls)
 
     assert endpoint.requests == 1
     assert outcomes(connection) == {"scored": 25}
