@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated
 
 import psycopg
 import typer
@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.commands.errors import UserError
+from orchestration.commands.evaluator_words import details_of, number, plain, spans_of
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
-    from orchestration.versions.periods import Period
     from orchestration.versions.registry import Version
 
 app = typer.Typer(no_args_is_help=True, help="Versions of evaluators: shadow, bridge, promote, retire.")
@@ -43,9 +43,9 @@ def list_(
 
     with _open() as connection:
         versions = list_versions(connection, evaluator=evaluator)
-        spans = _spans(connection, versions)
+        spans = spans_of(connection, versions)
     if as_json:
-        typer.echo(json.dumps([_plain(version, spans) for version in versions], ensure_ascii=False))
+        typer.echo(json.dumps([plain(version, spans) for version in versions], ensure_ascii=False))
         return
     if not versions:
         typer.echo("no versions yet: rules are registered with the first calls that they judge")
@@ -66,10 +66,10 @@ def show(version: VersionName, as_json: AsJson = False) -> None:
 
     with _open() as connection:
         found = find_version(connection, version)
-        spans = _spans(connection, [found])
-        details = _details(connection, found)
+        spans = spans_of(connection, [found])
+        details = details_of(connection, found)
     if as_json:
-        typer.echo(json.dumps(_plain(found, spans) | details, ensure_ascii=False))
+        typer.echo(json.dumps(plain(found, spans) | details, ensure_ascii=False))
         return
     typer.echo(f"{found}  {found.kind}  {found.status}")
     if found.description:
@@ -80,7 +80,7 @@ def show(version: VersionName, as_json: AsJson = False) -> None:
     for bridge in details["bridges"]:
         typer.echo(
             f"bridge {bridge['from']} → {bridge['to']}: {bridge['n_shared']:,} shared calls, "
-            f"kappa {_number(bridge['kappa'])}, shift {_number(bridge['shift'])}"
+            f"kappa {number(bridge['kappa'])}, shift {number(bridge['shift'])}"
         )
 
 
@@ -185,8 +185,6 @@ def retire(
     ] = None,
 ) -> None:
     """End a version without a successor, or put a draft away; what it has said stays."""
-    from datetime import timedelta
-
     from orchestration.versions.promoting import retire as retire_version
     from orchestration.versions.registry import find_version
 
@@ -228,67 +226,6 @@ def _predecessor(connection: psycopg.Connection, version: "Version") -> "Version
     return next(
         each for each in list_versions(connection, evaluator=version.evaluator) if each.id == earlier[-1]
     )
-
-
-def _spans(connection: psycopg.Connection, versions: "list[Version]") -> dict[int, list[str]]:
-    """The spans that each version is current in, in words."""
-    from orchestration.versions.periods import periods_of
-
-    spans: dict[int, list[str]] = {}
-    with connection.transaction():
-        for evaluator in sorted({version.evaluator for version in versions}):
-            for period in periods_of(connection, evaluator):
-                spans.setdefault(period.version_id, []).append(_words(period))
-    return spans
-
-
-def _words(period: "Period") -> str:
-    start = "since ever" if period.start is None else f"from {_moment(period.start)}"
-    return start if period.end is None else f"{start} until {_moment(period.end)}"
-
-
-def _moment(moment: datetime) -> str:
-    """A day where it is its first moment, else to the second."""
-    at = moment.astimezone(UTC)
-    return f"{at:%Y-%m-%d}" if not (at.hour or at.minute or at.second) else f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _details(connection: psycopg.Connection, version: "Version") -> dict[str, Any]:
-    with connection.transaction():
-        days = connection.execute(
-            "select day, n_scored from evaluation.shadow_days where evaluator_version_id = %s order by day",
-            (version.id,),
-        ).fetchall()
-        bridges = connection.execute(
-            "select ones.version, others.version, n_shared, agreement, kappa, shift, shift_low, shift_high"
-            " from evaluation.bridges"
-            " inner join evaluation.evaluator_versions as ones on ones.id = from_version_id"
-            " inner join evaluation.evaluator_versions as others on others.id = to_version_id"
-            " where %(id)s in (from_version_id, to_version_id) order by computed_at",
-            {"id": version.id},
-        ).fetchall()
-    names = ("from", "to", "n_shared", "agreement", "kappa", "shift", "shift_low", "shift_high")
-    return {
-        "shadow_days": [day.isoformat() for day, _ in days],
-        "n_shadow_scored": sum(n for _, n in days),
-        "bridges": [dict(zip(names, row, strict=True)) for row in bridges],
-    }
-
-
-def _plain(version: "Version", spans: dict[int, list[str]]) -> dict[str, Any]:
-    return {
-        "id": version.id,
-        "evaluator": version.evaluator,
-        "version": version.version,
-        "kind": version.kind,
-        "status": version.status,
-        "description": version.description,
-        "current": spans.get(version.id, []),
-    }
-
-
-def _number(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.3f}"
 
 
 def _days(first: str, last: str) -> tuple[date, date]:
