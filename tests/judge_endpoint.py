@@ -145,7 +145,10 @@ async def _ledger(endpoint: JudgeEndpoint, request: web.Request) -> web.Response
 
 
 async def _complete(endpoint: JudgeEndpoint, request: web.Request) -> web.StreamResponse:
-    body = json.loads(await request.read())
+    try:
+        body = json.loads(await request.read())
+    except ConnectionResetError:  # the caller was stopped while it was still asking
+        return web.Response()
     endpoint.requests += 1
     endpoint.in_flight += 1
     endpoint.most_in_flight = max(endpoint.most_in_flight, endpoint.in_flight)

@@ -9,6 +9,7 @@ import pytest
 
 from evaluators.judging.asking import Judgement, ask, reused
 from evaluators.judging.client import EndpointError, JudgeClient
+from evaluators.judging.exchanges import read_answer
 from evaluators.judging.items import JudgeItem
 from evaluators.judging.protocol import storable
 from tests.evaluators.judging.samples import client_of, item, spec
@@ -133,6 +134,12 @@ async def test_each_way_of_giving_no_verdict_has_its_own_reason_and_keeps_the_ex
     assert judgement.raw_request
     assert len(judgement.raw_response) == len(reply.body or judgement.raw_response)
     assert endpoint.requests == 1
+
+
+def test_an_error_inside_a_200_is_one_also_where_a_batch_brings_it() -> None:
+    reply = read_answer(200, b'{"error": {"code": 429, "message": "slow down"}}')
+    assert reply.trouble is not None
+    assert (reply.trouble.reason, "429" in reply.trouble.detail) == ("error", True)
 
 
 @pytest.mark.parametrize(
