@@ -191,7 +191,7 @@ def test_judge_calls_land_and_are_charged_at_half_the_price(
 
 def test_the_same_content_is_paid_for_once(connection: Connection, provider: BatchProvider) -> None:
     seed(connection, 6, output="One and the same answer.")
-    policy(connection)
+    policy(connection, max_calls_per_day=1)
     batch_judge(connection, provider)
     run = ask(connection)
     assert (run.batches.n_calls, run.batches.n_requests) == (6, 1)
