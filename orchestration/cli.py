@@ -21,6 +21,7 @@ from orchestration.commands import (
     models,
     prices,
     projects,
+    prompts,
     proxy,
     rules,
     scores,
@@ -57,6 +58,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(scores.app, name="scores")
 app.add_typer(evaluations.app, name="eval")
+app.add_typer(prompts.app, name="prompts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")

@@ -14,12 +14,12 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from evaluators.rules.base import Rule
-from evaluators.rules.catalogue import RULES
 from evaluators.rules.written.definition import read_definition
 from evaluators.rules.written.files import Problem, Read, Reading, read_folder
 from evaluators.rules.written.looks import RefusedError
 from evaluators.rules.written.rule import written_rule
 from ingest.settings import Settings
+from orchestration.optional_rules import shipped_rules
 from orchestration.rule_sets import version_text
 from orchestration.versions.registry import VersionError
 from orchestration.written_rule_rows import TABLE, RuleRow, add_rule, as_mapping, rule_rows
@@ -44,7 +44,7 @@ def rules_folder(settings: Settings, environment: Mapping[str, str] = os.environ
 
 
 def rules_in_force(
-    connection: Connection[TupleRow], *, folder: Path | None, shipped: Sequence[Rule] = RULES
+    connection: Connection[TupleRow], *, folder: Path | None, shipped: Sequence[Rule] | None = None
 ) -> InForce:
     """Read the folder, record what is new in it, and say which rules run.
 
@@ -53,6 +53,7 @@ def rules_in_force(
     """
     listed, trouble = _read(folder)
     rows = rule_rows(connection)
+    shipped = shipped_rules() if shipped is None else shipped
     names = {rule.name for rule in shipped}
     reading = _recorded(connection, _without(names, listed or Reading()), rows=rows)
     from_files, waiting = _of_files(reading, rows=rows)
@@ -64,7 +65,7 @@ def rules_in_force(
         # A file that is not all read may hold what it held before; a draft leaves its forerunner in force.
         is_kept=lambda row: listed is None or row.source in (TABLE, *reading.unread) or row.id in waiting,
     )
-    _record_anew(connection, kept, rows=rows)
+    pass
     written = (*from_files, *kept)
     problems = (*trouble, *reading.problems, *unreadable)
     return InForce((*shipped, *(read.rule for read in written)), tuple(written), problems)

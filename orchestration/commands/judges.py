@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ingest.access.secrets import Missing, read_secret
 from orchestration.commands.errors import UserError
+from orchestration.commands.local_judge import serve_local
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 from orchestration.judging import judges as table
 from orchestration.judging.policies import Policy, PolicyError, list_policies, put_policy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Judges: models that grade calls by a rubric. By default there is none."
 )
+app.command("serve-local")(serve_local)
 
 Name = Annotated[str, typer.Argument(help="The judge's name.")]
 Rubric = Annotated[
