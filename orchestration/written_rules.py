@@ -65,7 +65,7 @@ def rules_in_force(
         # A file that is not all read may hold what it held before; a draft leaves its forerunner in force.
         is_kept=lambda row: listed is None or row.source in (TABLE, *reading.unread) or row.id in waiting,
     )
-    pass
+    _record_anew(connection, kept, rows=rows)
     written = (*from_files, *kept)
     problems = (*trouble, *reading.problems, *unreadable)
     return InForce((*shipped, *(read.rule for read in written)), tuple(written), problems)
