@@ -419,6 +419,13 @@ def test_a_judge_must_be_calibrated_where_that_is_required(
     assert after.summary["judges"][0]["calibration"] == "ok"
 
 
+@pytest.mark.parametrize("verb", [(), ("run",), ("list",), ("show",)])
+def test_every_verb_has_help(verb: tuple[str, ...], lqo: Lqo) -> None:
+    done = lqo(*verb, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert "Usage:" in done.out
+
+
 def test_people_who_may_read_figures_do_not_read_texts(connection: psycopg.Connection[TupleRow]) -> None:
     def may(table: str, column: str) -> bool:
         row = connection.execute(
