@@ -4,6 +4,7 @@ import pytest
 
 from evaluators.statistics.estimate import Estimate
 from evaluators.statistics.rogan_gladen import JudgeErrors, NotCorrected, rogan_gladen
+from evaluators.statistics.wilson import wilson
 
 KNOWN = JudgeErrors(n_pass=100, n_pass_found=90, n_fail=50, n_fail_found=40)
 
@@ -46,3 +47,10 @@ def test_labels_that_cannot_carry_it_are_told(errors: JudgeErrors, reason: str) 
 
 def test_nothing_judged_is_nothing_to_correct() -> None:
     assert isinstance(rogan_gladen(0, 0, errors=KNOWN), NotCorrected)
+
+
+def test_a_judge_that_made_no_mistake_yet_is_not_taken_for_perfect() -> None:
+    found = rogan_gladen(350, 500, errors=JudgeErrors(40, 40, 40, 40))
+    assert isinstance(found, Estimate)
+    assert found.value == 0.7
+    assert found.width > 1.2 * wilson(350, 500).width
