@@ -1,13 +1,16 @@
 """Prompt patterns say what the calls of each template came to, and only whole days rebuild them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from evaluators.meaning.embedding import Embedder
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
+from orchestration.prompt_groups import group_prompts
 from tests.dbt_project.expected import wilson
 from tests.dbt_project.marts import records, rows_of
 from tests.dbt_project.running_dbt import Dbt, days, hours
@@ -137,3 +140,21 @@ def test_one_day_of_the_view_reads_that_day_and_its_week(reader: Connection) -> 
             conditions.append(node.get("Index Cond", node.get("Recheck Cond", "")))
     assert len(conditions) == 2
     assert all("day" in condition for condition in conditions)
+
+
+def test_templates_of_one_meaning_are_counted_together(reader: Connection) -> None:
+    """With vectors made by hand: templates 0, 2 and 4 mean one thing, 1 and 3 another."""
+
+    def vectors(texts: Sequence[str]) -> np.ndarray:
+        return np.asarray([[1, 0] if int(text[-1]) % 2 == 0 else [0, 1] for text in texts], dtype=np.float32)
+
+    given = {"first": FIRST_DAY, "last": LAST_DAY, "embedder": lambda: Embedder("by hand", vectors, vectors)}
+    even, odd = group_prompts(reader, **given)  # type: ignore[arg-type]
+    assert (even.n_templates, odd.n_templates) == (3, 2)
+    totals = records(
+        reader,
+        "select sum(n_calls) as n_calls, sum(n_failed) as n_failed from marts.prompt_patterns"
+        " where origin = 'mined'",
+    )
+    assert totals == [{"n_calls": even.n_calls + odd.n_calls, "n_failed": even.n_failed + odd.n_failed}]
+    assert len(group_prompts(reader, **given, most=1)) <= 1  # type: ignore[arg-type]

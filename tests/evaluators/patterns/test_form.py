@@ -22,6 +22,8 @@ from evaluators.patterns.form import MINER, MOST_WORDS, form
         ("Write to the University of South Carolina about it", "write to the <*> about it"),
         ("Ask Dr. Anette Lahtela, Rue de la Paix 12\nParis\n75002", "ask <*>"),
         ("You said 3rd of May 2024 at 12:30, or 5/6/24?", "you said <*> at <*> or <*>"),
+        ("Ask Dr. Anette Lahtela about J. Smith please", "ask <*> about <*> please"),
+        (f"Decode {'abcd' * 20} for me", "decode <*> for me"),
         ("I'd like what I asked for", "i'd like what i asked for"),
     ],
 )
