@@ -14,7 +14,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from evaluators.judging.exchanges import Attempt, Exchange, error_status, read_document
-from evaluators.judging.forms import first_step, next_step, response_format
+from evaluators.judging.forms import STEPS, first_step, next_step, response_format
 from evaluators.judging.judge import Output
 from evaluators.judging.retrying import Pause, RetryPolicy, hopeless, is_retried, retry_after
 
@@ -65,7 +65,8 @@ class JudgeClient:
             attempts.append(answer.attempt)
             weaker = next_step(step, status=answer.status, body=answer.body) if output == "auto" else None
             if weaker:
-                self.steps[body["model"]] = weaker
+                # The weakest so far: calls that began earlier may be refused later.
+                self.steps[body["model"]] = max(weaker, self._step(body["model"], output), key=STEPS.index)
                 continue
             tries += 1
             if not self._is_worth_more(answer, tries=tries):

@@ -256,6 +256,16 @@ async def test_an_endpoint_that_knows_no_schema_is_asked_in_a_weaker_form_from_t
     assert first.details["output"] == second.details["output"] == "text"
 
 
+async def test_a_refusal_that_comes_late_does_not_bring_a_stronger_form_back(
+    endpoint: JudgeEndpoint, client: JudgeClient
+) -> None:
+    endpoint.script.append(error(400, message=REFUSED_FORM))
+    endpoint.on_request = lambda body: client.steps.setdefault("judge-1", "text")
+    judgement = await ask(client, spec(), item())
+    assert client.steps == {"judge-1": "text"}
+    assert judgement.details["output"] == "text"
+
+
 async def test_an_endpoint_that_knows_json_objects_alone_is_asked_for_one(
     endpoint: JudgeEndpoint, client: JudgeClient
 ) -> None:
