@@ -5,6 +5,7 @@ from hashlib import sha256
 
 import pytest
 
+from evaluators.patterns.cutting import READ_CHARACTERS, cut
 from evaluators.patterns.form import MINER, MOST_WORDS, form
 
 
@@ -82,6 +83,10 @@ def test_a_form_is_short_whatever_the_text() -> None:
     lines = "\n".join(f"line {'abcdefghij'[n % 10]} of many that are all alike" for n in range(1_000))
     assert len(form(lines).split()) <= MOST_WORDS + 1
     assert len(form("\n".join(["東京の天気を教えて"] * 1_000))) < 1_000
+
+
+def test_of_a_huge_text_only_the_beginning_is_read() -> None:
+    assert cut("a " * 100_000) == "a " * (READ_CHARACTERS // 2)
 
 
 HOSTILE = [
