@@ -127,3 +127,9 @@ def test_parse_errors_are_held_against_the_judge() -> None:
 def test_a_grade_passes_from_four_on_and_a_rule_from_one() -> None:
     assert [passes(grade, is_graded=True) for grade in (3, 4, 5)] == ["fail", "pass", "pass"]
     assert [passes(value, is_graded=False) for value in (0, 1)] == ["fail", "pass"]
+
+
+def test_labels_of_one_class_only_are_too_few_of_the_other() -> None:
+    found = calibrate([call(i, "pass", verdict="pass") for i in range(50)])
+    assert found.standing.state == "uncalibrated"
+    assert "0 fail, 50 pass" in found.standing.reasons[0]

@@ -93,3 +93,10 @@ def test_flips_are_of_pairs_with_a_verdict_in_both_orders() -> None:
 )
 def test_a_models_name_says_whose_it_is(model: str, family: str | None) -> None:
     assert family_of(model) == family
+
+
+def test_an_answer_of_unknown_length_is_neither_longer_nor_shorter() -> None:
+    known = JudgedPair("m", "n", "q", "a", length_a=10, length_b=20)
+    unseen = JudgedPair("m", "n", "r", "a", length_a=10)
+    found = length_preference([known, unseen])
+    assert (found.of_judge.n, found.of_judge.value) == (1, 0.0)
