@@ -200,33 +200,36 @@ def test_carried_verdicts_keep_reasons_and_evidence_and_lose_those_of_the_change
 
 
 def test_a_call_is_carried_from_its_newest_final_result(connection: Connection) -> None:
-    steady = Steered(fails=pl.lit(value=True))
-    other = [rule("other", Steered(), version=f"{n}.0.0") for n in (1, 2, 3)]
+    steady, other, new = Steered(fails=pl.lit(value=True)), Steered(fails=pl.lit(value=True)), Steered()
+    changed = rule("other", other, version="2.0.0")
     seed(connection, 2)
-    score_window(connection, [DAY], rules=[rule("steady", steady), other[0]])
-    seed(connection, 2, seed="later")
-    score_window(connection, [hour_window(DAY_START)], rules=[rule("steady", steady), other[1]])
+    score_window(connection, [DAY], rules=[rule("steady", steady), rule("other", Steered())])
+    score_window(connection, [DAY], rules=[rule("steady", steady), changed])
+    other.seen.clear()
     steady.seen.clear()
 
-    third = score_window(connection, [DAY], rules=[rule("steady", steady), other[2]])
+    third = score_window(connection, [DAY], rules=[rule("steady", steady), changed, rule("new", new)])
 
-    assert (third.n_scored, third.n_carried, steady.seen) == (0, 4, [])
+    assert (third.n_scored, third.n_carried, len(new.seen)) == (0, 2, 2)
+    assert steady.seen == other.seen == []
     newest = rows(
         connection, "select distinct failed from evaluation.rule_results where rule_set_version = 3"
     )
-    assert newest == [(["steady"],)]
+    assert newest == [(["other", "steady"],)]
 
 
 def test_a_provisional_result_does_not_carry_over(connection: Connection) -> None:
     steady = Steered(fails=pl.lit(value=True))
     seed(connection, 2, status="interrupted")
+    seed(connection, 3, seed="whole")
     score_window(connection, [DAY], rules=[rule("steady", steady), rule("other", Steered())])
+    steady.seen.clear()
 
     second = score_window(
         connection, [DAY], rules=[rule("steady", steady), rule("other", Steered(), version="2.0.0")]
     )
 
-    assert (second.n_scored, second.n_carried, len(steady.seen)) == (2, 0, 4)
+    assert (second.n_scored, second.n_carried, len(steady.seen)) == (2, 3, 2)
 
 
 def test_only_what_the_changed_rule_requires_is_read(connection: Connection) -> None:

@@ -273,6 +273,7 @@ def test_a_definition_whose_code_has_changed_is_another_version_and_stays_in_for
     connection: Connection, run: Callable[[], tuple[ScoreResult, InForce]]
 ) -> None:
     seed(connection)
+    run()
     read = read_text(f"rules: [{NUMBERS}]".encode(), source="x").rules[0]
     text = add_rule(connection, read.rule, definition=read.definition, source=TABLE)
     promote(
