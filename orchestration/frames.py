@@ -30,7 +30,9 @@ def read_chunk(
     """
     rows: list[TupleRow] = []
     n_bytes = 0
-    texts = [itemgetter(n) for n, dtype in enumerate(schema.values()) if dtype in (pl.String, pl.Binary)]
+    texts = [
+        itemgetter(n) for n, dtype in enumerate(schema.values()) if isinstance(dtype, pl.String | pl.Binary)
+    ]
     with connection.cursor("chunk", scrollable=False) as cursor:
         cursor.execute(query, params, binary=True)
         while (max_bytes is None or n_bytes < max_bytes) and (block := cursor.fetchmany(FETCH_ROWS)):
