@@ -28,6 +28,12 @@ def uuid7_time(value: UUID) -> datetime | None:
     return EPOCH + (value.int >> 80) * _MILLISECOND
 
 
+def is_uuid7_of(value: UUID, at: datetime) -> bool:
+    """Whether `value` is a v7 whose time is `at` (aware) cut to the millisecond."""
+    bits = value.int
+    return bits >> 80 == milliseconds(at) and (bits >> 76) & 0xF == 7 and (bits >> 62) & 0x3 == 2
+
+
 def milliseconds(at: datetime) -> int:
     """Whole Unix milliseconds of an aware datetime, cut (never rounded up)."""
     return (at - EPOCH) // _MILLISECOND

@@ -107,5 +107,5 @@ def _wrapped(model: str | None, messages: bytes) -> bytes:
     return b"{" + name + b'"messages":' + messages + b"}"
 
 
-def _first(*values: str | None) -> str | None:
-    return next((value for value in values if value is not None), None)
+def _first(one: str | None, two: str | None, three: str | None) -> str | None:
+    return one if one is not None else two if two is not None else three

@@ -10,7 +10,7 @@ from ingest.importers.record import Name, Parsed, Record
 from ingest.landing.result import Problem
 from ingest.landing.validate import start_problem
 from ingest.providers.lenient import read_json
-from ingest.uuid7 import derived_uuid7, milliseconds, uuid7_time
+from ingest.uuid7 import derived_uuid7, is_uuid7_of
 
 UNKNOWN = "unknown"
 _MILLISECOND = timedelta(milliseconds=1)
@@ -127,8 +127,7 @@ def _matching_v7(text: str, started_at: datetime) -> UUID | None:
         value = UUID(text)
     except ValueError:
         return None
-    time = uuid7_time(value)
-    return value if time is not None and milliseconds(time) == milliseconds(started_at) else None
+    return value if is_uuid7_of(value, started_at) else None
 
 
 def _tags(parsed: Parsed, *, other_id: Name, source: Source) -> dict[str, Any]:

@@ -20,11 +20,14 @@ def content_hash(call: Call) -> bytes:
     Input is the request's bytes, or without them `input_text` in UTF-8; output likewise. Dimensions,
     usage and times are no content: a second landing that differs in those alone is the same call.
     """
-    endpoint, model = _bytes(call.endpoint), _bytes(call.requested_model)
-    asked = _bytes(call.input_text if call.request is None else call.request)
-    answered = _bytes(call.output_text if call.response is None else call.response)
-    lengths = _lengths(_length(endpoint), _length(model), _length(asked), _length(answered))
-    return sha256(b"".join((lengths, endpoint or b"", model or b"", asked or b"", answered or b""))).digest()
+    asked = call.input_text if call.request is None else call.request
+    answered = call.output_text if call.response is None else call.response
+    parts = [
+        part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        for part in (call.endpoint, call.requested_model, asked, answered)
+    ]
+    lengths = _lengths(*[-1 if part is None else len(part) for part in parts])
+    return sha256(b"".join([lengths, *[part or b"" for part in parts]])).digest()
 
 
 def compress_all(bodies: Sequence[bytes | None]) -> list[bytes | None]:
@@ -41,11 +44,3 @@ def compress_all(bodies: Sequence[bytes | None]) -> list[bytes | None]:
 def decompress(stored: bytes) -> bytes:
     """The original bytes of a stored body."""
     return zstandard.ZstdDecompressor().decompress(stored)
-
-
-def _bytes(part: str | bytes | None) -> bytes | None:
-    return part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-
-
-def _length(part: bytes | None) -> int:
-    return -1 if part is None else len(part)

@@ -5,7 +5,7 @@ from typing import get_args
 
 from ingest.call import BodyState, Call, Purpose, Source, Status
 from ingest.landing.result import Problem
-from ingest.uuid7 import milliseconds
+from ingest.uuid7 import is_uuid7_of
 
 LONGEST_CALL = timedelta(days=30)
 _LONGEST_MILLISECONDS = LONGEST_CALL / timedelta(milliseconds=1)
@@ -45,8 +45,7 @@ def _time_problem(call: Call, *, earliest: datetime, latest: datetime) -> Proble
     problem = start_problem(started_at, earliest=earliest, latest=latest)
     if problem is not None:
         return problem
-    bits = call.call_id.int
-    if bits >> 80 != milliseconds(started_at) or (bits >> 76) & 0xF != 7 or (bits >> 62) & 0x3 != 2:
+    if not is_uuid7_of(call.call_id, started_at):
         detail = f"call_id {call.call_id} is no v7 of started_at {started_at.isoformat()}"
         return Problem("id_time_mismatch", detail)
     return None if ended_at is None else _end_problem(started_at, ended_at)

@@ -120,12 +120,15 @@ def test_sources_are_the_assets_that_write_them(manifest: dict[str, Any]) -> Non
         for source in manifest["sources"].values()
         if source["config"]["meta"]
     }
-    assert keys.items() >= {
-        ("raw", "llm_calls"): ["raw", "llm_calls"],
-        ("evaluation", "rule_results"): ["evaluation", "rule_scores"],
-        ("evaluation", "judgements"): ["evaluation", "judgements"],
-        ("cost", "charges"): ["cost", "charges"],
-    }.items()
+    assert (
+        keys.items()
+        >= {
+            ("raw", "llm_calls"): ["raw", "llm_calls"],
+            ("evaluation", "rule_results"): ["evaluation", "rule_scores"],
+            ("evaluation", "judgements"): ["evaluation", "judgements"],
+            ("cost", "charges"): ["cost", "charges"],
+        }.items()
+    )
 
 
 def test_a_changed_contract_fails_and_leaves_the_mart_alone(

@@ -34,7 +34,8 @@ def test_a_second_run_of_the_same_day_changes_nothing(
     before, written = snapshot(reader), written_by(reader)
     dbt.build(built, windows=days(MIDDLE_DAY))
     assert snapshot(reader) == before
-    assert all(before.values())
+    # The marts of judges have rows where there is a judge: see `test_judges`.
+    assert all(rows for table, rows in before.items() if not table.startswith("judge"))
     assert written_by(reader) == written
 
 
