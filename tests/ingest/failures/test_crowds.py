@@ -11,6 +11,7 @@ import aiohttp
 from ingest.proxy.gate import Capacity, Gate
 from ingest.proxy.protocol import Patience
 from ingest.proxy.serving import Serving
+from ingest.spool.segment import QUARANTINE, segment_paths
 from tests.ingest.killable_proxy import killable_proxy
 from tests.ingest.proxy_calls import CHAT, body_of
 from tests.ingest.raw_http import chat, connected, read_status, request, said_to, status_of
@@ -106,17 +107,19 @@ async def test_no_free_file_descriptor_is_no_spin_and_no_end(tmp_path: Path, pro
     ):
         writer.write(HEALTH)
         assert await read_status(reader) == 200
-        flood = [knock(url) for _ in range(400)]
-        await until(lambda: descriptors(process.pid) > 70)
-        before = cpu_seconds(process.pid)
-        await asyncio.sleep(1.0)
-        assert cpu_seconds(process.pid) - before < 0.5
-        # Who was inside is served all the while.
-        await reader.readuntil(b"}")
-        writer.write(HEALTH)
-        assert await read_status(reader) == 200
-        for each in flood:
-            each.close()
+        # A spool that still opens its files would take the descriptor with which the loop turns callers away.
+        await until(lambda: len(segment_paths(tmp_path / "spool", tmp_path / "spool" / QUARANTINE)) == 2)
+        with contextlib.ExitStack() as flood:
+            for _ in range(400):
+                flood.enter_context(knock(url))
+            await until(lambda: descriptors(process.pid) > 70)
+            before = cpu_seconds(process.pid)
+            await asyncio.sleep(1.0)
+            assert cpu_seconds(process.pid) - before < 0.5
+            # Who was inside is served all the while.
+            await reader.readuntil(b"}")
+            writer.write(HEALTH)
+            assert await read_status(reader) == 200
         async with asyncio.timeout(20):
             while True:
                 with contextlib.suppress(OSError, TimeoutError):
