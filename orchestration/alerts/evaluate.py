@@ -98,14 +98,17 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A rule began or ceased to fire for a model; `event_id` is the same whoever finds out, and again."""
+    """A rule began or ceased to fire for a model; `event_id` is the same whoever finds out, and again.
+
+    `value` None: there is nothing to say a figure of any more.
+    """
 
     event_id: UUID
     rule: str
     group: str
     transition: Literal["firing", "resolved"]
     severity: str
-    value: float
+    value: float | None
     threshold: float
     n: int
     message: str
@@ -130,7 +133,7 @@ def evaluate_rules(
             return []
         found = [t for rule in rules for t in _evaluate(connection, rule, now=now)]
         for transition in found:
-            _write(connection, transition, channels=channels)
+            write_transition(connection, transition, channels=channels)
     return found
 
 
@@ -218,7 +221,8 @@ def _transition(
     )
 
 
-def _write(connection: psycopg.Connection, found: Transition, *, channels: Sequence[str]) -> None:
+def write_transition(connection: psycopg.Connection, found: Transition, *, channels: Sequence[str]) -> None:
+    """Write the event and a message a channel, in the caller's transaction; the same again is nothing."""
     connection.execute(
         PUT_EVENT,
         (
