@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,7 +14,7 @@ from orchestration.judging.batches import WantedCall, cut_batches, read_batch, w
 from orchestration.judging.batches_desk import open_desk
 from orchestration.judging.batches_lines import line_of
 from orchestration.judging.batches_submit import submit_batch
-from orchestration.judging.budget import Purse
+from orchestration.judging.budget import Purse, follow_spend
 from orchestration.judging.cache import VerdictCache
 from orchestration.judging.judges import Judge
 from orchestration.judging.known import split_page
@@ -114,6 +115,7 @@ def _want(asking: _Asking, to_ask: Sequence[Pending]) -> None:
     purse, asked = asking.purse, asking.asked
     wanted = list[WantedCall]()
     reserved = set[bytes]()
+    follow_spend(asking.connection, purse)
     for pending in to_ask:
         call = _wanted(asking, pending)
         if call.content_hash not in reserved:
@@ -130,9 +132,9 @@ def _want(asking: _Asking, to_ask: Sequence[Pending]) -> None:
     first = {call.content_hash: call for call in reversed(wanted)}
     for content_hash, call in first.items():
         is_new = content_hash in new
-        purse.settle(
-            call.reserved_usd, spent=call.reserved_usd if is_new else None, n_calls=1 if is_new else 0
-        )
+        spent, n_calls = (call.reserved_usd, 1) if is_new else (None, 0)
+        purse.wrote(usd=spent or Decimal(0), n_calls=n_calls)
+        purse.settle(call.reserved_usd, spent=spent, n_calls=n_calls)
     asked.n_calls += len(wanted)
     asked.n_requests += len(new)
 

@@ -37,7 +37,9 @@ class Purse:
     """One policy's budget of a run, as far as it is spent or reserved.
 
     `scope` and `subject` say what is counted: a UTC day of asking, or a backfill. Limits None do not bind.
-    `asked_on` is the day of asking where that is not today (an answer of a batch).
+    `asked_on` is the day of asking where that is not today (an answer of a batch). What other runs spend of
+    the same budget meanwhile counts from the next commit on (`others_*`, by what the warehouse has beyond
+    `opened_*` and what this run has written).
     """
 
     policy: str
@@ -50,6 +52,12 @@ class Purse:
     reserved_usd: Decimal = Decimal(0)
     reserved_calls: int = 0
     asked_on: date | None = None
+    opened_usd: Decimal = Decimal(0)
+    opened_calls: int = 0
+    written_usd: Decimal = Decimal(0)
+    written_calls: int = 0
+    others_usd: Decimal = Decimal(0)
+    others_calls: int = 0
 
     def reserve(self, usd: Decimal | None) -> bool:
         """Set aside what a call may cost; False where the rest of the budget is not enough.
@@ -62,10 +70,11 @@ class Purse:
                 " (`lqo prices import`, or a budget in calls)"
             )
         usd = usd or Decimal(0)
-        is_over = (
-            self.max_calls is not None and self.spent_calls + self.reserved_calls + 1 > self.max_calls
-        ) or (self.max_usd is not None and self.spent_usd + self.reserved_usd + usd > self.max_usd)
-        if is_over:
+        n_calls = self.spent_calls + self.others_calls + self.reserved_calls + 1
+        amount = self.spent_usd + self.others_usd + self.reserved_usd + usd
+        if (self.max_calls is not None and n_calls > self.max_calls) or (
+            self.max_usd is not None and amount > self.max_usd
+        ):
             return False
         self.reserved_calls += 1
         self.reserved_usd += usd
@@ -81,7 +90,14 @@ class Purse:
     def turn_day(self, today: date) -> None:
         """A run that lasts past midnight (UTC) has the new day's budget."""
         if self.scope == "day" and self.subject != today.isoformat():
-            self.subject, self.spent_usd, self.spent_calls = today.isoformat(), Decimal(0), 0
+            self.subject = today.isoformat()
+            self.spent_usd = self.opened_usd = self.written_usd = self.others_usd = Decimal(0)
+            self.spent_calls = self.opened_calls = self.written_calls = self.others_calls = 0
+
+    def wrote(self, *, usd: Decimal, n_calls: int) -> None:
+        """What this run has put down as spent; `settle` tells the same of each call, a moment later."""
+        self.written_usd += usd
+        self.written_calls += n_calls
 
 
 def open_purse(connection: Connection[TupleRow], policy: Policy, *, backfill_id: str | None = None) -> Purse:
@@ -104,7 +120,23 @@ def open_purse(connection: Connection[TupleRow], policy: Policy, *, backfill_id:
         max_calls=policy.max_calls_per_backfill if is_own else policy.max_calls_per_day,
         spent_usd=usd,
         spent_calls=n_calls,
+        opened_usd=usd,
+        opened_calls=n_calls,
     )
+
+
+def follow_spend(connection: Connection[TupleRow], purse: Purse) -> None:
+    """Look up what other runs have spent of the budget, in the caller's transaction if there is one.
+
+    Two runs at once exceed it by no more than what the other has in flight.
+    """
+    if purse.max_usd is None and purse.max_calls is None:
+        return
+    given = {"policy": purse.policy, "scope": purse.scope, "subject": purse.subject}
+    with connection.transaction():
+        n_calls, usd = connection.execute(SPENT, given).fetchone() or (0, Decimal(0))
+    purse.others_calls = n_calls - purse.opened_calls - purse.written_calls
+    purse.others_usd = usd - purse.opened_usd - purse.written_usd
 
 
 def record_spend(connection: Connection[TupleRow], purse: Purse, costs: Sequence[Decimal | None]) -> None:
@@ -116,13 +148,17 @@ def record_spend(connection: Connection[TupleRow], purse: Purse, costs: Sequence
         return
     day = (purse.asked_on or datetime.now(UTC).date()).isoformat()
     subjects = {"day": day} | ({"backfill": purse.subject} if purse.scope == "backfill" else {})
+    usd = sum((cost for cost in costs if cost is not None), Decimal(0))
     for scope, subject in subjects.items():
         given = {
             "policy": purse.policy,
             "scope": scope,
             "subject": subject,
             "n_calls": len(costs),
-            "usd": sum((cost for cost in costs if cost is not None), Decimal(0)),
+            "usd": usd,
             "n_unpriced": sum(cost is None for cost in costs),
         }
         connection.execute(SPEND, given)
+    if (purse.scope, purse.subject) in subjects.items():
+        purse.wrote(usd=usd, n_calls=len(costs))
+        follow_spend(connection, purse)

@@ -3,6 +3,7 @@
 import json
 import tracemalloc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -10,8 +11,10 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
 from orchestration.judging.estimating import estimate_window, lines_of
-from orchestration.judging.judges import JudgeError, enable_judge
+from orchestration.judging.judges import Judge, JudgeError, enable_judge
 from orchestration.judging.judging import JudgeRun, Options, judge_window
 from orchestration.judging.landing import judge_call_id
 from tests.judge_endpoint import JudgeEndpoint, Reply, judge_endpoint_in_thread
@@ -266,6 +269,28 @@ def test_a_backfill_has_a_budget_of_its_own(connection: Connection, endpoint: Ju
 
     spend = rows(connection, "select scope, subject, n_calls from evaluation.judge_spend order by 1, 2")
     assert spend == [("backfill", "b1", 20), ("day", datetime.now(UTC).date().isoformat(), 25)]
+
+
+def test_two_runs_at_once_share_the_budget_of_their_policy(
+    connection: Connection, warehouse: DatabaseUrl, endpoint: JudgeEndpoint
+) -> None:
+    seed(connection, 60)
+    policy(connection, max_calls_per_day=20)
+    judges = [
+        judge(connection, endpoint.url),
+        judge(connection, endpoint.url, name="toned", rubric="tone", provider="another"),
+    ]
+    endpoint.latency_s = 0.02
+
+    def run(one: Judge) -> bool:
+        with connect(warehouse, autocommit=True) as own:
+            return judge_window(own, DAY, judges=[one])[0].is_out_of_budget
+
+    with ThreadPoolExecutor(2) as both:
+        assert list(both.map(run, judges)) == [True, True]
+    in_flight = judges[0].concurrency
+    assert 20 <= endpoint.requests <= 20 + in_flight
+    assert rows(connection, "select n_calls from evaluation.judge_spend") == [(endpoint.requests,)]
 
 
 def test_a_budget_in_usd_without_a_price_asks_nothing_and_says_why(
