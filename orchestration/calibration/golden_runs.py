@@ -1,7 +1,8 @@
 """Judging golden sets anew, once a UTC day: what has moved since the first day is the judge's doing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, LiteralString
@@ -13,7 +14,7 @@ from evaluators.calibration.drift import Drift, drift
 from ingest.access.secrets import Missing, read_secret
 from orchestration.calibration.calibrations import known
 from orchestration.calibration.golden_items import GoldenError, list_sets, read_items
-from orchestration.judging.judges import Judge, list_judges, register_judge
+from orchestration.judging.judges import Judge, JudgeError, list_judges, register_judge
 from orchestration.judging.landing import Asker, judge_call_id, land_judge_calls
 
 if TYPE_CHECKING:
@@ -96,13 +97,25 @@ def run_golden_sets(
 ) -> list[GoldenRun]:
     """Ask every enabled judge about every item that today lacks a score of, and measure the drift.
 
-    The second run of a day asks nothing. Every exchange lands as a judge's call, with its price. Raises
-    GoldenError where a judge cannot be asked; what was answered until then is kept.
+    The second run of a day asks nothing, and two at once take turns. Every exchange lands as a judge's call,
+    with its price. Raises GoldenError where judges cannot be asked, after all others have been; what was
+    answered is kept. The connection must be outside a transaction.
     """
+    from evaluators.judging.rubrics import RubricError
+
     day = (now or datetime.now(UTC)).date()
     names = [one.name for one in list_sets(connection) if one.n_items and golden_set in (None, one.name)]
-    judges = [register_judge(connection, judge) for judge in list_judges(connection, only_enabled=True)]
-    return [_run(connection, name, judge, day=day) for name in names for judge in judges]
+    runs, problems = list[GoldenRun](), list[str]()
+    for judge in list_judges(connection, only_enabled=True):
+        with _turn_of(connection, judge):
+            try:
+                registered = register_judge(connection, judge)
+                runs += [_run(connection, name, registered, day=day) for name in names]
+            except (GoldenError, JudgeError, RubricError) as error:
+                problems.append(" ".join(str(error).split()))
+    if problems:
+        raise GoldenError("; ".join(problems))
+    return runs
 
 
 def measure_drift(
@@ -123,6 +136,20 @@ def measure_drift(
                 PUT_DRIFT, (*key, day, baseline, found.n, *_ends(found), models, found.is_drift)
             )
     return baseline, found
+
+
+@contextmanager
+def _turn_of(connection: Connection[TupleRow], judge: Judge) -> Generator[None]:
+    """A session's lock, which ends with the process: two runs would ask, and pay, for the same items."""
+    key = f"golden:{judge.judge}"
+    with connection.transaction():
+        connection.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (key,))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            with connection.transaction():
+                connection.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (key,))
 
 
 def _run(connection: Connection[TupleRow], golden_set: str, judge: Judge, *, day: date) -> GoldenRun:

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import pytest
 from psycopg.rows import TupleRow
 
 from evaluators.judging.items import JudgeItem, Message
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
 from orchestration.calibration.golden_items import (
     GoldenError,
     GoldenItem,
@@ -202,6 +206,37 @@ def test_an_endpoint_that_is_down_is_told_and_nothing_is_lost(
     with pytest.raises(GoldenError, match="helper"):
         run_golden_sets(connection, now=TODAY)
     assert count(connection, "evaluation.golden_scores", where="value = 5") == 10
+
+
+def test_two_runs_at_once_pay_for_each_item_once(
+    connection: Connection, warehouse: DatabaseUrl, endpoint: JudgeEndpoint, judged: Judge
+) -> None:
+    endpoint.latency_s = 0.02
+
+    def run(_: int) -> int:
+        with connect(warehouse) as own:
+            return run_golden_sets(own, now=TODAY)[0].n_asked
+
+    with ThreadPoolExecutor(2) as both:
+        assert sorted(both.map(run, range(2))) == [0, 30]
+    assert endpoint.paid == 30
+
+
+def test_a_judge_that_cannot_be_asked_stops_no_other(
+    connection: Connection, endpoint: JudgeEndpoint, judged: Judge
+) -> None:
+    text, rubric = rubric_text("tone")
+    absent = {
+        "judge": "absent",
+        "evaluator": rubric.name,
+        "rubric": text,
+        "secret_ref": "env:LQO_TEST_NO_KEY",
+    }
+    add_judge(connection, replace(judged, **absent, evaluator_version_id=None))
+    with pytest.raises(GoldenError, match="absent"):
+        run_golden_sets(connection, now=TODAY)
+    assert endpoint.paid == 30
+    assert count(connection, "evaluation.golden_drift") == 1
 
 
 def test_a_disabled_judge_is_not_asked(
