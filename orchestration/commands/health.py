@@ -18,6 +18,7 @@ from ingest.database.migrate import current_revision, head_revision
 from ingest.database.sibling import dagster_database_name
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.commands.judge_status import judge_lines
 from orchestration.commands.late_spools import describe, late_spools
 
 LEAST_FREE_BYTES = 1 << 30
@@ -65,6 +66,8 @@ def print_status(settings: Settings) -> None:
             now = datetime.now(UTC)
             for spool in late_spools(connection, start=settings.start, now=now):
                 typer.echo(f"{'days held open':<28}{describe(spool, settings=settings, now=now)}")
+            for name, value in judge_lines(connection, now=now):
+                typer.echo(f"{name:<28}{value}")
 
 
 def run_doctor(settings: Settings) -> int:
