@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from html import escape
 from math import isfinite
 from pathlib import Path
@@ -241,8 +242,12 @@ def _format(value: float, *, percent: bool, signed: bool) -> str:
 
 
 def _file_part(text: str) -> str:
+    """The text where a file's name may hold it; else what may stand of it, and a hash to tell it apart."""
     is_plain = (sign.isascii() and (sign.isalnum() or sign in "._+") for sign in text)
-    return "".join(sign if plain else "_" for sign, plain in zip(text, is_plain, strict=True))[:60]
+    part = "".join(sign if plain else "_" for sign, plain in zip(text, is_plain, strict=True))[:60]
+    if part == text:
+        return part
+    return f"{part[:51]}_{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def _private(path: str, flags: int) -> int:

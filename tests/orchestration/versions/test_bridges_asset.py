@@ -7,10 +7,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from evaluators.versions.bridge import build_bridge
 from ingest.database.url import DatabaseUrl
 from orchestration.assets.bridges import bridges
 from orchestration.resources import Warehouse
 from orchestration.versions.shadow_days import put_shadow_days
+from reports.bridge import BridgePage, write_bridge_page
 from tests.orchestration.seeding import DAY, add_calls, rows
 from tests.orchestration.versions.scoring import Connection, score, version
 
@@ -63,3 +65,28 @@ def test_a_day_without_anything_to_compare_makes_nothing(connection: Connection,
 
     assert (found["dagster/row_count"], found["rule_set_counts"]) == (0, 0)
     assert not (home / "reports").exists()
+
+
+def test_pages_of_evaluators_in_other_scripts_do_not_replace_one_another(tmp_path: Path) -> None:
+    names = ("품질", "안전", "../품질", "tone/../x" + "y" * 80)
+    pages = [
+        write_bridge_page(
+            BridgePage(
+                evaluator=name,
+                from_version="v1",
+                to_version="v2",
+                first_day=TODAY,
+                last_day=TODAY,
+                bridge=build_bridge([]),
+                n_shared=0,
+                n_only_from=0,
+                n_only_to=0,
+                examples=(),
+            ),
+            out_dir=tmp_path,
+        )
+        for name in names
+    ]
+    assert sorted(tmp_path.iterdir()) == sorted(pages)
+    assert len({*pages}) == len(names)
+    assert all(page.parent == tmp_path and len(page.name) < 255 for page in pages)
