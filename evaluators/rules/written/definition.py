@@ -53,8 +53,8 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """One rule. Exactly one of the kinds says what fails a call; `when` (an expression) and `scope` say which
     calls it is for. `arguments` belong to `instruction`."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
-    version: Annotated[str, msgspec.Meta(pattern=r"^\d{1,4}\.\d{1,4}\.\d{1,4}$")] = "1.0.0"
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,59}\Z")]
+    version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,4}(?:\.[0-9]{1,4}){2}\Z")] = "1.0.0"
     description: Annotated[str, msgspec.Meta(max_length=500)] = ""
     severity: Severity = "warning"
     priority: Annotated[int, msgspec.Meta(ge=0, le=1_000)] | None = None

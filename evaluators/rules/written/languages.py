@@ -16,7 +16,7 @@ _LEAST_LETTERS = 12
 class Language(Arguments, frozen=True):
     """An ISO 639-1 code, and how sure one must be of another language."""
 
-    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}$")]
+    language: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}\Z")]
     least_probability: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
 
 

@@ -50,6 +50,8 @@ def test_every_kind_of_rule_is_read(tmp_path: Path) -> None:
     [
         ("{regex: {pattern: a}}", "x.yaml: rule number 1: id: is missing"),
         ("{id: Nope, regex: {pattern: a}}", "x.yaml: rule Nope: id: "),
+        ('{id: "a\\n", regex: {pattern: a}}', "x.yaml: rule a : id: "),
+        ("{id: a, regex: {pattern: a}, version: '١.٠.٠'}", "x.yaml: rule a: version: "),
         ("{id: no, regex: {pattern: a}}", "x.yaml: rule number 1: id: expected str, got bool"),
         ("{id: a, regex: {pattern: a}, surplus: 1}", "x.yaml: rule a: surplus: there is no such field"),
         ("{id: a, regex: {patern: a}}", "x.yaml: rule a: regex."),
