@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from tests.dbt_project.expected import Record, expected_calls, expected_ledger, wilson
+from tests.dbt_project.expected import CURRENT, Record, expected_calls, expected_ledger, wilson
 from tests.dbt_project.marts import records
 from tests.dbt_project.running_dbt import Dbt, days
 from tests.dbt_project.seed import FIRST_DAY
@@ -49,6 +49,31 @@ def test_calls_are_the_raw_calls_with_one_result_and_one_amount(
     assert found == wanted
     for name in ("rule_set_version", "amount_usd", "unpriced_reason", "is_failed"):
         assert None in {call[name] for call in calls}
+
+
+def test_a_call_has_the_label_of_the_rule_that_goes_first_in_its_own_rule_set(
+    reader: psycopg.Connection[TupleRow], calls: list[Record]
+) -> None:
+    query = "select call_id, label, priority from marts.call_labels order by call_id"
+    severities = {"empty_answer": 300, "refusal": 200, "slow": 100}
+    first = {
+        call["call_id"]: max(call["failed_rules"], key=severities.__getitem__)
+        for call in calls
+        if call["failed_rules"]
+    }
+    wanted = [(call_id, first[call_id], severities[first[call_id]]) for call_id in sorted(first)]
+    assert [tuple(row.values()) for row in records(reader, query)] == wanted
+    assert {*first.values()} == {*severities}
+
+    reader.execute(
+        "insert into evaluation.rules (id, version, definition, kind, priority, label, source)"
+        " values ('refusal', '1.1.0', '{}', 'regex', 400, 'declined', 'table')"
+    )
+    found = {row["call_id"]: row["label"] for row in records(reader, query)}
+    of_the_newer_set = {call["call_id"] for call in calls if call["rule_set_version"] == CURRENT}
+    refused = {call["call_id"] for call in calls if "refusal" in (call["failed_rules"] or ())}
+    assert {call_id for call_id, label in found.items() if label == "declined"} == refused & of_the_newer_set
+    assert refused - of_the_newer_set, "calls that the older version of the rule judged keep its label"
 
 
 @pytest.mark.parametrize(
