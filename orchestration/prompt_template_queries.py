@@ -9,14 +9,20 @@ select
     calls.call_id,
     calls.prompt_name,
     calls.project,
-    -- What is embedded is no prompt.
-    case when calls.endpoint not like '%%embeddings%%' then left(bodies.input_text, %(most_characters)s) end
+    left(prompts.text, %(most_characters)s),
+    length(prompts.text),
+    -- Of the whole text: documents that begin alike are not the same prompt.
+    ('x' || left(md5(prompts.text), 16))::bit(64)::bigint
 from raw.llm_calls as calls
 left join raw.llm_bodies as bodies
     on bodies.started_at = calls.started_at
     and bodies.call_id = calls.call_id
     and bodies.started_at >= %(start)s
     and bodies.started_at < %(end)s
+cross join lateral (
+    -- What is embedded is no prompt.
+    select case when calls.endpoint not like '%%embeddings%%' then bodies.input_text end as text
+) as prompts
 where calls.started_at >= %(start)s
   and calls.started_at < %(end)s
   and calls.purpose in ('product', 'demo')
@@ -25,6 +31,7 @@ where calls.started_at >= %(start)s
       where assignments.started_at = calls.started_at
         and assignments.call_id = calls.call_id
         and assignments.miner = %(miner)s
+        and assignments.reader = %(reader)s
         and assignments.started_at >= %(start)s
         and assignments.started_at < %(end)s
   )
@@ -38,12 +45,19 @@ create temp table if not exists staged_prompts (
     prompt_name text,
     project text,
     form_hash bytea,
-    form text
+    form text,
+    n_characters integer,
+    prompt_hash bigint,
+    prompt_class text,
+    language text
 ) on commit delete rows
 """
 
 STAGE: LiteralString = """
-copy staged_prompts (started_at, call_id, template_id, prompt_name, project, form_hash, form) from stdin
+copy staged_prompts (
+    started_at, call_id, template_id, prompt_name, project, form_hash, form, n_characters, prompt_hash,
+    prompt_class, language
+) from stdin
 """
 
 WRITE_NAMED: LiteralString = """
@@ -103,19 +117,34 @@ insert into evaluation.prompt_forms (form_hash, miner, template_id) values (%s, 
 
 WRITE_ASSIGNMENTS: LiteralString = """
 with written as (
-    insert into evaluation.prompt_assignments (started_at, call_id, template_id, miner)
+    insert into evaluation.prompt_assignments (
+        started_at, call_id, template_id, n_characters, prompt_hash, prompt_class, language, miner, reader
+    )
     select
         staged.started_at,
         staged.call_id,
         coalesce(staged.template_id, forms.template_id),
-        %(miner)s
+        staged.n_characters,
+        staged.prompt_hash,
+        staged.prompt_class,
+        staged.language,
+        %(miner)s,
+        %(reader)s
     from staged_prompts as staged
     left join evaluation.prompt_forms as forms
         on forms.form_hash = staged.form_hash
         and forms.miner = %(miner)s
     on conflict (started_at, call_id) do update
-    set template_id = excluded.template_id, miner = excluded.miner
+    set
+        template_id = excluded.template_id,
+        n_characters = excluded.n_characters,
+        prompt_hash = excluded.prompt_hash,
+        prompt_class = excluded.prompt_class,
+        language = excluded.language,
+        miner = excluded.miner,
+        reader = excluded.reader
     where prompt_assignments.miner <> excluded.miner
+      or prompt_assignments.reader is distinct from excluded.reader
     returning started_at, template_id
 ),
 

@@ -1,4 +1,5 @@
-"""Prompt templates of landed calls: read the calls that lack one, make forms, match them, write.
+"""Prompt templates of landed calls: read the calls that lack one, make forms, match them, write. And what
+kind of prompt each is, by which model comparisons weigh.
 
 A day is one transaction. Within it forms are matched in an order that does not depend on how the calls came;
 across days what is known stays: a form keeps the template it was first given, and a template its id.
@@ -18,6 +19,7 @@ from evaluators.patterns.cutting import READ_CHARACTERS
 from evaluators.patterns.form import MINER, form
 from evaluators.patterns.matching import Template, template_id
 from evaluators.patterns.mining import mine
+from evaluators.patterns.reading import READER, Reading, read
 from orchestration import prompt_template_queries as queries
 from orchestration.transactions import writing
 from orchestration.windows import Window, day_window, days_of
@@ -51,6 +53,18 @@ class MiningResult:
         )
 
 
+class _Call(NamedTuple):
+    """A call whose prompt is to be read: 20,000 characters of it at most, length and hash of all of it."""
+
+    started_at: object
+    call_id: object
+    prompt_name: str | None
+    project: str | None
+    text: str | None
+    n_characters: int | None
+    prompt_hash: int | None
+
+
 class _Staged(NamedTuple):
     """A row of `staged_prompts`: with a template, or with a form that is to find one."""
 
@@ -61,6 +75,10 @@ class _Staged(NamedTuple):
     project: str | None = None
     form_hash: bytes | None = None
     form: str | None = None
+    n_characters: int | None = None
+    prompt_hash: int | None = None
+    prompt_class: str | None = None
+    language: str | None = None
 
 
 def mine_window(
@@ -68,8 +86,8 @@ def mine_window(
 ) -> MiningResult:
     """Give every product and demo call of the windows' days its template; add what is missing.
 
-    The caller's own prompt name is the template where there is one. Calls of another miner's version are
-    mined again. A kill -9 keeps the days before it. The connection must be outside a transaction.
+    The caller's own prompt name is the template where there is one. Calls of another miner's or reader's
+    version are read again. A kill -9 keeps the days before it. The connection must be outside a transaction.
     """
     total = MiningResult()
     for day in days_of(windows):
@@ -83,7 +101,7 @@ def _mine_day(connection: Connection[TupleRow], day: date, *, miner: str) -> Min
     connection.execute(queries.MAKE_STAGE)
     n_named = n_without_text = 0
     for rows in _new_calls(connection, window, miner=miner):
-        staged = [_staged(*row) for row in rows]
+        staged = _staged(rows)
         n_named += sum(row.prompt_name is not None for row in staged)
         n_without_text += sum(row.template_id == NO_TEXT for row in staged)
         _stage(connection, staged)
@@ -91,35 +109,49 @@ def _mine_day(connection: Connection[TupleRow], day: date, *, miner: str) -> Min
     connection.execute("select ingest.ensure_month(%s::date)", (day,))
     connection.execute(queries.WRITE_NAMED)
     n_forms, n_templates = _match_new_forms(connection, miner=miner)
-    written = connection.execute(queries.WRITE_ASSIGNMENTS, {"miner": miner}).fetchone()
+    versions = {"miner": miner, "reader": READER}
+    written = connection.execute(queries.WRITE_ASSIGNMENTS, versions).fetchone()
     return MiningResult(written[0] if written else 0, n_named, n_without_text, n_forms, n_templates)
 
 
-def _new_calls(
-    connection: Connection[TupleRow], window: Window, *, miner: str
-) -> Iterator[Sequence[TupleRow]]:
+def _new_calls(connection: Connection[TupleRow], window: Window, *, miner: str) -> Iterator[list[_Call]]:
     given = {
         "start": window.start,
         "end": window.end,
         "miner": miner,
+        "reader": READER,
         "most_characters": READ_CHARACTERS,
     }
     with connection.cursor("new_prompts", scrollable=False) as cursor:
         cursor.execute(queries.NEW_CALLS, given)
         while rows := cursor.fetchmany(READ_ROWS):
-            yield rows
+            yield [_Call(*row) for row in rows]
 
 
-def _staged(
-    started_at: object, call_id: object, prompt_name: str | None, project: str | None, text: str | None
-) -> _Staged:
-    if prompt_name:
-        named = template_id("caller", project or "", prompt_name)
-        return _Staged(started_at, call_id, named, prompt_name, project)
-    if text is None or not text.strip():
-        return _Staged(started_at, call_id, NO_TEXT)
-    found = form(text)
-    return _Staged(started_at, call_id, None, form_hash=_hash(found), form=found)
+def _staged(calls: Sequence[_Call]) -> list[_Staged]:
+    """Each distinct text is read once, however often it was sent."""
+    texts = list({call.text: None for call in calls if call.text and call.text.strip()})
+    readings = dict(zip(texts, read(texts), strict=True))
+    return [_staged_call(call, reading=readings.get(call.text or "")) for call in calls]
+
+
+def _staged_call(call: _Call, *, reading: Reading | None) -> _Staged:
+    staged = _Staged(call.started_at, call.call_id, NO_TEXT)
+    if call.text and reading:
+        found = None if call.prompt_name else form(call.text)
+        staged = staged._replace(
+            template_id=None,
+            form_hash=_hash(found) if found else None,
+            form=found,
+            n_characters=call.n_characters,
+            prompt_hash=call.prompt_hash,
+            prompt_class=reading.prompt_class,
+            language=reading.language,
+        )
+    if call.prompt_name:
+        named = template_id("caller", call.project or "", call.prompt_name)
+        staged = staged._replace(template_id=named, prompt_name=call.prompt_name, project=call.project)
+    return staged
 
 
 def _stage(connection: Connection[TupleRow], rows: Iterable[_Staged]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from tests.conftest import create_database, drop_database
-from tests.dbt_project.running_dbt import Dbt, running_dbt
-from tests.dbt_project.seed import DAYS, seed_calls, seed_rule_sets
+from tests.dbt_project.analytics_seed import seed_grades, seed_prompts
+from tests.dbt_project.running_dbt import Dbt, days, running_dbt
+from tests.dbt_project.seed import DAYS, FIRST_DAY, seed_calls, seed_rule_sets
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,29 @@ def seeded(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, dbt: Dbt
 ) -> Iterator[DatabaseUrl]:
     """A deployed warehouse with generated calls on `DAYS` and empty marts, shared by a module's tests."""
+    yield from _deployed(maintenance_url, owner_url, template=template, dbt=dbt)
+
+
+@pytest.fixture(scope="session")
+def analysed(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, dbt: Dbt
+) -> Iterator[DatabaseUrl]:
+    """Generated calls with prompts and grades, all days built with their data tests, which pass.
+
+    One for all modules of the group "analysed"; a test leaves it as it found it.
+    """
+    for url in _deployed(maintenance_url, owner_url, template=template, dbt=dbt):
+        with connect(url) as connection:
+            seed_prompts(connection)
+            seed_grades(connection)
+        outcome = dbt.build(url, windows=days(FIRST_DAY, count=3), selector="day")
+        assert set(outcome.nodes.values()) == {"success", "pass"}
+        yield url
+
+
+def _deployed(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, *, template: str, dbt: Dbt
+) -> Iterator[DatabaseUrl]:
     name = f"lqo_marts_{uuid4().hex}"
     url = owner_url.with_database(name)
     with connect(maintenance_url, autocommit=True) as maintenance:

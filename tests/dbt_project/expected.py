@@ -92,7 +92,7 @@ def _outcome(call: Record, rule: str) -> str:
     return call["unscored_rules"].get(rule, "scored")
 
 
-def wilson(successes: int, trials: int) -> tuple[float, float]:
+def wilson(successes: float, trials: float) -> tuple[float, float]:
     """The 95 % score interval, as Wilson's quadratic's two roots."""
     z = 1.959963984540054
     share = successes / trials

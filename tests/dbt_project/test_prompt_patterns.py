@@ -16,20 +16,10 @@ from tests.dbt_project.marts import records, rows_of
 from tests.dbt_project.running_dbt import Dbt, days, hours
 from tests.dbt_project.seed import FIRST_DAY, LAST_DAY, MIDDLE_DAY
 
+pytestmark = pytest.mark.xdist_group("analysed")
+
 Connection = psycopg.Connection[TupleRow]
 
-TEMPLATES = """
-insert into evaluation.prompt_templates (template_id, origin, template, miner, first_seen)
-select md5(n::text)::uuid, 'mined', 'template ' || n, '1.0.0', %(first)s::timestamp at time zone 'UTC'
-from generate_series(0, 4) as n
-"""
-# One call in eight waits.
-ASSIGNMENTS = """
-insert into evaluation.prompt_assignments (started_at, call_id, template_id, miner)
-select started_at, call_id, md5((get_byte(content_hash, 7) % 5)::text)::uuid, '1.0.0'
-from raw.llm_calls
-where get_byte(content_hash, 8) >= 32
-"""
 EXPECTED = """
 select
     (calls.started_at at time zone 'UTC')::date as day,
@@ -44,20 +34,9 @@ order by 1, 2
 """
 
 
-@pytest.fixture(scope="module")
-def built(seeded: DatabaseUrl, dbt: Dbt) -> DatabaseUrl:
-    """All days built with their data tests, which pass."""
-    with connect(seeded) as connection:
-        connection.execute(TEMPLATES, {"first": MIDDLE_DAY})
-        connection.execute(ASSIGNMENTS)
-    outcome = dbt.build(seeded, windows=days(FIRST_DAY, count=3), selector="day")
-    assert set(outcome.nodes.values()) == {"success", "pass"}
-    return seeded
-
-
 @pytest.fixture
-def reader(built: DatabaseUrl) -> Iterator[Connection]:
-    with connect(built) as connection:
+def reader(analysed: DatabaseUrl) -> Iterator[Connection]:
+    with connect(analysed) as connection:
         yield connection
 
 
@@ -113,16 +92,16 @@ def test_patterns_are_ranked_by_the_lower_end(reader: Connection) -> None:
         assert all(row["n_scored"] >= 20 for row in of_day)
 
 
-def test_a_second_run_of_the_day_changes_nothing(reader: Connection, built: DatabaseUrl, dbt: Dbt) -> None:
+def test_a_second_run_of_the_day_changes_nothing(reader: Connection, analysed: DatabaseUrl, dbt: Dbt) -> None:
     query = "select xmin::text, mart::text from marts.prompt_patterns_daily as mart order by 2"
     before = records(reader, query)
-    dbt.build(built, windows=days(MIDDLE_DAY), selector="day")
+    dbt.build(analysed, windows=days(MIDDLE_DAY), selector="day")
     assert records(reader, query) == before
 
 
-def test_a_light_refresh_leaves_patterns_alone(reader: Connection, built: DatabaseUrl, dbt: Dbt) -> None:
+def test_a_light_refresh_leaves_patterns_alone(reader: Connection, analysed: DatabaseUrl, dbt: Dbt) -> None:
     before = rows_of(reader, "prompt_patterns_daily")
-    outcome = dbt.build(built, windows=hours(LAST_DAY, 3, 4))
+    outcome = dbt.build(analysed, windows=hours(LAST_DAY, 3, 4))
     assert "prompt_patterns_daily" not in outcome.nodes
     assert rows_of(reader, "prompt_patterns_daily") == before
 

@@ -231,6 +231,7 @@ def test_work_grows_with_new_calls_and_reads_one_month(connection: Connection) -
         "start": DAY.start,
         "end": DAY.end,
         "miner": "1.0.0",
+        "reader": "1.0.0",
         "most_characters": 100,
     }
     nodes = plan_nodes(connection, queries.NEW_CALLS, given)

@@ -1,4 +1,7 @@
-{{ config(materialized='view') }}
+{{ config(materialized='view', post_hook="{{ create_latency_percentiles() }}") }}
+
+-- For more than a day: latency_percentiles().
+-- depends_on: {{ ref('calendar') }}
 
 with buckets as (
 

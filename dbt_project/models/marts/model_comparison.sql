@@ -1,4 +1,5 @@
--- Each model against all other models of its day. Traffic is not adjusted: a model that got easier calls looks better.
+-- Each model against all other models of its day: as the traffic was, on one mix of prompts, and on the same prompts.
+-- The mix and the matches are those of the last full day; a light refresh leaves them.
 
 with hours as (
 
@@ -66,7 +67,7 @@ rates as (
 ),
 
 -- Newcombe 1998, Statistics in Medicine 17:873, method 10: the interval of a difference from two score intervals.
-differences as (
+against_rest as (
 
     select
         *,
@@ -104,6 +105,96 @@ latencies as (
 
 ),
 
+mix as (
+
+    select * from {{ ref('traffic_mix') }}
+    where {{ day_in_windows('day') }}
+        and n_scored > 0
+
+),
+
+strata as (
+
+    select
+        day,
+        'fail_rate' as measure,
+        project,
+        prompt_class,
+        language,
+        length_band,
+        rule_set_version,
+        model,
+        {{ sums_of_failures() }}
+    from mix
+
+),
+
+{{ differences(
+    'strata', ['day', 'measure'], ['project', 'prompt_class', 'language', 'length_band', 'rule_set_version']
+) }},
+
+pairs as (
+
+    select
+        day,
+        model,
+        'fail_rate' as measure,
+        sum(n_prompts)::bigint as n_prompts,
+        sum(sum_difference) as sum_difference,
+        sum(sum_squared) as sum_squared
+    from {{ ref('model_pairs_daily') }}
+    where {{ day_in_windows('day') }}
+        and evaluator = 'rules'
+        and other_model = '(rest)'
+    group by day, model
+
+),
+
+intervals as (
+
+    select
+        *,
+        {{ rounded(matched_difference()) }} as matched_difference,
+        {{ rounded(matched_bound('low')) }} as matched_difference_low,
+        {{ rounded(matched_bound('high')) }} as matched_difference_high
+    from pairs
+
+),
+
+on_the_same_prompts as (
+
+    select
+        day,
+        model,
+        n_prompts as n_matched_prompts,
+        matched_difference,
+        matched_difference_low,
+        matched_difference_high,
+        {{ verdict_of('matched_difference', 'n_prompts') }} as matched_verdict
+    from intervals
+
+),
+
+on_one_mix as (
+
+    select
+        day,
+        model,
+        mix_coverage,
+        n_effective,
+        n_rest_effective,
+        standardised as standardised_fail_rate,
+        standardised_low as standardised_fail_rate_low,
+        standardised_high as standardised_fail_rate_high,
+        rest_standardised as rest_standardised_fail_rate,
+        standardised_difference,
+        standardised_difference_low,
+        standardised_difference_high,
+        {{ verdict_of('standardised_difference', n_of_mix()) }} as standardised_verdict
+    from differences
+
+),
+
 final as (
 
     select
@@ -131,9 +222,27 @@ final as (
         latencies.latency_p95_ms,
         n_priced,
         amount_usd,
-        1000 * amount_usd / nullif(n_priced, 0) as cost_per_1k_calls_usd
-    from differences
+        1000 * amount_usd / nullif(n_priced, 0) as cost_per_1k_calls_usd,
+        coalesce(mix_coverage, 0) as mix_coverage,
+        n_effective,
+        n_rest_effective,
+        standardised_fail_rate,
+        standardised_fail_rate_low,
+        standardised_fail_rate_high,
+        rest_standardised_fail_rate,
+        standardised_difference,
+        standardised_difference_low,
+        standardised_difference_high,
+        coalesce(standardised_verdict, 'not enough data') as standardised_verdict,
+        coalesce(n_matched_prompts, 0) as n_matched_prompts,
+        matched_difference,
+        matched_difference_low,
+        matched_difference_high,
+        coalesce(matched_verdict, 'not enough data') as matched_verdict
+    from against_rest
     left join latencies using (day, model)
+    left join on_one_mix using (day, model)
+    left join on_the_same_prompts using (day, model)
 
 )
 

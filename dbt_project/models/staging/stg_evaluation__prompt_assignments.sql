@@ -2,5 +2,10 @@ select
     started_at,
     call_id,
     template_id,
-    miner
+    prompt_hash,
+    prompt_class,
+    language,
+    n_characters,
+    miner,
+    reader
 from {{ source('evaluation', 'prompt_assignments') }}

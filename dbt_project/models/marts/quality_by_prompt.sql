@@ -1,0 +1,3 @@
+{{ config(tags=['daily']) }}
+
+{{ quality_by(['prompt_name', 'prompt_version']) }}

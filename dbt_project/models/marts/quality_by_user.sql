@@ -1,0 +1,3 @@
+{{ config(tags=['daily'], indexes=[{'columns': ['user_id', 'day']}]) }}
+
+{{ quality_by(['user_id']) }}
