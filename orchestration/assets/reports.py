@@ -20,14 +20,19 @@ from orchestration.windows import days_of
     kinds={"evidently"},
 )
 def drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
-    """One HTML file per day with enough calls: the day against the trailing week; replaces the day's file."""
+    """One HTML file per day with enough calls, and a finding per column in `evaluation.drift_findings`.
+
+    The day against the trailing week; replaces the day's file and findings.
+    """
     # Evidently takes 8 s to import, which every load of the code location would pay.
+    from orchestration.drift_findings import record_findings
     from reports.drift import build_drift_report
 
     out_dir = warehouse.settings().reports
     days = days_of([asset_window(context)])
     with warehouse.connect() as connection:
         reports = [build_drift_report(connection, day=day, out_dir=out_dir) for day in days]
+        n_changed = sum(record_findings(connection, report) for report in reports)
     rows: list[tuple[date, int, int, str, object]] = [
         (report.day, report.n_current, report.n_reference, ", ".join(report.drifted_columns), report.path)
         for report in reports
@@ -37,6 +42,7 @@ def drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Materia
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(report.n_current for report in reports),
+            "n_findings_changed": n_changed,
             "preview": dg.MetadataValue.md(table),
             **({"report": dg.MetadataValue.path(newest)} if newest else {}),
         }
