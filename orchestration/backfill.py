@@ -20,7 +20,7 @@ from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.dbt import ensure_manifest, ensure_views
 from orchestration.instance import open_instance, prepare_instance
-from orchestration.partitions import range_tags
+from orchestration.partitions import WEEKLY, range_tags
 from orchestration.selection import resolve_assets
 from orchestration.temporary_daemon import daemon_is_alive, temporary_daemon
 
@@ -149,7 +149,9 @@ def _request(
     from orchestration.definitions import defs
 
     definitions = defs()
-    keys = resolve_assets(assets, specs=[*definitions.resolve_all_asset_specs()])
+    # A weekly report has no days of its own: `lqo report weekly --week` makes an old one.
+    specs = [spec for spec in definitions.resolve_all_asset_specs() if spec.partitions_def != WEEKLY]
+    keys = resolve_assets(assets, specs=specs)
     days = [(from_day + timedelta(days=n)).isoformat() for n in range((to_day - from_day).days + 1)]
     return PartitionBackfill.from_asset_partitions(
         backfill_id=make_new_backfill_id(),

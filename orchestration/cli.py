@@ -23,6 +23,7 @@ from orchestration.commands import (
     projects,
     prompts,
     proxy,
+    report,
     rules,
     scores,
     services,
@@ -59,6 +60,7 @@ app.add_typer(evaluators.app, name="evaluators")
 app.add_typer(scores.app, name="scores")
 app.add_typer(evaluations.app, name="eval")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(report.app, name="report")
 app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")

@@ -15,7 +15,15 @@ os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
 import dagster as dg
 
 from ingest.settings import load_settings
-from orchestration import calibration_schedules, jobs, judging_batches, judging_schedules, schedules, sensors
+from orchestration import (
+    calibration_schedules,
+    jobs,
+    judging_batches,
+    judging_schedules,
+    report_schedules,
+    schedules,
+    sensors,
+)
 from orchestration.assets.bridges import bridges
 from orchestration.assets.calibrations import calibrations
 from orchestration.assets.cost import charges
@@ -27,6 +35,7 @@ from orchestration.assets.marts import build_dbt_models
 from orchestration.assets.prompts import prompt_templates
 from orchestration.assets.raw import llm_calls
 from orchestration.assets.reports import drift
+from orchestration.assets.weekly import weekly
 from orchestration.checks.landed import landed_days
 from orchestration.checks.ledger import ledger
 from orchestration.dbt import PROJECT_DIR, dbt_launcher, ensure_manifest
@@ -44,13 +53,14 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *(llm_calls, rule_scores, judgements, judge_batches, bridges),
-            *(prompt_templates, charges, build_dbt_models(manifest), drift),
+            *(prompt_templates, charges, build_dbt_models(manifest), drift, weekly),
             *(calibrations, golden_scores),
         ],
         asset_checks=[landed_days, ledger],
         jobs=[
             *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy, jobs.golden_job),
             *(jobs.judging_job, judging_batches.batching_job, judging_batches.tend_judge_batches),
+            report_schedules.weekly_report_job,
         ],
         schedules=[
             schedules.hourly_today,
@@ -60,6 +70,7 @@ def defs() -> dg.Definitions:
             judging_schedules.judging_closed,
             calibration_schedules.golden_daily,
             judging_batches.batching_closed,
+            report_schedules.weekly_report,
         ],
         sensors=[sensors.dirty_hours, sensors.alerts, judging_batches.judge_batches_due],
         resources={

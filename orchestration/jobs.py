@@ -14,6 +14,7 @@ LIGHT_PRIORITY = {"dagster/priority": "10"}
 DAY_PRIORITY = {"dagster/priority": "5"}
 
 DRIFT = dg.AssetSelection.assets(["reports", "drift"])
+WEEKLY_REPORT = dg.AssetSelection.assets(["reports", "weekly"])
 # Hours long, in a pool of its own: a day of the warehouse must not wait for a judge.
 JUDGEMENTS = dg.AssetSelection.assets(["evaluation", "judgements"])
 # What a judge says now, not of a day: it has a job and a clock of its own.
@@ -22,14 +23,14 @@ BATCHES = dg.AssetSelection.assets(["evaluation", "judge_batches"])
 
 day_job = dg.define_asset_job(
     "day",
-    selection=dg.AssetSelection.all() - DRIFT - JUDGEMENTS - GOLDEN - BATCHES,
+    selection=dg.AssetSelection.all() - DRIFT - WEEKLY_REPORT - JUDGEMENTS - GOLDEN - BATCHES,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
 
 close_day_job = dg.define_asset_job(
     "close_day",
-    selection=dg.AssetSelection.all() - JUDGEMENTS - GOLDEN - BATCHES,
+    selection=dg.AssetSelection.all() - WEEKLY_REPORT - JUDGEMENTS - GOLDEN - BATCHES,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
 )

@@ -14,6 +14,10 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 # end_offset=1: a partition exists from its first second, so that today can be refreshed hourly.
 DAILY = dg.DailyPartitionsDefinition(start_date=load_settings().start.isoformat(), end_offset=1)
 
+# Whole ISO weeks, also the one that LQO_START lies in, with the running one at the end.
+_FIRST_WEEK = load_settings().start - timedelta(days=load_settings().start.weekday())
+WEEKLY = dg.WeeklyPartitionsDefinition(start_date=_FIRST_WEEK.isoformat(), day_offset=1, end_offset=1)
+
 # Within one run the range of days is one window, as under single_run. It is not single_run itself, because
 # a backfill of a year would then hold the pool for hours and today would wait: a run ends after 7 days.
 POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=7)

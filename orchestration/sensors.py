@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration.alerts.changes import report_changes
-from orchestration.alerts.channels import configured_channels
+from orchestration.alerts.channels import configured_channels, configured_mail
 from orchestration.alerts.evaluate import evaluate_rules
+from orchestration.alerts.grades import evaluate_grades
 from orchestration.alerts.http import post_json
+from orchestration.alerts.mail import send_mail
 from orchestration.alerts.outbox import send_outbox
 from orchestration.jobs import light_refresh
 from orchestration.resources import Warehouse
@@ -63,10 +65,16 @@ def alerts(warehouse: Warehouse) -> dg.SkipReason:
     now = datetime.now(UTC)
     with warehouse.connect() as connection:
         transitions = evaluate_rules(connection, now=now)
+        grades = evaluate_grades(connection, now=now)
         changes = report_changes(connection, now=now)
         report = send_outbox(connection, channels=configured_channels(), http=post_json, now=now)
-    said = f"{len(transitions)} transitions, {len(changes)} changes of evaluators"
-    return dg.SkipReason(f"{said}, {report.n_sent} sent, {report.n_failed} failed")
+        mail = send_outbox(connection, channels=configured_mail(), http=send_mail, now=now)
+    n_transitions = len(transitions) + len(grades.transitions)
+    said = [f"{n_transitions} transitions", f"{len(changes)} changes of evaluators"]
+    said += [f"{report.n_sent + mail.n_sent} sent", f"{report.n_failed + mail.n_failed} failed"]
+    if grades.silenced:
+        said.append(f"not told, for the judge may not alert: {'; '.join(grades.silenced)}")
+    return dg.SkipReason(", ".join(said))
 
 
 def count_failures(recent: Sequence[dg.RunRecord]) -> int:

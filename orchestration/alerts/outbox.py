@@ -39,7 +39,7 @@ limit 1
 for update of outbox skip locked
 """
 SENT = """
-update alerting.outbox set sent_at = %(now)s, attempts = attempts + 1, last_error = null
+update alerting.outbox set sent_at = %(now)s, attempts = attempts + 1, last_error = nullif(%(detail)s, '')
 where event_id = %(event_id)s and channel = %(channel)s
 """
 FAILED = """
@@ -96,7 +96,8 @@ def _send_one(connection: psycopg.Connection, channel: Channel, *, http: Http, n
         reply = http(channel.url, body=payload, headers={"Idempotency-Key": str(event_id)})
         key = {"event_id": event_id, "channel": channel.name}
         if reply.is_ok:
-            connection.execute(SENT, {**key, "now": now})
+            # Sent, and yet something to say: a mail of which one recipient was refused.
+            connection.execute(SENT, {**key, "now": now, "detail": reply.detail})
         else:
             due = now + timedelta(seconds=pause(attempts, reply))
             connection.execute(FAILED, {**key, "error": reply.detail, "next": due})

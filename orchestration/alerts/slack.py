@@ -24,8 +24,8 @@ def slack_message(
         "blocks": [
             # A header holds at most 150 characters of plain text.
             {"type": "header", "text": {"type": "plain_text", "text": title[:150], "emoji": True}},
-            {"type": "section", "text": {"type": "mrkdwn", "text": _escaped(message)}},
-            {"type": "context", "elements": [{"type": "mrkdwn", "text": _escaped(context)}]},
+            {"type": "section", "text": {"type": "mrkdwn", "text": escaped(message)}},
+            {"type": "context", "elements": [{"type": "mrkdwn", "text": escaped(context)}]},
         ],
         "metadata": {
             "event_type": f"lqo_alert_{transition}",
@@ -34,6 +34,6 @@ def slack_message(
     }
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Slack reads `&`, `<` and `>` as markup; a model's name may hold them."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from ingest.settings import Settings
-from orchestration.partitions import DAILY, POOL
+from orchestration.partitions import DAILY, POOL, WEEKLY
 from tests.orchestration.conftest import Stack
 
 LOAD = """
@@ -43,7 +43,7 @@ def test_loading_takes_under_five_seconds_and_nothing_heavy(parsed_project: Path
 
 def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
     keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
-    promised = {"raw/llm_calls", "evaluation/rule_scores", "cost/charges", "reports/drift"}
+    promised = {"raw/llm_calls", "evaluation/rule_scores", "cost/charges", "reports/drift", "reports/weekly"}
     promised |= {"evaluation/judgements", "evaluation/judge_batches"}
     promised |= {"evaluation/prompt_templates"}
     marts = (
@@ -64,7 +64,9 @@ def test_every_asset_is_on_the_one_partition_and_in_runs_of_a_week(definitions: 
     graph = definitions.resolve_asset_graph()
     # A judge cannot be asked what it would have said of a golden set on a day that is over.
     unpartitioned = {dg.AssetKey(["evaluation", "golden_scores"])}
-    for key in graph.materializable_asset_keys - unpartitioned:
+    weekly = dg.AssetKey(["reports", "weekly"])
+    assert graph.get(weekly).partitions_def == WEEKLY
+    for key in graph.materializable_asset_keys - unpartitioned - {weekly}:
         node = graph.get(key)
         assert node.partitions_def == DAILY, key
         assert node.backfill_policy is not None, key
