@@ -14,6 +14,8 @@ def print_summary(summary: Summary, *, console: Console) -> None:
     _print_models(summary, console)
     _print_checks(summary, console)
     _print_regression(summary, console)
+    _print_judged(summary, console)
+    _print_pattern(summary, console)
     _print_slowest(summary, console)
     _print_next(summary, console)
 
@@ -98,6 +100,46 @@ def _print_regression(summary: Summary, console: Console) -> None:
             f"[{style}]{alert.transition:<9}[/{style}] {alert.happened_at:%Y-%m-%d %H:%M} UTC  "
             f"{alert.message} ({sent})"
         )
+
+
+def _print_judged(summary: Summary, console: Console) -> None:
+    if not summary.judged:
+        return
+    newest = summary.judged[0]
+    table = _table(f"A simulated judge of {newest.model}: {newest.evaluator}")
+    for name in ("day", "mean grade", "95 % CI", "judged", "of calls", "coverage"):
+        table.add_column(name, justify="left" if name == "day" else "right")
+    for line in reversed(summary.judged):
+        low, high = line.mean_score_low, line.mean_score_high
+        table.add_row(
+            str(line.day),
+            "–" if line.mean_score is None else f"{line.mean_score:.2f}",
+            "–" if low is None or high is None else f"{low:.2f}–{high:.2f}",
+            f"{line.n_scored:,}",
+            f"{line.n_eligible:,}",
+            _percent(line.coverage),
+        )
+    console.print(table)
+    if newest.calibration_state != "ok":
+        console.print(
+            f"the judge is {newest.calibration_state}: no people's labels bear it out, so it fires no alert "
+            "and leads no table (docs/calibration.md)",
+            style="dim",
+        )
+
+
+def _print_pattern(summary: Summary, console: Console) -> None:
+    line = summary.pattern
+    if line is None:
+        return
+    console.print(f"[b]The prompt that failed most on {line.day}[/b]")
+    console.print(
+        f"“{line.template}” failed {_percent(line.fail_rate)} of {line.n_scored:,} calls"
+        f" (95 % CI {_interval(line.fail_rate_low, line.fail_rate_high)}), all other prompts"
+        f" {_percent(line.rest_fail_rate)}",
+        markup=False,
+        highlight=False,
+    )
 
 
 def _print_slowest(summary: Summary, console: Console) -> None:

@@ -83,6 +83,8 @@ def _run(
         _import_prices(settings, url, plan)
     with steps.step("live", f"sending {LIVE_CALLS} live calls through the proxy"):
         _call_live(settings, url, model=live_model)
+    with steps.step("judge", "asking a simulated judge about a sample of calls"):
+        _judge(url, plan, first=first, steps=steps)
     with steps.step("dbt", "preparing dbt and Dagster"):
         ensure_manifest(settings)
         ensure_views(settings, url)
@@ -127,6 +129,18 @@ def _call_live(settings: Settings, url: DatabaseUrl, *, model: str | None) -> No
 
     asyncio.run(_send_live(settings, model=model))
     run_loader(settings, url, once=True)
+
+
+def _judge(url: DatabaseUrl, plan: Plan, *, first: date, steps: Steps) -> None:
+    from orchestration.demo.judging import judge_sample
+    from orchestration.judging.judges import JudgeError
+
+    try:
+        with connect(url) as connection:
+            judge_sample(connection, plan, first=first)
+    except JudgeError as error:
+        # Whoever has made a judge of their own in this home keeps it.
+        steps.console.print(f"  [yellow]left out[/yellow]  the simulated judge: {error}")
 
 
 async def _send_live(settings: Settings, *, model: str | None) -> None:

@@ -12,10 +12,11 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class Landed(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls by how they came in; `n_marts` of them are in `marts.calls`."""
+    """Calls by how they came in; `n_marts` of them are in `marts.calls`, those of judges are not."""
 
     n_imported: int
     n_through_proxy: int
+    n_of_judges: int
     n_marts: int
     n_dead_letters: int
     first: datetime | None
@@ -84,6 +85,36 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     sent: bool
 
 
+class JudgeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A day of a judge's grades: the weighted mean with its 95 % interval, of how many of the day's calls."""
+
+    day: date
+    model: str
+    evaluator: str
+    n_eligible: int
+    n_scored: int
+    coverage: float | None
+    mean_score: float | None
+    mean_score_low: float | None
+    mean_score_high: float | None
+    calibration_state: str
+
+
+class PatternLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The prompt pattern that failed most on a day; `rest_fail_rate` is that of all other prompts."""
+
+    day: date
+    template: str | None
+    origin: str
+    n_calls: int
+    n_scored: int
+    n_failed: int
+    fail_rate: float | None
+    fail_rate_low: float | None
+    fail_rate_high: float | None
+    rest_fail_rate: float | None
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The demo's result; `seconds` is wall time by step."""
 
@@ -93,6 +124,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     slowest: list[SlowCall]
     regressed_model: str
     regression: list[DayLine]
+    judged: list[JudgeLine]
+    pattern: PatternLine | None
     alerts: list[AlertLine]
     unpriced: dict[str, int]
     drift_report: str | None
@@ -111,13 +144,18 @@ def read_summary(
     """Read the marts; every figure here is one anybody can query."""
     landed = _rows(connection, Landed, _LANDED)[0]
     unpriced = connection.execute(_UNPRICED).fetchall()
+    regression = _rows(connection, DayLine, _REGRESSION, {"model": regressed_model})
+    worst = max(regression, key=lambda line: line.fail_rate or 0, default=None)
+    patterns = _rows(connection, PatternLine, _PATTERN, {"day": worst.day}) if worst else []
     return Summary(
         landed=landed,
         checks=_rows(connection, Check, _CHECKS),
         models=[_with_interval(line) for line in _rows(connection, ModelLine, _MODELS)],
         slowest=_rows(connection, SlowCall, _SLOWEST),
         regressed_model=regressed_model,
-        regression=_rows(connection, DayLine, _REGRESSION, {"model": regressed_model}),
+        regression=regression,
+        judged=_rows(connection, JudgeLine, _JUDGED, {"model": regressed_model}),
+        pattern=patterns[0] if patterns else None,
         alerts=_rows(connection, AlertLine, _ALERTS),
         unpriced={str(reason): int(n) for reason, n in unpriced},
         drift_report=drift_report,
@@ -149,8 +187,9 @@ def _with_interval(line: ModelLine) -> ModelLine:
 
 _LANDED = """
 select
-    (select count(*) from raw.llm_calls where source = 'import') as n_imported,
+    (select count(*) from raw.llm_calls where source = 'import' and purpose <> 'judge') as n_imported,
     (select count(*) from raw.llm_calls where source = 'proxy') as n_through_proxy,
+    (select count(*) from raw.llm_calls where purpose = 'judge') as n_of_judges,
     (select count(*) from marts.calls) as n_marts,
     (select count(*) from raw.dead_letters) as n_dead_letters,
     (select min(started_at) from raw.llm_calls) as first,
@@ -168,6 +207,7 @@ select
     round(sum(n_failed) / nullif(sum(n_scored), 0), 4) as fail_rate,
     round(sum(n_scored) / nullif(sum(n_eligible), 0), 4) as coverage
 from marts.evaluation_coverage
+where kind = 'rule'
 group by evaluator
 order by n_failed desc, evaluator
 """
@@ -222,6 +262,36 @@ from marts.model_comparison
 where model = %(model)s
 order by day desc
 limit 9
+"""
+
+_JUDGED = """
+select
+    quality.day,
+    quality.model,
+    quality.evaluator,
+    quality.n_eligible,
+    quality.n_scored,
+    quality.coverage,
+    quality.mean_score,
+    quality.mean_score_low,
+    quality.mean_score_high,
+    coalesce(calibrations.calibration_state, 'uncalibrated') as calibration_state
+from marts.judge_quality_daily as quality
+left join marts.evaluator_calibrations as calibrations
+    on calibrations.evaluator = quality.evaluator
+    and calibrations.evaluator_version = quality.evaluator_version
+    and calibrations.stratum = 'overall'
+where quality.model = %(model)s
+order by quality.day desc
+limit 9
+"""
+
+_PATTERN = """
+select
+    day, template, origin, n_calls, n_scored, n_failed, fail_rate, fail_rate_low, fail_rate_high,
+    rest_fail_rate
+from marts.prompt_patterns
+where day = %(day)s and position = 1
 """
 
 _ALERTS = """

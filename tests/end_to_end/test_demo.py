@@ -48,6 +48,23 @@ def test_the_alert_fires_for_the_regression_is_sent_and_resolves(demo: Any) -> N
     assert all(line["sent"] for line in alerts)
 
 
+def test_a_judge_grades_a_sample_once(demo: Any) -> None:
+    lines = sorted(demo.second["judged"], key=lambda line: line["day"])
+    assert [line["model"] for line in lines] == [REGRESSED_MODEL] * 2
+    for line in lines:
+        assert line["mean_score_low"] < line["mean_score"] < line["mean_score_high"]
+        assert 0 < line["coverage"] < 0.2
+        assert line["calibration_state"] == "uncalibrated"
+    assert 20 < demo.first["landed"]["n_of_judges"] <= 60
+    assert demo.second["landed"]["n_of_judges"] == demo.first["landed"]["n_of_judges"], "nothing twice"
+
+
+def test_a_prompt_pattern_shows_what_failed(demo: Any) -> None:
+    pattern = demo.second["pattern"]
+    assert pattern["template"] == "extract"
+    assert pattern["fail_rate_low"] > pattern["rest_fail_rate"]
+
+
 def test_a_model_without_a_price_is_unpriced_and_not_free(demo: Any) -> None:
     models = {line["model"]: line for line in demo.second["models"]}
     assert set(models) == {model.name for model in MODELS}
@@ -70,6 +87,8 @@ def test_the_page_tells_a_person_the_same(demo: Any) -> None:
         "worse",
         "resolved",
         "unpriced is not free",
+        "A simulated judge of",
+        "The prompt that failed most",
         "What to open next",
         "make up",
     ):

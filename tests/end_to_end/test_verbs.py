@@ -33,7 +33,9 @@ def test_the_status_counts_what_landed(demo: Any) -> None:
     done = lqo(demo, "status")
     landed = demo.second["landed"]
     assert done.returncode == 0
-    assert f"{landed['n_imported'] + landed['n_through_proxy']}" in done.stdout
+    ways = ("n_imported", "n_through_proxy", "n_of_judges")
+    assert f"{sum(landed[way] for way in ways)}" in done.stdout
+    assert "judges                      0 enabled, 1 disabled" in done.stdout
 
 
 def test_importing_the_same_file_again_lands_nothing(demo: Any) -> None:
