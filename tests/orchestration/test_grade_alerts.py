@@ -1,15 +1,19 @@
 """The alert on judges' grades: beyond doubt, by judges that people bear out, and by no other."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
 from evaluators.statistics.estimate import Estimate
+from ingest.database.url import DatabaseUrl
 from orchestration.alerts.grades import DayGrade, Fall, GradeAlerts, compare, evaluate_grades, is_breach
 from orchestration.alerts.rules import GRADE_RULE
+from orchestration.resources import Warehouse
 from tests.orchestration.calibration.seeded import add_version
 
 Connection = psycopg.Connection[TupleRow]
@@ -199,3 +203,21 @@ def test_days_without_an_interval_are_not_taken_for_certain() -> None:
     fall = compare([many], rule=GRADE_RULE, now=NOON, since=None)
     assert isinstance(fall, Fall)
     assert not is_breach(GRADE_RULE, fall)
+
+
+def test_the_tick_of_the_sensor_names_the_judge_that_stays_silent(
+    mart: Connection, warehouse: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from orchestration.sensors import alerts
+
+    monkeypatch.setenv("LQO_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", warehouse.libpq())
+    add_version(mart)
+    today = datetime.now(UTC).date()
+    add_days(mart, today - 9 * DAY, today - 2 * DAY, mean=4.2)
+    add_days(mart, today - DAY, today, mean=3.4)
+
+    with dg.build_sensor_context(resources={"warehouse": Warehouse()}) as context:
+        said: Any = alerts(context)
+    assert said.skip_message is not None
+    assert f"the judge may not alert: {GROUP}: -0.80, the judge is uncalibrated" in said.skip_message
