@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ingest.call import Attempt
-from ingest.importers.odd_text import decode_odd, scan_object
+from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
 
 Name = str | int | None
@@ -70,54 +70,10 @@ class Parsed(msgspec.Struct, frozen=True, gc=False):
     unknown: dict[str, Any]
 
 
-_RAW = frozenset(field.name for field in msgspec.structs.fields(Record) if field.type is msgspec.Raw)
-_KNOWN = frozenset(Record.__struct_fields__)
-_strict = msgspec.json.Decoder(Record)
-_lax = msgspec.json.Decoder(Record, strict=False)
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_NOTHING: dict[str, Any] = {}
-_TOO_DEEP = Problem("too_deep", "the line is nested too deeply to be read")
+_shape = Shape(Record)
 
 
 def parse_line(line: bytes) -> Parsed | Problem:
-    """Read one line, or say why it cannot be read.
-
-    Most lines pass the typed decoder at once. One with unknown members, numbers in quotes or text that
-    is no Unicode (lone surrogates, broken UTF-8) takes a slower way to the same record.
-    """
-    try:
-        return Parsed(_strict.decode(line), _NOTHING)
-    except RecursionError:
-        return _TOO_DEEP
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        return _parse_members(line)
-    except msgspec.ValidationError as error:
-        return Problem("bad_field", str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        return _parse_odd_text(line, refusal=str(error))
-
-
-def _parse_members(line: bytes) -> Parsed:
-    members = _members.decode(line)
-    known = b",".join(b'"%b":%b' % (name.encode(), raw) for name, raw in members.items() if name in _KNOWN)
-    unknown = {name: msgspec.json.decode(raw) for name, raw in members.items() if name not in _KNOWN}
-    return Parsed(_lax.decode(b"{%b}" % known), unknown)
-
-
-def _parse_odd_text(line: bytes, *, refusal: str) -> Parsed | Problem:
-    text, errors = decode_odd(line)
-    try:
-        members = scan_object(text)
-        typed = {name: value for name, (value, _) in members.items() if name in _KNOWN - _RAW}
-        record = msgspec.convert(typed, Record, strict=False)
-    except RecursionError:
-        return _TOO_DEEP
-    except msgspec.ValidationError as error:
-        return Problem("bad_field", str(error))
-    except ValueError:
-        return Problem("broken_json", refusal)
-    for name in _RAW & members.keys():
-        setattr(record, name, msgspec.Raw(members[name][1].encode("utf-8", errors)))
-    return Parsed(record, {name: value for name, (value, _) in members.items() if name not in _KNOWN})
+    """Read one line, or say why it cannot be read."""
+    read = _shape.read(line)
+    return read if isinstance(read, Problem) else Parsed(*read)

@@ -1,4 +1,4 @@
-"""The file of rejects: one JSON object a line, with the line's number, the reason and its beginning."""
+"""The file of rejects: one JSON object a line: the number of the line (or item, row), why, its beginning."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +29,10 @@ class RejectsFile:
         self.written = 0
         self.problem: str | None = None
 
-    def write(self, origin: str, refused: Sequence[Refused]) -> None:
+    def write(self, origin: str, refused: Sequence[Refused], *, unit: str = "line") -> None:
         if not refused or self.problem is not None:
             return
-        lines = b"".join(_render(origin, each) for each in refused)
+        lines = b"".join(_render(origin, each, unit=unit) for each in refused)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
@@ -43,11 +43,11 @@ class RejectsFile:
         self.written += len(refused)
 
 
-def _render(origin: str, refused: Refused) -> bytes:
+def _render(origin: str, refused: Refused, *, unit: str) -> bytes:
     line, problem = refused.line, refused.problem
     entry = {
         "file": origin,
-        "line": line.number,
+        unit: line.number,
         "reason": problem.reason,
         "detail": problem.detail,
         "raw": line.data[:RAW_BYTES].decode("utf-8", "replace"),

@@ -5,10 +5,24 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class ImportSummary:
-    """Calls over all files: each line that is not blank is in exactly one of the three counts.
+class ScoreCounts:
+    """Scores and opinions of calls: each is in exactly one of the three."""
 
-    `rejects_file` is None where nothing was rejected or the file could not be written.
+    landed: int = 0
+    already_there: int = 0
+    rejected: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.landed + self.already_there + self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSummary:
+    """Calls over all files: each line that is one, or should be, is in exactly one of the first three counts.
+
+    `passed_over` counts what other tools log beside calls (spans of tools, traces); `scores` what they say of
+    calls. `rejects_file` is None where nothing was rejected or the file could not be written.
     """
 
     landed: int
@@ -16,6 +30,9 @@ class ImportSummary:
     rejected: int
     rejects_file: Path | None
     seconds: float
+    passed_over: int = 0
+    scores: ScoreCounts = ScoreCounts()
+    formats: tuple[str, ...] = ()
 
 
 class ImportFailedError(RuntimeError):

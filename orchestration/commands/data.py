@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.commands.errors import UserError
-from orchestration.commands.paths import file_or_exit
+from orchestration.commands.paths import files_or_exit
 from orchestration.commands.warehouse import open_database, settings_or_exit
 
 if TYPE_CHECKING:
     from ingest.importers.summary import ImportSummary
+    from orchestration.versions.imported import ImportedScores
 
 
 class Format(StrEnum):
@@ -24,28 +25,44 @@ class Format(StrEnum):
 
 def import_(
     files: Annotated[
-        list[Path], typer.Argument(help="Call records: JSONL, plain or gzip, xz, zstd; - is standard input.")
+        list[Path],
+        typer.Argument(
+            help="Files, or folders of them: JSONL, JSON, Parquet; plain or gzip, xz, zstd; - is standard"
+            " input."
+        ),
     ],
     format_: Annotated[
-        str | None, typer.Option("--format", help="The form of the records; found out when not given.")
+        str | None,
+        typer.Option(
+            "--format",
+            help="canonical (call records), langfuse, helicone, litellm, openai or otlp; found out when not"
+            " given.",
+        ),
     ] = None,
 ) -> None:
-    """Import logged calls from files; safe to run again: what is already there stays as it is."""
-    files = [file_or_exit(path) for path in files]
+    """Import logged calls, also other tools' exports, with their scores; safe to run again.
+
+    What is already there stays as it is. See docs/importing.md.
+    """
+    files = [files_or_exit(path) for path in files]
     from ingest.importers.files import import_files
     from ingest.importers.summary import ImportFailedError
     from orchestration.commands.progress import import_progress
+    from orchestration.versions.imported import ImportedScores
 
     settings = settings_or_exit()
+    scores = ImportedScores()
     with open_database(settings) as url, import_progress(files) as progress:
         try:
-            summary = import_files(files, settings=settings, url=url, format=format_, progress=progress)
+            summary = import_files(
+                files, settings=settings, url=url, format=format_, progress=progress, scores=scores
+            )
         except ImportFailedError as error:
-            _print_import(error.summary)
+            _print_import(error.summary, scores)
             raise UserError(str(error)) from error
         except ValueError as error:
             raise UserError(str(error), code=2) from error
-    _print_import(summary)
+    _print_import(summary, scores)
 
 
 def migrate() -> None:
@@ -95,11 +112,21 @@ def doctor() -> None:
     raise typer.Exit(run_doctor(settings_or_exit()))
 
 
-def _print_import(summary: "ImportSummary") -> None:
+def _print_import(summary: "ImportSummary", scores: "ImportedScores") -> None:
     rate = (summary.landed + summary.already_there) / max(summary.seconds, 1e-9)
     typer.echo(
         f"landed {summary.landed:,}  already there {summary.already_there:,}  rejected {summary.rejected:,}"
         f"  in {summary.seconds:.1f} s ({rate:,.0f} calls/s)"
     )
+    if summary.passed_over:
+        typer.echo(f"passed over {summary.passed_over:,} that are no calls of a model")
+    if summary.scores.total:
+        said = summary.scores
+        typer.echo(
+            f"scores and feedback: landed {said.landed:,}  already there {said.already_there:,}"
+            f"  rejected {said.rejected:,}"
+        )
+    for version in scores.drafts():
+        typer.echo(f"{version} stays out of the lines until `lqo evaluators promote {version} --from DAY`")
     if summary.rejects_file is not None:
         typer.echo(f"rejects and their reasons: {summary.rejects_file}")

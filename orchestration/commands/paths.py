@@ -7,6 +7,15 @@ from orchestration.commands.errors import UserError
 STANDARD_INPUT = Path("/dev/stdin")
 
 
+def files_or_exit(path: Path) -> Path:
+    """The same, or a folder with files in it; `.` is none, as an empty name would mean it, too."""
+    if not path.is_dir() or path == Path():
+        return file_or_exit(path)
+    if not any(each.is_file() for each in path.rglob("*")):
+        raise UserError(f"{path} is a folder without files", code=2)
+    return path
+
+
 def file_or_exit(path: Path) -> Path:
     """A path that can be opened for reading, a pipe or a device as well; `-` is standard input.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ingest.importers.parts import parts_of
+
 
 @contextmanager
 def import_progress(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
@@ -17,5 +19,5 @@ def import_progress(files: Sequence[Path]) -> Iterator[Callable[[int], None]]:
         return
     columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("import", total=sum(path.stat().st_size for path in files))
+        task = progress.add_task("import", total=sum(part.path.stat().st_size for part in parts_of(files)))
         yield lambda read: progress.update(task, completed=read)

@@ -45,22 +45,22 @@ def main() -> None:
         return
     with (
         tempfile.TemporaryDirectory(prefix="lqo-bench-") as folder,
-        _server(Path(folder), url=options.url) as server,
+        server(Path(folder), url=options.url) as running,
     ):
-        _run(Path(folder), server, rows=options.rows, rounds=options.rounds, foreign=options.foreign_ids)
+        _run(Path(folder), running, rows=options.rows, rounds=options.rounds, foreign=options.foreign_ids)
 
 
-def _run(folder: Path, server: DatabaseUrl, *, rows: int, rounds: int, foreign: bool) -> None:
+def _run(folder: Path, at: DatabaseUrl, *, rows: int, rounds: int, foreign: bool) -> None:
     path = folder / "calls.jsonl"
-    _write_calls(path, rows=rows, foreign=foreign)
+    write_calls(path, rows=rows, foreign=foreign)
     print(f"{rows:,} calls of {path.stat().st_size / rows:,.0f} bytes a line")
     by_row, by_stream, peaks = list[float](), list[float](), list[float]()
     for number in range(rounds):
-        with _database(server) as imported:
-            seconds, peak = _import(path, imported, folder=folder)
-            with _database(server) as copied:
+        with database(at) as imported:
+            seconds, peak = import_in_child(path, imported, folder=folder)
+            with database(at) as copied:
                 row_seconds = _copy_rows(imported, copied)
-            with _database(server) as copied:
+            with database(at) as copied:
                 stream_seconds = _copy_streams(copied, _dump(imported, folder=folder, rows=rows))
         by_row.append(row_seconds / seconds)
         by_stream.append(stream_seconds / seconds)
@@ -76,7 +76,7 @@ def _run(folder: Path, server: DatabaseUrl, *, rows: int, rounds: int, foreign: 
     )
 
 
-def _import(path: Path, url: DatabaseUrl, *, folder: Path) -> tuple[float, float]:
+def import_in_child(path: Path, url: DatabaseUrl, *, folder: Path) -> tuple[float, float]:
     """Seconds that `import_files` took and the peak of the process it ran in, in MB."""
     command = [sys.executable, __file__, "--child", str(path), "--url", url.libpq(), "--home", str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -192,7 +192,7 @@ def _relation(table: str) -> sql.Identifier:
     return sql.Identifier(*table.split("."))
 
 
-def _write_calls(path: Path, *, rows: int, foreign: bool) -> None:
+def write_calls(path: Path, *, rows: int, foreign: bool) -> None:
     """Calls of about 2 KB with request and response as a provider has them; the texts differ in each."""
     rng = Random(7)
     words = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(2, 9))) for _ in range(4000)]
@@ -236,7 +236,7 @@ def _call(number: int, at: datetime, *, question: str, answer: str) -> dict[str,
 
 
 @contextmanager
-def _server(folder: Path, *, url: str | None) -> Iterator[DatabaseUrl]:
+def server(folder: Path, *, url: str | None) -> Iterator[DatabaseUrl]:
     """A server as `lqo` runs it, with fsync; or the one at `url`, by a login that may create databases."""
     if url is not None:
         yield parse_url(url)
@@ -249,7 +249,7 @@ def _server(folder: Path, *, url: str | None) -> Iterator[DatabaseUrl]:
 
 
 @contextmanager
-def _database(server: DatabaseUrl) -> Iterator[DatabaseUrl]:
+def database(server: DatabaseUrl) -> Iterator[DatabaseUrl]:
     name = f"lqo_bench_{uuid4().hex}"
     with connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

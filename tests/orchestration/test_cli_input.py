@@ -45,8 +45,8 @@ def test_any_file_is_imported_or_its_lines_are_counted_rejects(
     done = lqo(warehouse, tmp_path / "home", "import", "/dev/null", *files)
 
     assert (done.returncode, done.stderr) == (0, b"")
-    n_broken = len(odd["picture.png"].rstrip(b"\n").split(b"\n")) + 1 + 1
-    assert f"landed 6  already there 0  rejected {n_broken} ".encode() in done.stdout
+    n_broken = len(odd["picture.png"].rstrip(b"\n").split(b"\n")) + 1
+    assert f"landed 7  already there 0  rejected {n_broken} ".encode() in done.stdout
     with connect(warehouse) as connection:
         query = "select user_id, tags from raw.llm_calls where external_id = 'call-4'"
         assert connection.execute(query).fetchall() == [("사용자 🙂", {"팀": "검색 🔎"})]

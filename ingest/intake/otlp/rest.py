@@ -38,11 +38,12 @@ def rest_of(span: Span, reader: Reader, *, response: Any) -> dict[str, Any]:
         if len(tags) >= MOST_TAGS or len(name) > LONGEST_NAME:
             dropped += 1
             continue
-        tags[name] = _bounded(value)
+        tags[name] = bounded(value)
     return {**tags, DROPPED_TAG: dropped} if dropped else tags
 
 
-def _bounded(value: Any) -> Any:
+def bounded(value: Any) -> Any:
+    """A number as it is, anything else as text of at most 1,000 characters."""
     if isinstance(value, bool | float):
         return value
     if isinstance(value, int):

@@ -1,0 +1,68 @@
+"""Rows of a Parquet file as lines of JSON, so that whoever reads an export's JSON reads its Parquet, too."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingest.importers.lines import LONGEST_LINE, Line
+from ingest.importers.sources import CHUNK_BYTES, SourceError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MAGIC = b"PAR1"
+_ROWS = 4000
+_MISSING = "Parquet needs polars (llm-quality-observer[evaluators]); exports in JSONL work without"
+
+
+def read_columns(path: Path) -> frozenset[str]:
+    """The names of its columns. Raises SourceError for a file that is none, or that was not finished."""
+    with path.open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise SourceError("it is Parquet inside a packed file; unpack it first")
+    return frozenset(_scan(path).collect_schema().names())
+
+
+def read_rows(path: Path, *, on_read: Callable[[int], None]) -> Iterator[Line]:
+    """Each row as a JSON object, numbered from 1; maps become lists of `key` and `value`.
+
+    Raises SourceError, after all the rows before it, where a part cannot be read.
+    """
+    import polars as pl
+
+    frame = _scan(path)
+    rest = max(0, path.stat().st_size - CHUNK_BYTES)
+    try:
+        total = frame.select(pl.len()).collect().item()
+        binary = pl.col(pl.Binary).cast(pl.String)
+        number = 0
+        for rows in frame.with_columns(binary).collect_batches(chunk_size=_ROWS, maintain_order=True):
+            yield from _lines(rows, after=number)
+            number += rows.height
+            on_read(rest * rows.height // max(total, 1))
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(f"its Parquet is damaged: {_first_line(error)}") from None
+
+
+def _lines(rows: "pl.DataFrame", *, after: int) -> Iterator[Line]:
+    for number, data in enumerate(rows.write_ndjson().encode().split(b"\n")[: rows.height], start=after + 1):
+        is_whole = len(data) <= LONGEST_LINE
+        yield Line(number, data if is_whole else data[:2000], len(data))
+
+
+def _scan(path: Path) -> "pl.LazyFrame":
+    try:
+        import polars as pl
+    except ImportError:
+        raise SourceError(_MISSING) from None
+    try:
+        frame = pl.scan_parquet(path)
+        frame.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        message = f"its Parquet cannot be read (half-written?): {_first_line(error)}"
+        raise SourceError(message) from None
+    return frame
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:300]
