@@ -167,6 +167,46 @@ def test_a_newer_miner_does_its_calls_again_and_keeps_what_is_the_same(connectio
     assert mine_window(connection, [DAY], miner="9.9.9") == MiningResult()
 
 
+def test_a_prompt_is_read_for_its_kind_and_equal_ones_are_known(connection: Connection) -> None:
+    """Documents that begin alike are not the same prompt; a named prompt is read, too."""
+    document = "Summarize this text: " + "a " * 15_000
+    add_prompts(connection, [LIMIT, document + "1", document + "2", LIMIT, "  ", None])
+    connection.execute("update raw.llm_calls set prompt_name = 'n' where started_at = %s", (DAY_START,))
+    mine_window(connection, [DAY])
+
+    found = rows(
+        connection,
+        "select prompt_class, language, n_characters, prompt_hash, reader from evaluation.prompt_assignments"
+        " order by started_at",
+    )
+    assert [row[:3] for row in found] == [
+        ("other", "en", len(LIMIT)),
+        ("summary", "en", len(document) + 1),
+        ("summary", "en", len(document) + 1),
+        ("other", "en", len(LIMIT)),
+        (None, None, None),
+        (None, None, None),
+    ]
+    hashes = [row[3] for row in found]
+    assert hashes[0] == hashes[3]
+    assert hashes[1] != hashes[2]
+    assert hashes[4] is hashes[5] is None
+
+
+def test_calls_that_nobody_has_read_for_their_kind_are_read_again(connection: Connection) -> None:
+    """As after an upgrade: the templates stay, the kinds come."""
+    add_prompts(connection, prompts(6))
+    mine_window(connection, [DAY])
+    before = rows(connection, "select * from evaluation.prompt_assignments order by started_at")
+    connection.execute(
+        "update evaluation.prompt_assignments"
+        " set reader = null, prompt_class = null, language = null, prompt_hash = null, n_characters = null"
+    )
+
+    assert mine_window(connection, [DAY]) == MiningResult(n_calls=6)
+    assert rows(connection, "select * from evaluation.prompt_assignments order by started_at") == before
+
+
 def test_hostile_prompts_are_prompts(connection: Connection) -> None:
     hostile = [
         "\\.",
