@@ -106,6 +106,14 @@ def reader_url(settings: Settings, url: DatabaseUrl) -> DatabaseUrl:
     return _login(url.port, READER, passwords.reader).with_database(url.dbname)
 
 
+def role_making_url(settings: Settings, url: DatabaseUrl) -> DatabaseUrl:
+    """A login that may make roles: the superuser of the embedded server, else the URL's own."""
+    if settings.database_url:
+        return url
+    passwords = load_passwords(Place(settings.postgres))
+    return _superuser(url.port, passwords).with_database(url.dbname)
+
+
 def start_embedded(
     folder: Path, *, is_throwaway: bool = False, binaries: Binaries | None = None
 ) -> EmbeddedServer:

@@ -1,0 +1,26 @@
+"""Alert History: what fired, for how long, and did anybody hear of it?"""
+
+from reports.grafana.boards.common import GRAIN, SECONDS, TIME, marks
+from reports.grafana.model import Dashboard, chart, figures, table
+
+ALERTS = Dashboard(
+    uid="lqo-alerts",
+    title="LQO Alert History",
+    about="What fired and resolved, how long it lasted, what was silenced or not delivered.",
+    span="now-30d",
+    variables=(GRAIN,),
+    marks_changes=True,
+    panels=(
+        marks(),
+        figures("firing_count", width=6, height=8),
+        chart("alerts_over_time", series="rule", is_stacked=True, width=18),
+        table("alert_states", columns={"since": TIME, "evaluated_at": TIME}),
+        table("alerts", columns={"time": TIME, "ended_at": TIME}, height=12),
+        table(
+            "alert_durations",
+            width=12,
+            columns={"mean_seconds": SECONDS, "longest_seconds": SECONDS, "last_fired_at": TIME},
+        ),
+        table("undelivered", width=12, columns={"time": TIME}),
+    ),
+)

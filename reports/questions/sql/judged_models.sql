@@ -1,0 +1,22 @@
+-- Models in the eyes of judges
+-- Which model do judges grade better than the others, beyond chance and beyond easier calls?
+select
+    evaluator as judge,
+    evaluator_version as version,
+    model,
+    n_scored,
+    coverage,
+    estimate as mean_grade,
+    estimate_low as low,
+    estimate_high as high,
+    difference,
+    verdict,
+    standardised as on_one_mix,
+    standardised_verdict as verdict_on_one_mix,
+    n_matched_prompts,
+    matched_difference,
+    matched_verdict as verdict_on_same_prompts
+from marts.compare_models(:since_day, :until_day)
+where evaluator <> 'rules' and :in(model)
+order by evaluator, evaluator_version, mean_grade desc nulls last
+limit 200
