@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from orchestration.commands import (
+    alerts,
     data,
     evaluations,
     evaluators,
@@ -50,6 +51,7 @@ app.command("sql")(data.sql)
 app.command("db-url")(data.db_url)
 app.command("status")(data.status)
 app.command("doctor")(data.doctor)
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(prices.app, name="prices")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")

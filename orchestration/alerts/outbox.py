@@ -17,7 +17,8 @@ FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 3600.0
 
 # One row at a time, held while it is sent: a second sender passes over it. A message waits for an older
-# one of the same rule and model, so that nobody reads "resolved" before "firing".
+# one of the same rule and model, so that nobody reads "resolved" before "firing". What a silence covers waits
+# until it ends: an alert that still fires then must not go unheard.
 NEXT = """
 select outbox.event_id, outbox.payload, outbox.attempts
 from alerting.outbox
@@ -33,6 +34,14 @@ where outbox.channel = %(channel)s
             and earlier_event.rule = events.rule
             and earlier_event.group_key = events.group_key
             and earlier_event.happened_at < events.happened_at
+    )
+    and not exists (
+        select from alerting.silences
+        where events.transition in ('firing', 'resolved')
+            and silences.rule in ('*', events.rule)
+            and silences.group_key in ('*', events.group_key)
+            and silences.starts_at <= %(now)s
+            and silences.ends_at > %(now)s
     )
 order by events.happened_at, outbox.event_id
 limit 1
