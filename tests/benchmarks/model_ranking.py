@@ -3,10 +3,10 @@
     python -m tests.benchmarks.model_ranking [--draws N] [--data DIR]
 
 Six models, 80 questions of two turns; every answer has a score by people and one by GPT-4: the share of its
-pairs that it won (`tests.dbt_project.mtbench`). The marts rank the models by each, on one mix of prompts and on
-the same prompts; the published order is that of the win rates over all votes. Spearman's rho, with a percentile
-interval from drawing the 80 questions again, for votes and scores alike; the drawn comparisons are made in
-Python (`tests.dbt_project.comparing`), which first has to say the same as the mart.
+pairs that it won (`tests.dbt_project.mtbench`). The marts rank the models by each, on one mix of prompts and
+on the same prompts; the published order is that of the win rates over all votes. Spearman's rho, with a
+percentile interval from drawing the 80 questions again, for votes and scores alike; the drawn comparisons are
+made in Python (`tests.dbt_project.comparing`), which first has to say the same as the mart.
 """
 
 import argparse

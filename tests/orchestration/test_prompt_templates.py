@@ -169,7 +169,7 @@ def test_a_newer_miner_does_its_calls_again_and_keeps_what_is_the_same(connectio
 
 def test_a_prompt_is_read_for_its_kind_and_equal_ones_are_known(connection: Connection) -> None:
     """Documents that begin alike are not the same prompt; a named prompt is read, too."""
-    document = "Summarize this text: " + "a " * 15_000
+    document = "Summarize this text: " + "The cat sat on the mat and it was warm. " * 600
     add_prompts(connection, [LIMIT, document + "1", document + "2", LIMIT, "  ", None])
     connection.execute("update raw.llm_calls set prompt_name = 'n' where started_at = %s", (DAY_START,))
     mine_window(connection, [DAY])
