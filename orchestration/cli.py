@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from orchestration.commands import (
     alerts,
+    bi,
     data,
     evaluations,
     evaluators,
@@ -67,6 +68,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")
 app.add_typer(limits.budgets, name="budgets")
+app.add_typer(bi.app, name="bi")
 
 
 def main() -> None:

@@ -9,7 +9,8 @@ _GRAFANA = {
     "since": f"date_trunc('hour', {_FROM}, 'UTC')",
     "until": _TO,
     "since_day": f"({_FROM} at time zone 'UTC')::date",
-    "until_day": f"({_TO} at time zone 'UTC')::date",
+    # A span that ends at midnight has nothing of the day that begins then.
+    "until_day": f"(({_TO} - interval '1 ms') at time zone 'UTC')::date",
     "use_hours": f"({_CHOSEN_GRAIN} = 'auto' and {_SHORT})",
     "grain": (
         f"case when {_CHOSEN_GRAIN} <> 'auto' then {_CHOSEN_GRAIN} when {_SHORT} then 'hour' else 'day' end"

@@ -1,5 +1,5 @@
 -- Latency by model, 95th percentile
--- How slow are the slowest twentieth of calls that ended well? Days from histograms, at most 1 % off.
+-- How slow are the slowest twentieth of calls that ended well? Days and longer from histograms, at most 1 % off.
 with hours as (
 
     select hour as time, model, max(latency_p95_ms) as value
@@ -11,13 +11,24 @@ with hours as (
 
 days as (
 
+    select day::timestamp at time zone 'UTC' as time, model, latency_p95_ms as value
+    from marts.model_comparison
+    where not :use_hours and :grain = 'day' and day >= :since_day and day <= :until_day and :in(model)
+
+),
+
+-- Percentiles of days must not be averaged: of weeks and months the buckets are added up.
+longer as (
+
     select period::timestamp at time zone 'UTC' as time, model, p95_ms as value
     from marts.latency_percentiles(:since_day, :until_day, replace(:grain, 'hour', 'day'))
-    where not :use_hours and model <> '(all)' and :in(model)
+    where :grain in ('week', 'month') and model <> '(all)' and :in(model)
 
 )
 
 select * from hours
 union all
 select * from days
+union all
+select * from longer
 order by time, model

@@ -77,6 +77,14 @@ def test_points_of_a_chart_begin_periods_and_are_in_order(bi: Connection) -> Non
                 assert all(is_begin(time) for time in times), (query.panel, grain)
 
 
+def test_a_span_that_ends_at_midnight_has_nothing_of_the_next_day(bi: Connection) -> None:
+    until = datetime(2026, 11, 5, tzinfo=UTC)
+    (query,) = [each for each in SQL_QUERIES if each.panel == "Cost by model over time"]
+    for days in (2, 10):
+        times = [row[0] for row in rows_of(bi, query, since=until - timedelta(days=days), until=until)]
+        assert max(times) == datetime(2026, 11, 4, tzinfo=UTC)
+
+
 def test_a_value_cannot_leave_its_quotes(bi: Connection) -> None:
     evil = "x') or true; drop table marts.calls; -- '' \\"
     for query in SQL_QUERIES:
