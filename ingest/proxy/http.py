@@ -94,6 +94,11 @@ def forwarded_response_headers(headers: Headers, *, keeps_length: bool) -> list[
     return [(name, value) for name, value in lowered if name not in dropped]
 
 
+def raw_path(scope: Scope) -> str:
+    """The path as it came, percent signs and all."""
+    return (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+
+
 def header(headers: Headers, name: bytes) -> bytes:
     """The first value of a header (name in lower case); empty where it is absent."""
     return next((value for key, value in headers if key.lower() == name), b"")

@@ -10,7 +10,7 @@ from decimal import Decimal
 import aiohttp
 
 from ingest.providers.base import Prepared, Provider, Reading, StreamFilter
-from ingest.proxy.attempts import BROKE_OFF, Attempts, Sending, Trail, failure_kind
+from ingest.proxy.attempts import Attempts, Sending, Trail, failure_kind
 from ingest.proxy.departure import Departure
 from ingest.proxy.http import (
     CALL_ID,
@@ -22,6 +22,7 @@ from ingest.proxy.http import (
 )
 from ingest.proxy.ports import Pricer, Target
 from ingest.proxy.recorder import Outcome, Recorder, kept_headers
+from ingest.proxy.settling import Settling
 from ingest.proxy.upstream import Upstream
 from ingest.spool.writer import SpoolRefusedError
 
@@ -74,7 +75,6 @@ class Relay:
         self._provider = provider
         self._sending = sending
         self._recorder = recorder
-        self._pricer = pricer
         self._limits = limits
         self._departure = departure
         self._send = send
@@ -85,11 +85,11 @@ class Relay:
         self._answered: int | None = None
         self._status: int | None = None
         self._kept_headers: dict[str, str] = {}
-        self._spent: dict[str, str] | None = None
         self.outcome = Outcome(status="error")
         self._attempts = Attempts(sending, provider=provider)
-        self.reading: Reading | None = None
-        self.cost_usd: Decimal | None = None
+        self._settling = Settling(
+            provider, sending=sending, recorder=recorder, pricer=pricer, attempts=self._attempts
+        )
 
     async def run(self, upstream: Upstream) -> None:
         """Send, relay, record. Raises only CancelledError (the proxy is stopping)."""
@@ -120,6 +120,16 @@ class Relay:
     def trail(self) -> Trail:
         """All attempts."""
         return self._attempts.trail
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the answer says it used."""
+        return self._settling.reading
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What that costs; None for what has no price."""
+        return self._settling.cost_usd
 
     @property
     def http_status(self) -> int:
@@ -211,8 +221,13 @@ class Relay:
         answered = self._answered
         gone = "client_gone" if self._is_gone and answered is None else None
         self.trail.end(status=answered, error_type=error_type or gone)
-        if self._spent is None:
-            self._spent = self._settle(status, error_type=error_type)
+        spent = self._settling.settle(
+            status,
+            answered=answered,
+            is_refused=self._status is None or self._status >= 400,
+            error_type=error_type,
+            is_gone=self._is_gone,
+        )
         return Outcome(
             status=status,
             http_status=self._status,
@@ -220,35 +235,8 @@ class Relay:
             error_message=error_message,
             response_headers=self._kept_headers,
             attempts=self.trail.records(),
-            spent=self._spent,
+            spent=spent,
             cost_usd=None if self.cost_usd is None else str(self.cost_usd),
-        )
-
-    def _settle(self, status: str, *, error_type: str | None) -> dict[str, str]:
-        """Tell the target and the limits what the answer used; what was spent by account.
-
-        Nothing in here may keep END from being written: without it the call would stay open.
-        """
-        was_refused = self._status is None or self._status >= 400
-        is_failure = status == "error" and was_refused and error_type != "proxy_stopped"
-        with _READING:
-            self._read_usage()
-        with _TELLING:
-            broke_off = error_type if error_type in BROKE_OFF and not self._is_gone else None
-            self._attempts.ended(self.reading, broke_off=broke_off)
-        with _SETTLING:
-            return self._sending.grant.settle(self.reading, cost_usd=self.cost_usd, is_failure=is_failure)
-        return {}
-
-    def _read_usage(self) -> None:
-        if self._answered is None or not self._recorder.tail:
-            return
-        self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
-        self.cost_usd = self._pricer.cost(
-            self.reading,
-            target=self.target,
-            endpoint=self._sending.endpoint,
-            at_ns=self._recorder.started_at_ns,
         )
 
     async def _fail(self, error: BaseException) -> None:
@@ -317,29 +305,6 @@ def _is_stream(response: aiohttp.ClientResponse, *, is_asked_for: bool) -> bool:
     """Whatever answers a request for a stream, too: the type may be wrong, and Gemini streams JSON arrays."""
     kind = header(response.raw_headers, b"content-type").lower()
     return kind.startswith(b"text/event-stream") or (is_asked_for and response.status < 300)
-
-
-class _logged:  # noqa: N801
-    """Whatever fails inside is logged and goes no further. No generator: there are three a call."""
-
-    __slots__ = ("_message",)
-
-    def __init__(self, message: str) -> None:
-        self._message = message
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Exception):
-            logger.error(self._message, exc_info=error)
-            return True
-        return False
-
-
-_READING = _logged("the usage of an answer could not be read")
-_TELLING = _logged("a target could not be told how its answer ended")
-_SETTLING = _logged("the limits could not be told what a call used")
 
 
 def call_id_header(value: object) -> tuple[bytes, bytes]:
