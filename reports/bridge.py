@@ -30,11 +30,14 @@ p { margin: .3rem 0; } .dim { color: var(--dim); } code { font: 13px ui-monospac
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(12rem, 1fr)); gap: .8rem; }
 .card { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: .5rem; }
 .card b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; }
+.card b.pair { font-size: 1.2rem; line-height: 2.2rem; white-space: nowrap; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { color: var(--dim); font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
 .text { overflow-wrap: anywhere; white-space: pre-wrap; }
-svg { display: block; width: 100%; height: 1.4rem; }
+svg { display: block; width: 100%; min-width: 6rem; height: 1.4rem; }
+@media (max-width: 48rem) { body { padding: 1.5rem 1rem 3rem; }
+  table { display: block; overflow-x: auto; } td.text { min-width: 9rem; } }
 """
 
 
@@ -120,21 +123,22 @@ def _says(page: BridgePage) -> str:
 
 def _cards(bridge: Bridge) -> str:
     cards = (
-        ("shared calls", f"{bridge.n:,}", ""),
-        ("agreement", _number(bridge.agreement, percent=True), _interval(bridge.agreement, percent=True)),
-        ("Cohen's kappa", _number(bridge.kappa), _interval(bridge.kappa)),
-        ("mean shift", _number(bridge.shift, signed=True), _interval(bridge.shift, signed=True)),
+        ("shared calls", "", f"{bridge.n:,}", ""),
+        ("agreement", "", _number(bridge.agreement, percent=True), _interval(bridge.agreement, percent=True)),
+        ("Cohen's kappa", "", _number(bridge.kappa), _interval(bridge.kappa)),
+        ("mean shift", "", _number(bridge.shift, signed=True), _interval(bridge.shift, signed=True)),
         (
             "mean score",
+            ' class="pair"',
             f'<span class="from">{_number(bridge.mean_from)}</span> → '
             f'<span class="to">{_number(bridge.mean_to)}</span>',
             "",
         ),
     )
     inner = "".join(
-        f'<div class="card"><span class="dim">{name}</span><b>{value}</b>'
+        f'<div class="card"><span class="dim">{name}</span><b{look}>{value}</b>'
         f'<span class="dim">{below}</span></div>'
-        for name, value, below in cards
+        for name, look, value, below in cards
     )
     return f'<div class="cards">{inner}</div>'
 
