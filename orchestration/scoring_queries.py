@@ -38,6 +38,20 @@ assert set(CALL_COLUMNS) == {*_COLUMNS, "call_id", "started_at"}, (
     "the rules read a column that is not fetched"
 )
 
+_OF_PRODUCT: LiteralString = "calls.purpose in ('product', 'demo')"
+_FROM: dict[str, LiteralString] = {
+    "calls": "raw.llm_calls as calls",
+    **{
+        name: f"""evaluation.rule_results as {name}
+inner join raw.llm_calls as calls
+    on calls.started_at = {name}.started_at
+    and calls.call_id = {name}.call_id
+    and calls.started_at >= %(start)s
+    and calls.started_at < %(end)s"""
+        for name in ("previous", "results")
+    },
+}
+
 _BODIES: LiteralString = """
 left join raw.llm_bodies as bodies
     on bodies.started_at = calls.started_at
@@ -76,75 +90,34 @@ def call_schema(columns: Iterable[str]) -> dict[str, pl.DataType]:
 
 def new_calls(columns: tuple[str, ...]) -> LiteralString:
     """Calls of the window without a result of the rule set."""
-    return f"""
-select {_selected(columns)}, 0::smallint
-from raw.llm_calls as calls
-{_bodies(columns)}
-where calls.started_at >= %(start)s
-  and calls.started_at < %(end)s
-  and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
-  and calls.purpose in ('product', 'demo')
-  and {_WITHOUT_RESULT}
-order by calls.started_at, calls.call_id
-limit %(limit)s
-"""
+    return _page(columns, that=f"{_OF_PRODUCT} and {_WITHOUT_RESULT}")
 
 
 def carried_calls(columns: tuple[str, ...]) -> LiteralString:
     """The same, of calls with a final result of the set `previous`: what did not change carries over."""
-    return f"""
-select {_selected(columns)}, 0::smallint
-from evaluation.rule_results as previous
-inner join raw.llm_calls as calls
-    on calls.started_at = previous.started_at
-    and calls.call_id = previous.call_id
-    and calls.started_at >= %(start)s
-    and calls.started_at < %(end)s
-{_bodies(columns)}
-where previous.started_at >= %(start)s
-  and previous.started_at < %(end)s
-  and (previous.started_at, previous.call_id) > (%(start)s, %(after)s)
-  and previous.rule_set_version = %(previous)s
-  and not (previous.is_provisional or previous.is_retriable)
-  and calls.purpose in ('product', 'demo')
-  and {_WITHOUT_RESULT}
-order by previous.started_at, previous.call_id
-limit %(limit)s
-"""
+    is_final = (
+        "previous.rule_set_version = %(previous)s and not (previous.is_provisional or previous.is_retriable)"
+    )
+    return _page(columns, by="previous", that=f"{is_final} and {_OF_PRODUCT} and {_WITHOUT_RESULT}")
 
 
 def unsettled_calls(columns: tuple[str, ...]) -> LiteralString:
     """Calls whose result may change. The partial index holds only these: a settled window costs nothing."""
-    return f"""
-select {_selected(columns)}, case when results.is_retriable then results.attempts else 0 end::smallint
-from evaluation.rule_results as results
-inner join raw.llm_calls as calls
-    on calls.started_at = results.started_at
-    and calls.call_id = results.call_id
-    and calls.started_at >= %(start)s
-    and calls.started_at < %(end)s
-{_bodies(columns)}
-where results.started_at >= %(start)s
-  and results.started_at < %(end)s
-  and (results.started_at, results.call_id) > (%(start)s, %(after)s)
-  and results.rule_set_version = %(rule_set)s
+    return _page(
+        columns,
+        by="results",
+        that="""results.rule_set_version = %(rule_set)s
   and (results.is_provisional or results.is_retriable)
-  and (results.is_retriable or calls.status <> 'interrupted')
-order by results.started_at, results.call_id
-limit %(limit)s
-"""
+  and (results.is_retriable or calls.status <> 'interrupted')""",
+        tries="case when results.is_retriable then results.attempts else 0 end::smallint",
+    )
 
 
 def shadow_calls(columns: tuple[str, ...]) -> LiteralString:
     """Calls of the window that the evaluator version `version` has not judged on trial."""
-    return f"""
-select {_selected(columns)}, 0::smallint
-from raw.llm_calls as calls
-{_bodies(columns)}
-where calls.started_at >= %(start)s
-  and calls.started_at < %(end)s
-  and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
-  and calls.purpose in ('product', 'demo')
+    return _page(
+        columns,
+        that=f"""{_OF_PRODUCT}
   and not exists (
       select from evaluation.judgements
       where judgements.started_at = calls.started_at
@@ -152,24 +125,33 @@ where calls.started_at >= %(start)s
         and judgements.evaluator_version_id = %(version)s
         and judgements.started_at >= %(start)s
         and judgements.started_at < %(end)s
-  )
-order by calls.started_at, calls.call_id
-limit %(limit)s
-"""
+  )""",
+    )
 
 
 def trial_calls(columns: tuple[str, ...]) -> LiteralString:
     """Calls of the window, or the share of them (0 to 1) that their ids pick, with model and preview."""
+    share = "('x' || left(md5(calls.call_id::text), 8))::bit(32)::bigint < %(share)s * 4294967296"
+    return _page(columns, that=f"{_OF_PRODUCT} and {share}", tries="0::smallint, calls.output_preview")
+
+
+def _page(
+    columns: tuple[str, ...],
+    *,
+    that: LiteralString,
+    by: LiteralString = "calls",
+    tries: LiteralString = "0::smallint",
+) -> LiteralString:
+    """The window's next calls in the order of the key of `by`: the calls, or results under that name."""
     return f"""
-select {_selected(columns)}, 0::smallint, calls.output_preview
-from raw.llm_calls as calls
+select {_selected(columns)}, {tries}
+from {_FROM[by]}
 {_bodies(columns)}
-where calls.started_at >= %(start)s
-  and calls.started_at < %(end)s
-  and (calls.started_at, calls.call_id) > (%(start)s, %(after)s)
-  and calls.purpose in ('product', 'demo')
-  and ('x' || left(md5(calls.call_id::text), 8))::bit(32)::bigint < %(share)s * 4294967296
-order by calls.started_at, calls.call_id
+where {by}.started_at >= %(start)s
+  and {by}.started_at < %(end)s
+  and ({by}.started_at, {by}.call_id) > (%(start)s, %(after)s)
+  and {that}
+order by {by}.started_at, {by}.call_id
 limit %(limit)s
 """
 
