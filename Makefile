@@ -7,6 +7,8 @@ JOBS ?= 2
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := yes
 export UV_LINK_MODE ?= copy
+# Containers often set it; every process of dbt and Dagster would then compile its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo up test lint bench soak clean
 

@@ -1,14 +1,18 @@
 """The database's disk fills up under an import and under a loader: nothing is lost, the next run finishes."""
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
-from ingest.database.embedded import start_embedded
+from ingest.database.connect import DatabaseUnavailable, connect
+from ingest.database.embedded import EmbeddedServer, start_embedded
 from ingest.database.migrate import migrate
+from ingest.database.url import DatabaseUrl
 from ingest.importers.summary import ImportFailedError
 from ingest.loader import run_loader
 from ingest.settings import Settings
@@ -33,6 +37,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=False)
 
 
+def stop_with_more_room(server: EmbeddedServer, *, disk: Path) -> None:
+    """A server told to stop while it recovers from the full disk waits for ever, until it is killed."""
+    subprocess.run(["mount", "-o", "remount,size=800m", str(disk)], check=True)
+    wait_for(lambda: answers(server.url), seconds=60)
+    server.stop()
+
+
+def answers(url: DatabaseUrl) -> bool:
+    with contextlib.suppress(DatabaseUnavailable, psycopg.OperationalError), connect(url) as connection:
+        connection.execute("select 1")
+        return True
+    return False
+
+
 @pytest.mark.slow
 def test_a_disk_that_fills_up_under_an_import_is_one_line_and_the_next_run_finishes(
     small_disk: Path, tmp_path: Path
@@ -49,8 +67,7 @@ def test_a_disk_that_fills_up_under_an_import_is_one_line_and_the_next_run_finis
         assert "\n" not in str(failed.value)
         assert failed.value.summary.landed < CALLS
     finally:
-        server.stop()
-    subprocess.run(["mount", "-o", "remount,size=800m", str(small_disk)], check=True)
+        stop_with_more_room(server, disk=small_disk)
     server = start_embedded(small_disk / "postgres")
     try:
         summary = Importer(small_disk, server.url)(path)
@@ -75,8 +92,7 @@ async def test_a_database_whose_disk_is_full_keeps_the_loader_waiting_and_loses_
             wait_for(lambda: "the spool waits for the database" in caplog.text, seconds=90)
         assert results[0].landed < CALLS
     finally:
-        server.stop()
-    subprocess.run(["mount", "-o", "remount,size=800m", str(small_disk)], check=True)
+        stop_with_more_room(server, disk=small_disk)
     server = start_embedded(small_disk / "postgres")
     try:
         run_loader(settings, server.url, once=True)
