@@ -23,15 +23,27 @@ answered as (
 
 ),
 
+strata_of_all as (
+
+    select
+        {{ (keys + stratum) | join(', ') }},
+        {%- for column in counted %}
+        sum({{ column }}) as all_{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from answered
+    group by {{ (keys + stratum) | join(', ') }}
+
+),
+
 beside as (
 
     select
         *,
         {%- for column in counted %}
-        sum({{ column }}) over stratum - {{ column }} as rest_{{ column }}{{ ',' if not loop.last }}
+        all_{{ column }} - {{ column }} as rest_{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
     from answered
-    window stratum as (partition by {{ (keys + stratum) | join(', ') }})
+    inner join strata_of_all using ({{ (keys + stratum) | join(', ') }})
 
 ),
 
@@ -162,7 +174,7 @@ differences as (
 
 {% macro added_up(columns) -%}
     {%- for column in columns -%}
-        sum({{ column }}) as {{ column }}{{ ', ' if not loop.last }}
+        sum({{ column }})::double precision as {{ column }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 

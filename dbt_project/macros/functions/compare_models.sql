@@ -47,14 +47,24 @@ returns table (
     matched_verdict text
 )
 language sql stable parallel safe as $function$
+-- Added up at once: everything after works on a few thousand strata, however long the range.
 with mix as (
 
     select
         {{ period_of('day') }} as period,
-        *
-    from {{ named(ref('traffic_mix')) }}
+        project,
+        prompt_class,
+        language,
+        length_band,
+        rule_set_version,
+        mix.model,
+        sum(mix.n_calls)::bigint as n_calls,
+        sum(mix.n_scored)::bigint as n_scored,
+        sum(n_failed)::bigint as n_failed
+    from {{ named(ref('traffic_mix')) }} as mix
     where day between first_day and last_day
         and (of_projects is null or project = any(of_projects))
+    group by 1, 2, 3, 4, 5, 6, 7
 
 ),
 

@@ -23,7 +23,7 @@ with buckets as (
         {{ period_of('day') }} as period,
         histogram.model,
         bucket,
-        sum(histogram.n_calls) as n_calls
+        sum(histogram.n_calls)::double precision as n_calls
     from {{ named(ref('latency_daily_histogram')) }} as histogram
     where day between first_day and last_day
         and measure = of_measure
