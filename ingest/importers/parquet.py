@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 MAGIC = b"PAR1"
-_ROWS = 4000
+_MOST_ROWS, _LEAST_ROWS = 4000, 50
+_BYTES_AT_ONCE = 3 << 20
+"""Of the file: text unpacks to ten times that at most, as a rule."""
 _MISSING = "Parquet needs polars (llm-quality-observer[evaluators]); exports in JSONL work without"
 
 
@@ -31,15 +33,16 @@ def read_rows(path: Path, *, on_read: Callable[[int], None]) -> Iterator[Line]:
     import polars as pl
 
     frame = _scan(path)
-    rest = max(0, path.stat().st_size - CHUNK_BYTES)
+    size = path.stat().st_size
     try:
         total = frame.select(pl.len()).collect().item()
-        binary = pl.col(pl.Binary).cast(pl.String)
-        number = 0
-        for rows in frame.with_columns(binary).collect_batches(chunk_size=_ROWS, maintain_order=True):
-            yield from _lines(rows, after=number)
-            number += rows.height
-            on_read(rest * rows.height // max(total, 1))
+        step = max(_LEAST_ROWS, min(_MOST_ROWS, _BYTES_AT_ONCE * total // size))
+        text = frame.with_columns(pl.col(pl.Binary).cast(pl.String))
+        # Slices, not `collect_batches`: those are read as far ahead as there is memory.
+        for start in range(0, total, step):
+            rows = text.slice(start, step).collect(engine="in-memory")
+            yield from _lines(rows, after=start)
+            on_read(max(0, size - CHUNK_BYTES) * rows.height // total)
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"its Parquet is damaged: {_first_line(error)}") from None
 

@@ -11,6 +11,7 @@ import pytest
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from tests.ingest.import_lines import line, lines
+from tests.ingest.importers import exports
 
 
 def lqo(
@@ -125,3 +126,26 @@ def test_a_query_that_cannot_be_answered_is_one_line(
     assert done.stderr.startswith(b"lqo: ")
     assert done.stderr.count(b"\n") == 1
     assert not done.stdout
+
+
+def test_a_folder_of_another_tool_s_export_says_what_became_of_it(
+    warehouse: DatabaseUrl, tmp_path: Path
+) -> None:
+    folder = tmp_path / "export"
+    folder.mkdir()
+    rows = (exports.observation(), exports.observation(1, type="SPAN"))
+    (folder / "observations.jsonl").write_bytes(exports.lines(*rows))
+    scores = (exports.score(), exports.score(source="ANNOTATION"), exports.score(9))
+    (folder / "scores.jsonl").write_bytes(exports.lines(*scores))
+
+    done = lqo(warehouse, tmp_path / "home", "import", str(folder))
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    said = done.stdout.decode().splitlines()
+    assert said[0].startswith("landed 1  already there 0  rejected 0 ")
+    assert said[1:3] == [
+        "passed over 1 that are no calls of a model",
+        "scores and feedback: landed 2  already there 0  rejected 1",
+    ]
+    assert said[3].startswith("langfuse.helpfulness@annotation stays out of the lines until")
+    assert said[4].startswith("rejects and their reasons: ")

@@ -14,7 +14,7 @@ from ingest.call import Call
 from ingest.importers.canonical import to_call
 from ingest.importers.formats.base import Said, Score, Within
 from ingest.importers.formats.names import evaluator_named, provider_named, provider_of_model
-from ingest.importers.formats.values import mapping_of, tags_of, utc
+from ingest.importers.formats.values import encoded_json, mapping_of, tags_of, utc
 from ingest.importers.record import Parsed, Record
 from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
@@ -155,7 +155,7 @@ def _usage(request: Request) -> msgspec.Raw:
         usage["prompt_tokens_details"] = {"cached_tokens": read, "cache_write_tokens": written}
     if request.reasoning_tokens:
         usage["completion_tokens_details"] = {"reasoning_tokens": request.reasoning_tokens}
-    return msgspec.Raw(msgspec.json.encode(usage))
+    return msgspec.Raw(encoded_json(usage))
 
 
 def _scores(request: Request, call: Call) -> tuple[Score | Problem, ...]:

@@ -16,7 +16,7 @@ from ingest.importers.formats.langfuse_texts import read_embedded, read_texts
 from ingest.importers.formats.langfuse_traces import Trace, Traces
 from ingest.importers.formats.langfuse_usage import usage_of
 from ingest.importers.formats.names import provider_named, provider_of_model
-from ingest.importers.formats.values import mapping_of, tags_of, utc
+from ingest.importers.formats.values import encoded_json, mapping_of, tags_of, utc
 from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
 from ingest.landing.validate import start_problem
@@ -146,7 +146,7 @@ def _call(
         ttft_ms=None if first is None else (first - started_at) / _MILLISECOND,
         latency_ms=None if ended_at is None else (ended_at - started_at) / _MILLISECOND,
         usage=usage_of(details) if details else bodies.usage,
-        usage_raw=msgspec.json.encode(details).decode() if details else bodies.usage_raw,
+        usage_raw=encoded_json(details).decode() if details else bodies.usage_raw,
         body_state=cast(BodyState, bodies.state),
         request=bodies.request,
         response=bodies.response,

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from ingest.importers.bodies import Bodies, read_bodies
-from ingest.importers.formats.values import encoded, string_of
+from ingest.importers.formats.values import encoded, encoded_json, string_of
 from ingest.importers.record import Record
 from ingest.providers.lenient import read_json
 
@@ -53,7 +53,7 @@ _NOTHING = _Side()
 
 def read_texts(asked: msgspec.Raw, answered: msgspec.Raw, *, model: str) -> Bodies:
     """Bodies of a chat made of what was asked and answered; text alone where that is no conversation."""
-    quoted = msgspec.json.encode(model)
+    quoted = encoded_json(model)
     request, response = _request(_content(asked), model=quoted), _response(_content(answered), model=quoted)
     if request.is_plain and response.is_plain:
         return Bodies(request.body, response.body, request.text, response.text)

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from ingest.importers.formats.base import Said, Within
+from ingest.importers.formats.values import encoded, encoded_json
 from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
+from ingest.providers.lenient import read_object
 
 _PASSED_OVER = (Said(),)
 _MAKE = "create table traces (id text primary key, said blob) without rowid"
@@ -37,10 +39,6 @@ class _Row(msgspec.Struct, kw_only=True):
     tags: Any = None
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Trace).decode
-
-
 class Traces:
     """Traces by id, in a temporary file of SQLite's; what was said last of one counts."""
 
@@ -64,8 +62,8 @@ class Traces:
         """What is known of a trace; nothing for one that nobody told of."""
         if self._rows is None:
             return Trace()
-        row = self._rows.execute("select said from traces where id = ?", (_key(trace_id),)).fetchone()
-        return Trace() if row is None else _decode(row[0])
+        row = self._rows.execute("select said from traces where id = ?", (encoded(trace_id),)).fetchone()
+        return Trace() if row is None else msgspec.convert(read_object(row[0]), Trace)
 
     def close(self) -> None:
         if self._rows is not None:
@@ -77,12 +75,11 @@ class Traces:
             self._rows = sqlite3.connect("", isolation_level=None)
             self._rows.execute("pragma journal_mode = off")
             self._rows.execute(_MAKE)
-        self._rows.execute("insert or replace into traces values (?, ?)", (_key(trace_id), _encode(said)))
+        self._rows.execute(
+            "insert or replace into traces values (?, ?)",
+            (encoded(trace_id), encoded_json(msgspec.to_builtins(said))),
+        )
         self.count += 1
-
-
-def _key(trace_id: str) -> bytes:
-    return trace_id.encode("utf-8", "surrogatepass")
 
 
 _shape = Shape(_Row)

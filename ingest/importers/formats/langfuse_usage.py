@@ -9,11 +9,15 @@ from typing import Any
 
 _CACHE_READ = ("cached", "cache_read")
 _CACHE_WRITE = ("cache_creation", "cache_write")
+_MOST = 10**12
+"""No count of tokens; a sum of such has no place in a document of JSON."""
 
 
 def usage_of(details: dict[str, Any]) -> dict[str, Any] | None:
     """OpenAI's usage object; None without counts. What fits no sum is left for its reader to refuse."""
     counts = {name.lower(): _count(value) for name, value in details.items()}
+    if any(abs(count) > _MOST for count in counts.values()):
+        return None
     total = counts.pop("total", None) or counts.pop("total_tokens", None)
     asked, answered = _side(counts, "input", "prompt"), _side(counts, "output", "completion")
     if not asked and not answered:

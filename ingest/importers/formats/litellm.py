@@ -13,7 +13,7 @@ import msgspec
 from ingest.importers.canonical import to_call
 from ingest.importers.formats.base import Said, Within
 from ingest.importers.formats.names import provider_named, provider_of_model
-from ingest.importers.formats.values import body_of, mapping_of, tags_of, utc
+from ingest.importers.formats.values import body_of, encoded_json, mapping_of, tags_of, utc
 from ingest.importers.record import Parsed, Record
 from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
@@ -166,7 +166,7 @@ def _asked(log: Log) -> tuple[msgspec.Raw, msgspec.Raw]:
     messages, text = body_of(log.messages)
     if messages is not None:
         return (_ABSENT, msgspec.Raw(messages)) if messages[:1] == b"[" else (msgspec.Raw(messages), _ABSENT)
-    return (_ABSENT if text is None else msgspec.Raw(msgspec.json.encode(text))), _ABSENT
+    return (_ABSENT if text is None else msgspec.Raw(encoded_json(text))), _ABSENT
 
 
 def _usage(log: Log, metadata: dict[str, Any]) -> msgspec.Raw:
@@ -174,12 +174,12 @@ def _usage(log: Log, metadata: dict[str, Any]) -> msgspec.Raw:
     for name in ("usage_object", "additional_usage_values"):
         said = mapping_of(metadata.get(name))
         if "prompt_tokens" in said or "input_tokens" in said:
-            return msgspec.Raw(msgspec.json.encode(said))
+            return msgspec.Raw(encoded_json(said))
     if b'"usage"' in bytes(log.response) or not (log.prompt_tokens or log.completion_tokens):
         return _ABSENT
     asked, answered = log.prompt_tokens or 0, log.completion_tokens or 0
     usage = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": log.total_tokens}
-    return msgspec.Raw(msgspec.json.encode(usage))
+    return msgspec.Raw(encoded_json(usage))
 
 
 def _provider(log: Log) -> str:

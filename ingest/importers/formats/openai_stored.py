@@ -43,7 +43,7 @@ def read_completion(line: bytes, within: Within) -> tuple[Said, ...]:
 def _problem(said: Any) -> Problem | None:
     if not isinstance(said, dict):
         return Problem("bad_field", f"Expected `object`, got `{type(said).__name__}`")
-    if said.get("object") not in _ENDPOINTS:
+    if str(said.get("object")) not in _ENDPOINTS:
         return Problem("bad_field", f"object is {str(said.get('object'))[:40]!r}")
     if not isinstance(said.get("id"), str) or not said["id"]:
         return Problem("missing_field", "id is missing")

@@ -71,7 +71,7 @@ def encoded_json(value: Any) -> bytes:
     """The value as JSON, lone surrogates as escapes."""
     try:
         return msgspec.json.encode(value)
-    except (UnicodeEncodeError, TypeError, ValueError):
+    except (UnicodeEncodeError, TypeError, ValueError, OverflowError):
         return json.dumps(value, default=str).encode()
 
 

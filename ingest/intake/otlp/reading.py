@@ -82,7 +82,7 @@ def as_json(value: Any) -> str:
         return value
     try:
         return msgspec.json.encode(value).decode()
-    except (UnicodeEncodeError, RecursionError):
+    except (UnicodeEncodeError, RecursionError, OverflowError):
         return repr(value)
 
 

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluators.usage import Buckets, bucket_usage
 from ingest.call import Call
@@ -15,7 +18,9 @@ from ingest.importers.formats.detect import find_by_names
 from ingest.importers.formats.langfuse_traces import Traces
 from ingest.importers.formats.langfuse_usage import usage_of
 from ingest.importers.formats.names import evaluator_named, provider_of_model
+from ingest.landing.prepare import prepare
 from ingest.landing.result import Problem
+from ingest.uuid7 import uuid7
 from tests.ingest.importers import exports
 from tests.ingest.importers.exports import NOON
 
@@ -25,9 +30,10 @@ WITHIN = Within(datetime(2023, 1, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=U
 def read(row: dict[str, Any] | bytes, *, traces: Traces | None = None) -> Said:
     """The first thing that the row says, in the format found for it."""
     line = row if isinstance(row, bytes) else json.dumps(row).encode()
-    found = find_by_names(frozenset(json.loads(line)), make_formats(traces or Traces()))
-    assert found is not None
-    return next(iter(found.read(line, WITHIN)))
+    with closing(Traces()) as nothing:
+        found = find_by_names(frozenset(json.loads(line)), make_formats(traces or nothing))
+        assert found is not None
+        return next(iter(found.read(line, WITHIN)))
 
 
 def call_of(row: dict[str, Any]) -> Call:
@@ -432,3 +438,43 @@ def test_names_of_scores_become_names_of_evaluators() -> None:
 )
 def test_a_model_tells_its_provider_only_by_a_known_name(model: str, provider: str) -> None:
     assert provider_of_model(model) == provider
+
+
+HOSTILE = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**30, -(10**30), 2**63, 1e308, -1, 0, 1e18])
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(
+        ["\ud83d", "\x00", "[]", "{}", '"', '[{"role":', '{"messages":1}', '{"choices":[3]}', "9" * 40]
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+MAKERS = (
+    exports.observation,
+    exports.api_observation,
+    exports.score,
+    exports.trace,
+    exports.helicone_request,
+    exports.spend_log,
+    exports.logging_payload,
+    exports.stored_completion,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_whatever_stands_in_a_member_the_row_is_read_or_has_a_reason(data: st.DataObject) -> None:
+    row = data.draw(st.sampled_from(MAKERS))()
+    names = frozenset(row)
+    for name in data.draw(st.lists(st.sampled_from(sorted(row)), min_size=1, max_size=3)):
+        row[name] = data.draw(HOSTILE)
+    with closing(Traces()) as traces:
+        found = find_by_names(names, make_formats(traces))
+        assert found is not None
+        said = list(found.read(json.dumps(row).encode(), WITHIN))
+    calls = [each.call for each in said if isinstance(each.call, Call)]
+    prepare(calls, load_id=uuid7(), earliest=WITHIN.earliest, latest=WITHIN.latest)
