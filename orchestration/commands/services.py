@@ -91,15 +91,20 @@ def api(
     host: Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8081,
 ) -> None:
-    """Run the analytics API alone."""
+    """Run the analytics API alone. It asks for keys with LQO_AUTH=keys, and beyond this machine always."""
     import uvicorn
 
     from ingest.database.embedded import reader_url
     from reports.api.app import build_app
+    from reports.api.doors import build_gate
 
     settings = settings_or_exit()
     with open_database(settings) as url:
-        app = build_app(conninfo=reader_url(settings, url).psycopg())
+        app = build_app(
+            marts=reader_url(settings, url).psycopg(),
+            receipts=url.psycopg(),
+            gate=build_gate(settings, host=host),
+        )
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
 

@@ -1,0 +1,117 @@
+"""Quality and cost by columns of the calls (users, prompts), added up over days."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Literal, LiteralString
+
+import msgspec
+from psycopg.sql import SQL, Composed
+
+from reports.api.amounts import Amount
+from reports.api.filters import Question
+from reports.api.paging import Key
+from reports.api.spans import SpanGrain
+
+Dimension = Literal["project", "model"]
+DIMENSIONS: tuple[Dimension, ...] = ("project", "model")
+BreakdownSort = Literal[
+    "-n_calls", "n_calls", "-n_failed", "n_failed", "-fail_rate", "fail_rate", "-mean_score", "mean_score",
+    "-amount_usd", "amount_usd", "-period", "period",
+]  # fmt: skip
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """What one evaluator version says of a group's calls, with 95 % intervals.
+
+    The evaluator `rules` is "failed any rule of severity above info"; its version is the number of the rule
+    set. It has a fail rate, the traffic and the cost; judges have a mean grade (1 to 5). `coverage` is
+    `n_scored` of `n_calls`. `amount_usd` adds the `n_priced` calls up.
+    """
+
+    evaluator: str
+    evaluator_version: str
+    n_calls: int
+    n_scored: int
+    n_failed: int | None
+    coverage: float | None
+    fail_rate: float | None
+    fail_rate_low: float | None
+    fail_rate_high: float | None
+    mean_score: float | None
+    mean_score_low: float | None
+    mean_score_high: float | None
+    n_priced: int | None
+    amount_usd: Amount | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+def orders(columns: Sequence[LiteralString]) -> dict[str, tuple[Key, ...]]:
+    """The orders of rows that are told apart by `columns`, period, dimensions and evaluator version."""
+    place = (
+        Key("period", "date"),
+        *(Key(column, "text") for column in columns),
+        *(Key(name, "text", when_null="") for name in DIMENSIONS),
+        Key("evaluator", "text"),
+        Key("evaluator_version", "text"),
+    )
+    return {
+        "period": place,
+        "n_calls": (Key("n_calls", "bigint"), *place),
+        "n_failed": (Key("n_failed", "bigint", when_null=-1), *place),
+        "fail_rate": (Key("fail_rate", "double precision", when_null=-1.0), *place),
+        "mean_score": (Key("mean_score", "double precision", when_null=-1.0), *place),
+        "amount_usd": (Key("amount_usd", "numeric", when_null=Decimal(-1)), *place),
+    }
+
+
+def select(
+    mart: LiteralString,
+    columns: Sequence[LiteralString],
+    *,
+    grain: SpanGrain,
+    dimensions: Sequence[Dimension],
+    asked: Question,
+) -> Composed:
+    """Days of `mart` added up; its placeholders are `first`, `last`, `grain` and those of `asked`."""
+    period = SQL("%(first)s::date" if grain == "all" else "date_trunc(%(grain)s, day::timestamp)::date")
+    told = [SQL(f"{name}" if name in dimensions else f"null::text as {name}") for name in DIMENSIONS]
+    groups = SQL(", ").join(
+        [SQL("1"), *map(SQL, columns), *map(SQL, dimensions), SQL("evaluator, evaluator_version")]
+    )
+    return SQL(
+        """
+        select
+            {period} as period,
+            {columns},
+            evaluator,
+            evaluator_version,
+            sum(n_calls)::bigint as n_calls,
+            sum(n_scored)::bigint as n_scored,
+            sum(n_failed)::bigint as n_failed,
+            sum(n_scored)::double precision / nullif(sum(n_calls), 0) as coverage,
+            sum(n_failed)::double precision / nullif(sum(n_scored), 0) as fail_rate,
+            marts.wilson_low(sum(n_failed), sum(n_scored)) as fail_rate_low,
+            marts.wilson_high(sum(n_failed), sum(n_scored)) as fail_rate_high,
+            sum(sum_wy) / nullif(sum(sum_w), 0) as mean_score,
+            marts.mean_low(
+                sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
+            ) as mean_score_low,
+            marts.mean_high(
+                sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
+            ) as mean_score_high,
+            sum(n_priced)::bigint as n_priced,
+            sum(amount_usd) as amount_usd,
+            sum(input_tokens)::bigint as input_tokens,
+            sum(output_tokens)::bigint as output_tokens
+        from {mart}
+        where day between %(first)s and %(last)s and {asked}
+        group by {groups}
+        """
+    ).format(
+        period=period,
+        columns=SQL(", ").join([*map(SQL, columns), *told]),
+        mart=SQL(mart),
+        asked=asked.all(),
+        groups=groups,
+    )

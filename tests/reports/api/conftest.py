@@ -1,0 +1,55 @@
+"""The real app over a real Postgres: one database a module, its marts filled by hand where the case is odd.
+
+What the project's own models make of calls is read by tests/end_to_end/test_api.py.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
+from reports.api.app import build_app
+from reports.api.doors import build_gate
+from tests.conftest import create_database, drop_database
+from tests.orchestration.conftest import modelled_template, parsed_project
+from tests.reports.api.rows import fill
+
+__all__ = ["modelled_template", "parsed_project"]
+
+LOCAL = "http://127.0.0.1"
+
+Client = TestClient[Litestar]
+
+
+@pytest.fixture(scope="module")
+def marts(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
+) -> Iterator[DatabaseUrl]:
+    """Marts with the rows of `rows.py`; tests only read."""
+    name = f"lqo_api_{uuid4().hex}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        create_database(maintenance, name, owner=owner_url.user, template=modelled_template)
+        url = owner_url.with_database(name)
+        with connect(url) as connection:
+            fill(connection)
+        yield url
+        drop_database(maintenance, name)
+
+
+@pytest.fixture(scope="module")
+def client(marts: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A program on this machine, where no key is asked for."""
+    with serving(marts, home=tmp_path_factory.mktemp("home")) as opened:
+        yield opened
+
+
+def serving(url: DatabaseUrl, *, home: Path) -> Client:
+    """The API over `url` as `lqo up` runs it."""
+    gate = build_gate(Settings(home=home), host="127.0.0.1")
+    return TestClient(build_app(marts=url.psycopg(), receipts=url.psycopg(), gate=gate), base_url=LOCAL)
