@@ -44,6 +44,7 @@ PAGES = (
             Card("matched_pairs"),
             Card("mix"),
             Card("latency_now"),
+            Card("first_token_now"),
             Card("judged_models"),
             Card("availability", "line", "provider"),
             Card("leaderboard"),

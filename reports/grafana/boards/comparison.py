@@ -27,6 +27,8 @@ _RATES = {
     "usd_per_1k_calls": USD,
 }
 
+_LATENCIES = {"p50_ms": MILLISECONDS, "p95_ms": MILLISECONDS, "p99_ms": MILLISECONDS}
+
 COMPARISON = Dashboard(
     uid="lqo-models",
     title="LQO Model Comparison",
@@ -37,9 +39,8 @@ COMPARISON = Dashboard(
     panels=(
         marks(),
         table("models", columns=_RATES),
-        table(
-            "latency_now", columns={"p50_ms": MILLISECONDS, "p95_ms": MILLISECONDS, "p99_ms": MILLISECONDS}
-        ),
+        table("latency_now", width=12, columns=_LATENCIES),
+        table("first_token_now", width=12, columns=_LATENCIES),
         chart("failing_share", series="model", unit="percentunit", link=CALLS_OF_MODEL),
         chart("latency_p95", series="model", unit="ms", link=CALLS_OF_MODEL),
         chart("availability", series="provider", unit="percentunit", maximum=1),
