@@ -231,7 +231,7 @@ def _judge(figures: Figures, days: Sequence[JudgeDay], *, key: str) -> str:
     ]
     shown = wording.visible(evaluator)
     axes = svg.frame(
-        figures.week.chart_days,
+        figures.chart_days,
         max(5.0, *(one.mean.value for one in days)),
         label=lambda value: f"{value:g}",
         week=(figures.week.first_day, figures.week.last_day),
@@ -266,7 +266,7 @@ def _axes(
     marks: Sequence[date] = (),
 ) -> svg.Frame:
     return svg.frame(
-        figures.week.chart_days,
+        figures.chart_days,
         largest,
         label=label or _whole_percent,
         week=(figures.week.first_day, figures.week.last_day),

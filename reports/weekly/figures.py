@@ -1,7 +1,7 @@
 """What the report says, read from the marts: every figure with its n and the version that made it."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from evaluators.statistics.differences import difference
@@ -303,6 +303,13 @@ class Figures:
     boundaries: tuple[Boundary, ...]
     incidents: tuple[Incident, ...]
     drift: tuple[DriftFinding, ...]
+
+    @property
+    def chart_days(self) -> tuple[date, ...]:
+        """The week's days and the whole weeks before it, at most three, that had a call."""
+        known = [found.day for found in self.traffic_days]
+        first = min([*known, self.week.first_day])
+        return tuple(day for day in self.week.chart_days if day >= first - timedelta(days=first.weekday()))
 
     @property
     def is_over(self) -> bool:

@@ -102,7 +102,7 @@ def _cards(figures: Figures) -> str:
             wording.seconds(latency.p95_ms),
             f"median {wording.seconds(latency.p50_ms)}, n {latency.n:,}",
         ),
-        ("incidents", f"{len(figures.incidents)}", "alerts that fired or went on"),
+        ("incidents", f"{len(figures.incidents)}", "alerts that fired, or went on from before"),
     )
     inner = "".join(
         f'<div class="card"><span>{label}</span><b>{value}</b><span>{escape(below)}</span></div>'
@@ -165,7 +165,7 @@ def _footer(figures: Figures) -> str:
     )
     return (
         f'<footer class="dim"><p>Made {figures.made_at:%Y-%m-%d %H:%M} UTC from the marts: newest hour '
-        f"{newest}, {closed}{waiting}. Charts show four weeks, with the week of the report shaded; a day "
+        f"{newest}, {closed}{waiting}. Charts show up to four weeks, the week of the report shaded; a day "
         "without a figure leaves a gap.</p><p>Shares carry 95 % Wilson intervals, differences "
         "Newcombe’s; n is what was scored. Unscored is not passed, unpriced is not free. A model is the one "
         "that was asked for.</p></footer>"

@@ -34,7 +34,7 @@ body { margin: 0 auto; padding: 2rem 1.25rem 3rem; max-width: 66rem; color: var(
   sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.2rem; margin: 2.4rem 0 .4rem; }
-h3 { font-size: 1rem; margin: 0; }
+h3 { font-size: 1rem; margin: 1.2rem 0 0; } figcaption h3 { margin: 0; }
 p { margin: .2rem 0; } ul { margin: .4rem 0; padding: 0; list-style: none; }
 a { color: inherit; }
 .dim, figcaption p { color: var(--dim); font-size: .875rem; }
@@ -61,7 +61,7 @@ figure { margin: .8rem 0 0; min-width: 0; break-inside: avoid; }
   vertical-align: -.05rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .key.f-mark { width: 0; border-left: 2px dashed var(--dim); border-radius: 0; background: none; }
 svg { display: block; } .chart { width: 100%; max-width: 34rem; height: auto; overflow: visible; }
-.chart text { font: 11.5px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill:
+.chart text { font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; fill:
   var(--dim); }
 .grid { stroke: var(--line); stroke-width: 1; } .tickmark { stroke: var(--dim); stroke-width: 1; }
 .week { fill: var(--week); } .mark { stroke: var(--dim); stroke-width: 1.5; stroke-dasharray: 4 3; }
@@ -78,13 +78,17 @@ th, td { padding: .35rem .55rem; border-bottom: 1px solid var(--line); text-alig
 thead th { color: var(--dim); font-weight: 600; } tbody th { font-weight: 600; overflow-wrap: anywhere; }
 td { overflow-wrap: anywhere; } td small, th small { display: block; color: var(--dim); font-weight: 400;
   font-size: .8rem; }
-td.n, th.n { text-align: right; } td.n svg { margin-left: auto; } .nowrap { white-space: nowrap; }
+td.n, th.n { text-align: right; overflow-wrap: normal; } td.n small { white-space: nowrap; } .fold tbody
+  th { min-width: 7.5rem;
+  } td.n svg { margin-left: auto; } .nowrap { white-space: nowrap; }
 details { margin: .3rem 0; font-size: .88rem; } summary { color: var(--dim); cursor: pointer; padding:
   .3rem 0; }
-.days { table-layout: fixed; } .days td, .days thead th { text-align: center; padding: .35rem .1rem; }
+.days { table-layout: fixed; } .days th:first-child { width: 9rem; text-align: left !important; } .days
+  td, .days thead th { text-align: center; padding: .35rem .1rem; }
 .days tbody th { width: auto; } .drift { color: var(--bad); font-weight: 700; } .calm { color: var(--dim); }
 footer { margin-top: 2.4rem; border-top: 1px solid var(--line); padding-top: .8rem; }
-@media (max-width: 46rem) {
+@media screen and (max-width: 46rem) {
+  .days thead th { font-size: .7rem; } .days th:first-child { width: 7.2rem; }
   body { padding: 1.2rem 1rem 2rem; } h1 { font-size: 1.4rem; }
   table.fold thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table.fold, table.fold tbody, table.fold tr, table.fold th, table.fold td { display: block; }
@@ -97,7 +101,12 @@ footer { margin-top: 2.4rem; border-top: 1px solid var(--line); padding-top: .8r
   table.fold tbody th { border: 0; padding: .1rem 0 .3rem; font-size: .95rem; text-align: left; }
 }
 @media print {
-  body { max-width: none; padding: 0; font-size: 10.5pt; } nav, details { display: none; }
+  .whisker { width: 4.5rem; } .spark { width: 3.6rem; } .fold tbody th { min-width: 4.5rem; }
+  th, td { padding: .25rem .3rem; } .dim, figcaption p { font-size: 8pt; }
+  .cards { grid-template-columns: repeat(5, 1fr); gap: .4rem; } .card { padding: .4rem .5rem; }
+  body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: 8pt; } td small { font-size:
+  7pt; }
+  nav, details { display: none; }
   .charts { grid-template-columns: 1fr 1fr; gap: .8rem 1.2rem; } h2 { break-after: avoid; } tr {
   break-inside: avoid; }
   .headlines, .card { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -179,7 +179,7 @@ def _grid(axes: Frame) -> str:
 def _marks(axes: Frame) -> str:
     return "".join(
         f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 4:g}" y2="{HEIGHT - BOTTOM:g}"/>'
-        for x in sorted({axes.x(day) - axes.slot / 2 for day in axes.marks})
+        for x in sorted({axes.x(day) - axes.slot / 2 for day in axes.marks if day >= axes.days[0]})
     )
 
 

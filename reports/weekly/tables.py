@@ -1,6 +1,6 @@
 """The report's tables: models, comparison, prompts, cost, incidents, drift, evaluators."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 from evaluators.statistics.estimate import Estimate
@@ -37,7 +37,7 @@ def models(figures: Figures) -> str:
     )
     columns = (
         *(Column("model"), Column("calls", True), Column("failing", True), Column("week before", True)),
-        *(Column("four weeks", True), Column("p50, p95", True), Column("USD", True)),
+        *(Column("by day", True), Column("p50, p95 (± 1 %)", True), Column("USD", True)),
         Column("USD per 1,000", True),
     )
     rows = [_model(figures, model, top=max(top, 0.02)) for model in figures.models]
@@ -50,11 +50,11 @@ def _model(figures: Figures, model: ModelWeek, *, top: float) -> list[str]:
     return [
         name(model.model),
         f"{model.traffic.n_calls:,}{errors}",
-        _rate(model.failing),
-        _rate(model.failing_before, is_short=True),
-        svg.spark([by_day.get(day) for day in figures.week.chart_days], top=top),
+        _rate(model.failing, model.failing_before),
+        _before(model.failing_before),
+        svg.spark([by_day.get(day) for day in figures.chart_days], top=top),
         f"{seconds(model.latency.p50_ms)}, {seconds(model.latency.p95_ms)}"
-        f"<small>n {model.latency.n:,}, at most 1 % off</small>",
+        f"<small>n {model.latency.n:,}</small>",
         f"{usd(model.cost.amount_usd)}{_priced(model.cost)}",
         usd(model.cost.per_thousand_usd),
     ]
@@ -112,23 +112,23 @@ def _comparison(one: Comparison, *, reach: float) -> list[str]:
         svg.whisker(shown.value, shown.low, shown.high, reach=reach, look=tone) if shown.has_interval else ""
     )
     figure = (
-        f"{percent(one.estimate.value)}<small>{interval(one.estimate)}, n {one.estimate.n:,}</small>"
+        f"{percent(one.estimate.value)}<small>{interval(one.estimate)}</small>"
         if is_share
-        else f"{grade(one.estimate)}<small>{grades(one.estimate)}, n {one.estimate.n:,}</small>"
+        else f"{grade(one.estimate)}<small>{grades(one.estimate)}</small>"
     )
-    covered = "" if one.mix_coverage is None else f", {percent(one.mix_coverage)} of its traffic"
+    covered = "" if one.mix_coverage is None else f", {percent(one.mix_coverage, digits=0)} covered"
     as_it_came, traffic, equal = (
         each.estimate for each in (one.as_it_came, one.equal_traffic, one.equal_prompts)
     )
     return [
         name(one.model),
-        figure,
+        f"{figure}<small>n {one.estimate.n:,}</small>",
         _difference(as_it_came, is_share=is_share, n=f"others n {as_it_came.n:,}"),
-        _difference(traffic, is_share=is_share, n=f"effective n {traffic.n:,}{covered}"),
+        _difference(traffic, is_share=is_share, n=f"n {traffic.n:,}{covered}"),
         _difference(equal, is_share=is_share, n=f"{equal.n:,} prompts"),
         mark,
         f'<span class="{tone}-text">{wording.safe(fairest.verdict)}</span>'
-        f"<small>{wording.safe(fairest.basis)}</small>",
+        f"{f'<small>{wording.safe(fairest.basis)}</small>' if fairest.is_enough else ''}",
     ]
 
 
@@ -136,12 +136,11 @@ def _difference(found: Estimate, *, is_share: bool, n: str) -> str:
     if not found.is_known:
         return wording.NONE
     scale, digits, unit = (100, 1, " points") if is_share else (1, 2, "")
-    ends = (
-        f"{scale * found.low:+.{digits}f} to {scale * found.high:+.{digits}f}"
-        if found.has_interval
-        else "no interval"
+    value, low, high = (
+        wording.signed(scale * part, digits=digits) for part in (found.value, found.low, found.high)
     )
-    return f"{scale * found.value:+.{digits}f}{unit}<small>{ends}, {n}</small>"
+    ends = f"{low} to {high}" if found.has_interval else "no interval"
+    return f"{value}{unit}<small>{ends}</small><small>{n}</small>"
 
 
 def prompts(figures: Figures) -> str:
@@ -227,13 +226,19 @@ def drift(figures: Figures) -> str:
     return (
         f"{table(head, rows, label='Drift by column and day', look='days')}"
         '<p class="dim">● differs from the seven days before, · does not, – not compared. Tests by Evidently '
-        f"{wording.safe(versions)}; of nine columns one differs by chance about every second day.</p>"
+        f"{wording.safe(versions)}.{_by_chance(figures.drift)}</p>"
         f"{_drifted(shown)}"
     )
 
 
-def _n_drifted(found: Sequence[DriftFinding] | object) -> int:
-    return sum(one.is_drift for one in found)  # type: ignore[attr-defined]
+def _by_chance(found: Sequence[DriftFinding]) -> str:
+    if not any("p_value" in (one.method or "") for one in found):
+        return ""
+    return " Where the test is a p-value, one of nine columns differs by chance about every second day."
+
+
+def _n_drifted(found: Iterable[DriftFinding]) -> int:
+    return sum(one.is_drift for one in found)
 
 
 def _drift_cell(one: DriftFinding | None) -> str:
@@ -267,8 +272,7 @@ def _drifted(shown: Sequence[DriftFinding]) -> str:
         ]
         for one in sorted(shown, key=lambda one: (-one.n_days_in_row, one.column, one.day))
     ]
-    found = table(columns, rows, label="Drift findings")
-    return f"<details><summary>The {len(shown)} findings</summary>{found}</details>"
+    return table(columns, rows, label="Drift findings", look="fold")
 
 
 def evaluators(figures: Figures) -> str:
@@ -286,7 +290,9 @@ def evaluators(figures: Figures) -> str:
 def _evaluator(figures: Figures, one: EvaluatorWeek) -> list[str]:
     states = {(found.evaluator, found.version): found for found in figures.calibrations}
     found = states.get((one.evaluator, one.version))
-    state = f"<small>{wording.safe(found.state)}{_kappa(found.kappa)}</small>" if found else ""
+    # Rules may alert without labels, so that nobody has compared one is no news.
+    is_told = found is not None and (one.kind != "rule" or found.kappa.is_known)
+    state = f"<small>{wording.safe(found.state)}{_kappa(found.kappa)}</small>" if found and is_told else ""
     reasons = [f"{wording.safe(reason)} {n:,}" for reason, n in one.reasons[:MOST_REASONS]]
     reasons += [f"sampled out {one.n_sampled_out:,}"] if one.n_sampled_out else []
     reasons += [f'<span class="bad-text">pending {one.n_pending:,}</span>'] if one.n_pending else []
@@ -294,8 +300,8 @@ def _evaluator(figures: Figures, one: EvaluatorWeek) -> list[str]:
     return [
         f"{name(one.evaluator)}<small>{wording.safe(one.kind)}</small>",
         f"{name(one.version)}{state}",
-        wording.NONE if failing is None else _rate(failing),
-        wording.NONE if failing is None else _rate(one.before, is_short=True),
+        wording.NONE if failing is None else _rate(failing, one.before),
+        wording.NONE if failing is None else _before(one.before),
         f"{percent(one.coverage.estimate.value)}<small>{one.n_scored:,} of {one.n_eligible:,}</small>",
         f"<span>{', '.join(reasons) or wording.NONE}</span>",
     ]
@@ -308,14 +314,27 @@ def _kappa(kappa: Estimate) -> str:
     return f", kappa {kappa.value:.2f}{ends}, n {kappa.n:,}"
 
 
-def _rate(share: Share, *, is_short: bool = False) -> str:
+def _before(before: Share) -> str:
+    if not before.n:
+        return wording.NONE
+    return f"{percent(before.estimate.value)}<small>n {before.n:,}</small>"
+
+
+def _rate(share: Share, before: Share | None = None) -> str:
     if not share.n:
         return f"{wording.NONE}<small>nothing scored</small>"
     found = share.estimate
-    if is_short:
-        return f"{percent(found.value)}<small>n {share.n:,}</small>"
     by = f", {wording.safe(wording.rule_sets(share.versions))}" if share.versions else ""
-    return f"{percent(found.value)}<small>{interval(found)}, n {share.n:,}{by}</small>"
+    moved = _moved(share, before) if before else ""
+    return f"{percent(found.value)}{moved}<small>{interval(found)}</small><small>n {share.n:,}{by}</small>"
+
+
+def _moved(now: Share, before: Share) -> str:
+    """Whether the share is shown to differ from the week before; what other rules said is not compared."""
+    if not before.n or now.versions != before.versions or not now.minus(before).excludes(0):
+        return ""
+    tone, word = ("bad", "▲ up") if now.minus(before).value > 0 else ("good", "▼ down")
+    return f' <span class="{tone}-text">{word}</span>'
 
 
 def _priced(cost: Cost) -> str:

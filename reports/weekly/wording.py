@@ -46,18 +46,24 @@ def _is_control(sign: str) -> bool:
     return category(sign) in ("Cc", "Cs") or sign in TURNING
 
 
-def percent(value: float, *, signed: bool = False) -> str:
+def signed(value: float, *, digits: int) -> str:
+    """`+2.1`, `−0.4`: a minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def percent(value: float, *, digits: int = 1) -> str:
     """`4.1 %`; NaN is a dash."""
     if isnan(value):
         return NONE
-    digits = 2 if 0 < abs(value) < 0.001 else 1
-    return f"{100 * value:{'+' if signed else ''}.{digits}f} %"
+    return f"{100 * value:.{2 if 0 < abs(value) < 0.001 else digits}f} %"
 
 
 def points(estimate: Estimate) -> str:
     """A difference of shares with its interval, in percentage points: `+2.1 points (+0.9 to +3.2)`."""
-    low, high = 100 * estimate.low, 100 * estimate.high
-    return f"{100 * estimate.value:+.1f} points ({low:+.1f} to {high:+.1f})"
+    value, low, high = (
+        signed(100 * part, digits=1) for part in (estimate.value, estimate.low, estimate.high)
+    )
+    return f"{value} points ({low} to {high})"
 
 
 def interval(estimate: Estimate) -> str:
@@ -110,7 +116,7 @@ def seconds(milliseconds: float | None) -> str:
 
 def change(now: float, before: float) -> str:
     """`+12 %` of a total against another; a dash where there is nothing to compare with."""
-    return NONE if before <= 0 else f"{now / before - 1:+.0%}".replace("%", " %")
+    return NONE if before <= 0 else f"{signed(100 * (now / before - 1), digits=0)} %"
 
 
 def day(of: date) -> str:
@@ -128,5 +134,5 @@ def duration(of: timedelta) -> str:
     minutes = int(of.total_seconds() // 60)
     days, hours = divmod(minutes // 60, 24)
     if days:
-        return f"{days} day{'' if days == 1 else 's'} {hours} h"
+        return f"{days} day{'' if days == 1 else 's'}{f' {hours} h' if hours else ''}"
     return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"
