@@ -72,8 +72,12 @@ def select(
     grain: SpanGrain,
     dimensions: Sequence[Dimension],
     asked: Question,
+    of_rules: bool,
 ) -> Composed:
-    """Days of `mart` added up; its placeholders are `first`, `last`, `grain` and those of `asked`."""
+    """Days of `mart` added up: of the rules, or of judges, which `asked` must say, too.
+
+    Its placeholders are `first`, `last`, `grain` and those of `asked`.
+    """
     period = SQL("%(first)s::date" if grain == "all" else "date_trunc(%(grain)s, day::timestamp)::date")
     told = [SQL(f"{name}" if name in dimensions else f"null::text as {name}") for name in DIMENSIONS]
     groups = SQL(", ").join(
@@ -88,22 +92,8 @@ def select(
             evaluator_version,
             sum(n_calls)::bigint as n_calls,
             sum(n_scored)::bigint as n_scored,
-            sum(n_failed)::bigint as n_failed,
             sum(n_scored)::double precision / nullif(sum(n_calls), 0) as coverage,
-            sum(n_failed)::double precision / nullif(sum(n_scored), 0) as fail_rate,
-            marts.wilson_low(sum(n_failed), sum(n_scored)) as fail_rate_low,
-            marts.wilson_high(sum(n_failed), sum(n_scored)) as fail_rate_high,
-            sum(sum_wy) / nullif(sum(sum_w), 0) as mean_score,
-            marts.mean_low(
-                sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
-            ) as mean_score_low,
-            marts.mean_high(
-                sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
-            ) as mean_score_high,
-            sum(n_priced)::bigint as n_priced,
-            sum(amount_usd) as amount_usd,
-            sum(input_tokens)::bigint as input_tokens,
-            sum(output_tokens)::bigint as output_tokens
+            {measures}
         from {mart}
         where day between %(first)s and %(last)s and {asked}
         group by {groups}
@@ -114,4 +104,38 @@ def select(
         mart=SQL(mart),
         asked=asked.all(),
         groups=groups,
+        measures=SQL(_OF_RULES if of_rules else _OF_JUDGES),
     )
+
+
+# Each row has one or the other; adding nulls up takes as long as adding numbers up.
+_OF_RULES: LiteralString = """
+    sum(n_failed)::bigint as n_failed,
+    sum(n_failed)::double precision / nullif(sum(n_scored), 0) as fail_rate,
+    marts.wilson_low(sum(n_failed), sum(n_scored)) as fail_rate_low,
+    marts.wilson_high(sum(n_failed), sum(n_scored)) as fail_rate_high,
+    null::double precision as mean_score,
+    null::double precision as mean_score_low,
+    null::double precision as mean_score_high,
+    sum(n_priced)::bigint as n_priced,
+    sum(amount_usd) as amount_usd,
+    sum(input_tokens)::bigint as input_tokens,
+    sum(output_tokens)::bigint as output_tokens
+"""
+_OF_JUDGES: LiteralString = """
+    null::bigint as n_failed,
+    null::double precision as fail_rate,
+    null::double precision as fail_rate_low,
+    null::double precision as fail_rate_high,
+    sum(sum_wy) / nullif(sum(sum_w), 0) as mean_score,
+    marts.mean_low(
+        sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
+    ) as mean_score_low,
+    marts.mean_high(
+        sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
+    ) as mean_score_high,
+    null::bigint as n_priced,
+    null::numeric as amount_usd,
+    null::bigint as input_tokens,
+    null::bigint as output_tokens
+"""

@@ -90,7 +90,14 @@ async def prompts(
     items, cursor = await read_page(
         marts,
         PromptFigures,
-        select("marts.quality_by_prompt", _COLUMNS, grain=grain, dimensions=dimensions, asked=asked),
+        select(
+            "marts.quality_by_prompt",
+            _COLUMNS,
+            grain=grain,
+            dimensions=dimensions,
+            asked=asked,
+            of_rules=evaluator == "rules",
+        ),
         {**asked.values, "grain": grain, "first": span.first_day, "last": span.last_day},
         order=order_of(sort, _ORDERS, question=[grain, dimensions, asked.values]),
         paging=paging,
