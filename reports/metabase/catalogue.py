@@ -73,6 +73,7 @@ PAGES = (
             Card("alerts"),
             Card("alert_durations"),
             Card("undelivered"),
+            Card("silences"),
         ),
     ),
     CardPage(

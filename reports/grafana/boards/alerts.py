@@ -22,5 +22,6 @@ ALERTS = Dashboard(
             columns={"mean_seconds": SECONDS, "longest_seconds": SECONDS, "last_fired_at": TIME},
         ),
         table("undelivered", width=12, columns={"time": TIME}),
+        table("silences", columns={"starts_at": TIME, "ends_at": TIME}),
     ),
 )

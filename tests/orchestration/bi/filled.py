@@ -77,6 +77,8 @@ insert into evaluation.restatements (day, stage, reason) values ('2026-11-01', '
 insert into raw.dirty_hours (hour, stage) values ('2026-11-07 20:00+00', 'calls');
 insert into alerting.states (rule, group_key, state, since, value, n, evaluated_at)
 values ('failing_share', 'model-0', 'firing', '2026-11-05', 0.4, 90, '2026-11-07');
+insert into alerting.silences (ends_at, starts_at, reason, created_by)
+values ('2026-11-03 09:00+00', '2026-11-02', 'a release', 'kim@example.com');
 insert into alerting.events (event_id, rule, group_key, transition, severity, value, n, message, happened_at)
 select
     md5(happened_at::text)::uuid, 'failing_share', 'model-0', transition, 'critical', 0.4, 90, 'so and so',
