@@ -1,12 +1,13 @@
 """`/analytics/compare-models` and `/analytics/compare-pairs`: which model is better, and how sure that is."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, LiteralString
 
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 from psycopg.sql import SQL
 
@@ -19,6 +20,9 @@ from reports.api.paging import Key, Page, Paging, order_of, read_page, read_pagi
 from reports.api.problems import PROBLEMS
 from reports.api.spans import Span, SpanGrain, read_days
 from reports.api.warehouse import Warehouse
+
+MOST_DAILY = timedelta(days=14)
+"""Each day is put on a mix of its own, at about 15 ms."""
 
 GrainOfSpan = Annotated[SpanGrain, QueryParameter(description="`all` makes one period of the span.")]
 
@@ -181,6 +185,10 @@ async def compare_models(
         QueryParameter(description="`-` for downwards."),
     ] = "period",
 ) -> ComparedModels:
+    if grain == "day" and span.end - span.start > MOST_DAILY:
+        raise ClientException(
+            f"grain: models are compared by day for {MOST_DAILY.days} days at most; ask for weeks"
+        )
     marts: Warehouse = request.app.state.marts
     asked = Question().where("model = %(model)s", model=model)
     values = _values(span, grain=grain, project=own_project(request.user, project), evaluator=evaluator)

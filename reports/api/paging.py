@@ -115,10 +115,14 @@ async def read_page(
     *,
     order: Order,
     paging: Paging,
+    finish: LiteralString = "*",
 ) -> tuple[list[Row], str | None]:
-    """The rows of a page and the cursor to the next, None where there is none. Raises ClientException."""
+    """The rows of a page and the cursor to the next, None where there is none. Raises ClientException.
+
+    `finish` are the columns as they are made of those of `select`, for the rows of the page alone.
+    """
     seen = None if paging.cursor is None else read_cursor(paging.cursor, order=order)
-    query, positions = page_query(select, order=order, seen=seen)
+    query, positions = page_query(select, order=order, seen=seen, finish=finish)
     bounds = {"page_limit": paging.limit + 1, "page_offset": paging.offset}
     rows = await warehouse.rows(kind, query, {**values, **positions, **bounds})
     page = rows[: paging.limit]
@@ -128,7 +132,7 @@ async def read_page(
 
 
 def page_query(
-    select: Composed, *, order: Order, seen: tuple[Any, ...] | None
+    select: Composed, *, order: Order, seen: tuple[Any, ...] | None, finish: LiteralString
 ) -> tuple[Composed, dict[str, Any]]:
     """`select` in the order, after the row whose keys were `seen`; the values of its placeholders."""
     direction = SQL(" desc") if order.is_descending else SQL("")
@@ -143,10 +147,12 @@ def page_query(
             ),
         )
     query = SQL(
-        "with page as ({select}) select * from page {after} order by {order}"
-        " limit %(page_limit)s offset %(page_offset)s"
+        "with everything as ({select}), page as ("
+        "select * from everything {after} order by {order} limit %(page_limit)s offset %(page_offset)s"
+        ") select {finish} from page order by {order}"
     ).format(
         select=select,
+        finish=SQL(finish),
         after=after,
         order=SQL(", ").join(_expression(key) + direction for key in order.keys),
     )

@@ -125,6 +125,7 @@ async def trends(
         {**asked.values, **moments, "grain": grain},
         order=order_of(sort, {"period": _KEYS}, question=[grain, dimensions, asked.values]),
         paging=paging,
+        finish=_OF_HOURS if grain == "hour" else _OF_DAYS,
     )
     return Trends(
         limit=paging.limit,
@@ -147,16 +148,33 @@ from marts.quality_hourly
 where hour >= %(start)s and hour < %(end)s
 """
 _FROM_DAYS: LiteralString = """
-    sum(sum_wy) / nullif(sum(sum_w), 0) as mean_score,
-    marts.mean_low(
-        sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
-    ) as mean_score_low,
-    marts.mean_high(
-        sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)
-    ) as mean_score_high
+    sum(n_clusters) as n_clusters,
+    sum(sum_w) as sum_w,
+    sum(sum_wy) as sum_wy,
+    sum(sum_ww) as sum_ww,
+    sum(sum_wwy) as sum_wwy,
+    sum(sum_wywy) as sum_wywy
 from marts.quality_daily
 where day between %(first)s and %(last)s
 """
+# Of the rows of a page alone: an interval costs more than the sums it is made of.
+_POINT: LiteralString = """
+    period, model, project, evaluator, evaluator_version, kind, n_eligible, n_scored, n_failed, n_unscored,
+    n_sampled_out, n_pending,
+    n_scored::double precision / nullif(n_eligible, 0) as coverage,
+    (n_scored - n_failed)::double precision / nullif(n_scored, 0) as pass_rate,
+    marts.wilson_low(n_scored - n_failed, n_scored) as pass_rate_low,
+    marts.wilson_high(n_scored - n_failed, n_scored) as pass_rate_high
+"""
+_OF_HOURS: LiteralString = _POINT + ", mean_score, mean_score_low, mean_score_high"
+_OF_DAYS: LiteralString = (
+    _POINT
+    + """,
+    sum_wy / nullif(sum_w, 0) as mean_score,
+    marts.mean_low(n_clusters, sum_w, sum_wy, sum_ww, sum_wwy, sum_wywy) as mean_score_low,
+    marts.mean_high(n_clusters, sum_w, sum_wy, sum_ww, sum_wwy, sum_wywy) as mean_score_high
+"""
+)
 
 
 def _select(grain: Grain, dimensions: list[Dimension], *, asked: Question) -> Composed:
@@ -177,10 +195,6 @@ def _select(grain: Grain, dimensions: list[Dimension], *, asked: Question) -> Co
             sum(n_unscored)::bigint as n_unscored,
             sum(n_sampled_out)::bigint as n_sampled_out,
             sum(n_pending)::bigint as n_pending,
-            sum(n_scored)::double precision / nullif(sum(n_eligible), 0) as coverage,
-            sum(n_scored - n_failed)::double precision / nullif(sum(n_scored), 0) as pass_rate,
-            marts.wilson_low(sum(n_scored - n_failed), sum(n_scored)) as pass_rate_low,
-            marts.wilson_high(sum(n_scored - n_failed), sum(n_scored)) as pass_rate_high,
             {measures}
             and {asked}
         group by 1, 2, 3, 4, 5, 6

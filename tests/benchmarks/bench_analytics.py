@@ -126,6 +126,7 @@ def pages(*, first: date, last: date, call_id: str) -> list[tuple[str, dict[str,
     """Every path, over all days; filters where they change the plan."""
     span = {"start": str(first), "end": str(last)}
     hours = {"start": str(max(first, last - timedelta(days=30))), "end": str(last)}
+    fortnight = {"start": str(max(first, last - timedelta(days=13))), "end": str(last)}
     two_days = {"start": str(last - timedelta(days=1)), "end": str(last)}
     most = {"limit": 1000}
     return [
@@ -136,7 +137,7 @@ def pages(*, first: date, last: date, call_id: str) -> list[tuple[str, dict[str,
         ("/analytics/trends", {**hours, **most, "grain": "hour"}),
         ("/analytics/trends", {"start": "2016-01-01", "end": str(last), **most, "grain": "month"}),
         ("/analytics/compare-models", span),
-        ("/analytics/compare-models", {**span, **most, "grain": "day"}),
+        ("/analytics/compare-models", {**fortnight, **most, "grain": "day"}),
         ("/analytics/compare-models", {**span, "project": "project-1"}),
         ("/analytics/compare-pairs", span),
         ("/analytics/costs", {**span, **most}),

@@ -30,6 +30,7 @@ BAD = [
     ("/analytics/costs", {"cursor": "AAAA", "offset": 3}, "offset", "cursor"),
     ("/analytics/users", {"sort": "-user_id"}, "sort", "-n_calls"),
     ("/analytics/compare-models", {"grain": "hour"}, "grain", "all, day"),
+    ("/analytics/compare-models", {"grain": "day", "start": "2016-01-01"}, "grain", "14 days"),
     ("/alerts/history", {"transition": "burning"}, "transition", "firing"),
     ("/alerts/silences", {"which": "loud"}, "which", "open"),
     ("/calls", {"status": "fine"}, "status", "client_gone"),
