@@ -156,6 +156,7 @@ def _print_next(summary: Summary, console: Console) -> None:
     console.rule("What to open next", style="bold")
     if summary.drift_report:
         console.print(f"drift report   {summary.drift_report}", soft_wrap=True)
+    console.print("the week       .venv/bin/lqo report weekly      (one page; docs/reports.md)")
     console.print("the stack      make up      (proxy, Dagster UI, analytics API; prints every URL)")
     console.print(
         'a question     .venv/bin/lqo sql "select day, model, fail_rate, verdict from marts.model_comparison '

@@ -199,10 +199,12 @@ def _alert(connection: psycopg.Connection, plan: Plan, *, first: date) -> None:
 
 
 def _drift(connection: psycopg.Connection, settings: Settings, plan: Plan, *, last: date) -> str | None:
+    from orchestration.drift_findings import record_findings
     from reports.drift import build_drift_report
 
     day = min(plan.regression[0].date(), last)
     report = build_drift_report(connection, day=day, out_dir=settings.reports)
+    record_findings(connection, report)
     return str(report.path) if report.path else None
 
 

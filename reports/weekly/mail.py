@@ -93,7 +93,9 @@ def _model(one: ModelWeek) -> list[str]:
         f"{one.traffic.n_calls:,} calls",
         f"failing {wording.rate(one.failing)}{by}" if one.failing.n else "nothing scored",
         f"p95 {wording.seconds(one.latency.p95_ms)}",
-        f"{wording.usd(one.cost.amount_usd)} for {one.cost.n_priced:,} priced calls",
+        f"{wording.usd(one.cost.amount_usd)} for {one.cost.n_priced:,} priced calls"
+        if one.cost.n_priced
+        else "no price",
     ]
 
 
