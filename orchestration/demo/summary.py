@@ -282,6 +282,12 @@ left join marts.evaluator_calibrations as calibrations
     and calibrations.evaluator_version = quality.evaluator_version
     and calibrations.stratum = 'overall'
 where quality.model = %(model)s
+    and quality.evaluator_version in (
+        select versions.version
+        from evaluation.judges
+        inner join evaluation.evaluator_versions as versions on versions.id = judges.evaluator_version_id
+        where judges.judge = 'demo-judge' and versions.evaluator = quality.evaluator
+    )
 order by quality.day desc
 limit 9
 """
