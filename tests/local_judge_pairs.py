@@ -98,6 +98,7 @@ def judge_of(local: LocalJudge) -> PairJudge:
             rubric=shipped_rubrics()["helpfulness"],
             model=local.model,
             max_tokens=200,
+            output="json_object_schema",
             base_url_ref="local",
             max_input_bytes=16_000,
         )

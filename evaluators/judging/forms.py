@@ -26,6 +26,9 @@ def response_format(step: str, *, name: str, schema: Mapping[str, Any]) -> dict[
     if step == "json_schema":
         named = {"name": name, "strict": True, "schema": schema}
         return {"response_format": {"type": step, "json_schema": named}}
+    # Not among the steps: others than llama.cpp's server refuse a member that they do not know.
+    if step == "json_object_schema":
+        return {"response_format": {"type": "json_object", "schema": schema}}
     return {} if step == "text" else {"response_format": {"type": step}}
 
 

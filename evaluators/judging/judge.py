@@ -10,7 +10,7 @@ from evaluators.judging.prompts import PROMPT_VERSION, template_hash
 from evaluators.judging.protocol import PARSER_VERSION, SCHEMA
 from evaluators.judging.rubrics import Rubric
 
-Output = Literal["auto", "json_schema", "json_object", "text"]
+Output = Literal["auto", "json_schema", "json_object_schema", "json_object", "text"]
 
 MAX_INPUT_BYTES: Final = 96_000
 """Of UTF-8: about 24,000 tokens of English and at most some 48,000 of Korean or emoji, well within the 128k
@@ -25,7 +25,8 @@ class JudgeSpec:
     where None (some models refuse them); `max_tokens_field` is `max_completion_tokens` for OpenAI's reasoning
     models. `base_url_ref` is the name of the endpoint in the configuration, never a URL with a key in it.
     `output` is how the answer's form is enforced: `auto` asks for a JSON schema and steps down to a JSON
-    object and to words alone where the endpoint refuses that; the others are asked for as they are.
+    object and to words alone where the endpoint refuses that; the others are asked for as they are
+    (`json_object_schema` is llama.cpp's own: a JSON object with a schema beside it).
     `max_input_bytes` bounds the material (see `evaluators.judging.fitting`). `allows_same_model` lets a judge
     grade its own model; it changes which calls are asked about and no verdict, so it is not in the version.
     """

@@ -11,7 +11,7 @@ from evaluators.judging.asking import Judgement, ask, reused
 from evaluators.judging.client import EndpointError, JudgeClient
 from evaluators.judging.exchanges import read_answer
 from evaluators.judging.items import JudgeItem
-from evaluators.judging.protocol import storable
+from evaluators.judging.protocol import SCHEMA, storable
 from tests.evaluators.judging.samples import client_of, item, spec
 from tests.evaluators.judging.test_fitting import HUGE
 from tests.evaluators.judging.test_prompts import INJECTIONS
@@ -277,6 +277,15 @@ async def test_an_endpoint_that_knows_json_objects_alone_is_asked_for_one(
     judgement = await ask(client, spec(), item())
     assert judgement.value is not None
     assert judgement.details["output"] == "json_object"
+
+
+async def test_a_schema_stands_beside_the_object_where_the_endpoint_is_llama_cpps(
+    endpoint: JudgeEndpoint, client: JudgeClient
+) -> None:
+    judgement = await ask(client, spec(output="json_object_schema"), item())
+    assert judgement.value is not None
+    asked = endpoint.ledger[0].body["response_format"]
+    assert asked == {"type": "json_object", "schema": SCHEMA}
 
 
 async def test_a_form_that_was_asked_for_by_name_is_not_weakened(
