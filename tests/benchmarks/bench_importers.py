@@ -82,25 +82,26 @@ def _write_jsonl(path: Path, *, rows: int) -> None:
 
 
 def _write_parquet(source: Path, target: Path) -> None:
-    """As ClickHouse writes it: maps as keys and values, times as times, no prices."""
-    import polars as pl
+    """As ClickHouse writes it: maps as maps, times as times, no prices."""
+    import pyarrow as pa
+    import pyarrow.json
+    import pyarrow.parquet
 
-    frame = pl.read_ndjson(source, infer_schema_length=1000)
-    maps = [
-        pl.concat_list(
-            [
-                pl.struct(pl.lit(key).alias("key"), pl.col(name).struct.field(key).alias("value"))
-                for key in frame.schema[name].to_schema()  # pyright: ignore[reportAttributeAccessIssue]
-            ]
-        ).alias(name)
-        for name in ("metadata", "usage_details", "cost_details")
-    ]
-    times = [
-        pl.col(name).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_zone="UTC")
-        for name in ("start_time", "end_time", "created_at", "updated_at")
-    ]
-    dropped = ("input_price", "output_price", "total_price", "tool_definitions")
-    frame.with_columns(*maps, *times).drop(dropped).write_parquet(target, row_group_size=65_536)
+    maps = {"metadata": pa.string(), "usage_details": pa.uint64(), "cost_details": pa.float64()}
+    times = ("start_time", "end_time", "created_at", "updated_at")
+    table = pyarrow.json.read_json(source)
+    for name, kind in maps.items():
+        rows = [[*row.items()] for row in table[name].to_pylist()]
+        table = table.set_column(
+            table.schema.get_field_index(name), name, pa.array(rows, pa.map_(pa.string(), kind))
+        )
+    for name in times:
+        at = pa.array(
+            [datetime.fromisoformat(str(each)) for each in table[name].to_pylist()], pa.timestamp("us")
+        )
+        table = table.set_column(table.schema.get_field_index(name), name, at)
+    table = table.drop_columns(["input_price", "output_price", "total_price", "tool_definitions"])
+    pyarrow.parquet.write_table(table, target, row_group_size=65_536, compression="zstd")
 
 
 def _observations(rows: int) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """Files opened as what they are: lists, tables, messages, and their broken ends."""
 
+import decimal
 import gzip
 import json
 import struct
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.call import Call
+from ingest.importers.formats.base import Within
 from ingest.importers.formats.catalogue import make_formats
 from ingest.importers.formats.langfuse_traces import Traces
 from ingest.importers.json_values import list_start, split_values
@@ -149,6 +153,45 @@ def test_rows_of_parquet_are_read_as_lines_of_json(tmp_path: Path) -> None:
     rows = [json.loads(line.data) for line in source.units]
     assert len(rows) == 3
     assert rows[0]["input"] == row["input"]
+
+
+def test_a_table_as_clickhouse_writes_it_is_the_same_call(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    row, cost = exports.observation(), decimal.Decimal("0.000007200000")
+    maps = pa.map_(pa.string(), pa.string()), pa.map_(pa.string(), pa.uint64())
+    columns = {
+        "id": pa.array([row["id"].encode()], pa.binary()),
+        "trace_id": pa.array([row["trace_id"]]),
+        "type": pa.array([row["type"]]).dictionary_encode(),
+        "start_time": pa.array([exports.NOON.replace(tzinfo=None)], pa.timestamp("us")),
+        "end_time": pa.array([exports.NOON + timedelta(seconds=1)], pa.timestamp("ms", tz="UTC")),
+        "metadata": pa.array([[*row["metadata"].items()]], maps[0]),
+        "usage_details": pa.array([[*row["usage_details"].items()]], maps[1]),
+        "total_cost": pa.array([cost], pa.decimal128(18, 12)),
+        "input": pa.array([row["input"].encode()], pa.binary()),
+        "output": pa.array([row["output"]]),
+        "provided_model_name": pa.array([row["provided_model_name"]]),
+        "tags": pa.array([row["tags"]]),
+        "prompt_version": pa.array([row["prompt_version"]], pa.uint16()),
+    }
+    parquet.write_table(pa.table(columns), tmp_path / "part.parquet")
+    (tmp_path / "part.jsonl").write_bytes(exports.lines(row))
+    of_table, of_line = (call_in(tmp_path / name) for name in ("part.parquet", "part.jsonl"))
+    for name in ("call_id", "started_at", "input_text", "request", "response", "usage", "prompt_version"):
+        assert getattr(of_table, name) == getattr(of_line, name)
+    assert of_table.tags["feature"] == "faq"
+    assert of_table.latency_ms == 1000
+
+
+def call_in(path: Path) -> Call:
+    """The call of a file's first row."""
+    source = opened(path)
+    assert source.format is not None
+    within = Within(exports.NOON - timedelta(days=1), exports.NOON + timedelta(days=1))
+    call = next(iter(source.format.read(next(iter(source.units)).data, within))).call
+    assert isinstance(call, Call)
+    return call
 
 
 def test_a_half_written_table_says_so(tmp_path: Path) -> None:
