@@ -267,7 +267,7 @@ def test_work_grows_with_new_calls_and_reads_one_month(connection: Connection) -
     add_prompts(connection, prompts(6))
     with connection.transaction():
         connection.execute("select ingest.ensure_month('2026-09-01')")
-    given = {
+    given: dict[str, object] = {
         "start": DAY.start,
         "end": DAY.end,
         "miner": "1.0.0",
