@@ -39,6 +39,7 @@ def walk(client: Client, path: str, *, limit: int, **params: Any) -> list[dict[s
     while True:
         page = ask(client, path, limit=limit, **params, **cursor)
         assert len(page["items"]) <= limit
+        assert len(found) < 100, "the pages have no end"
         found += page["items"]
         if page["next_cursor"] is None:
             return found
