@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV_VERSION := uv>=0.13,<0.14
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 LQO := .venv/bin/lqo
-JOBS ?= 2
+JOBS ?= 3
 export DO_NOT_TRACK := 1
 export DAGSTER_DISABLE_TELEMETRY := yes
 export UV_LINK_MODE ?= copy
