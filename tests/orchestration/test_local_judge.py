@@ -54,9 +54,8 @@ def test_the_gate_refuses_a_judge_that_goes_by_the_place(
 @with_judge
 @pytest.mark.slow
 def test_the_gate_refuses_the_local_judge(shared_data: Path) -> None:
-    pairs = sample(
-        pandalm_pairs(shared_data), per_class=25
-    )  # one verdict in sixty is outside the protocol, and 20 a class are needed
+    # One verdict in sixty is outside the protocol, and 20 a class are needed.
+    pairs = sample(pandalm_pairs(shared_data), per_class=25)
     with serving() as local:
         with urlopen(f"{local.base_url}/models", timeout=5) as answer:
             assert [each["id"] for each in json.load(answer)["data"]] == [MODEL_NAME]
