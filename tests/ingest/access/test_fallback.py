@@ -239,7 +239,7 @@ async def test_a_fault_in_the_accounting_costs_neither_the_answer_nor_its_end(
     if part == "settle":
         monkeypatch.setattr(FreeGrant, part, fail)
     if part == "read_usage":
-        monkeypatch.setattr("ingest.proxy.relay.Relay._read_usage", fail)
+        monkeypatch.setattr("ingest.proxy.settling.Settling._read_usage", fail)
     add(pair[0].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
         assert (await ask(http, proxy))[0] == 200
