@@ -15,9 +15,21 @@ from ingest.database.connect import connect
 from ingest.database.embedded import EmbeddedServer, start_embedded
 from ingest.database.migrate import head_revision, migrate
 from ingest.database.url import DatabaseUrl, parse_url
+from ingest.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _TEMPLATE_LOCK = 0x6C716F_746D70  # "lqo tmp"
+_MODELLED_LOCK = 0x6C716F_6D617274
+_BY_FILE = ("dbt_project", "orchestration/bi", "orchestration/weekly", "reports/api")
+"""Folders whose files fill a warehouse of their own: spread over workers, each would fill it again."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        if place.startswith(_BY_FILE) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(place))
 
 
 @pytest.fixture(scope="session")
@@ -69,6 +81,38 @@ def template(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl) -> str:
             migrate(owner_url.with_database(draft))
             rename = sql.SQL("alter database {} rename to {}")
             maintenance.execute(rename.format(sql.Identifier(draft), sql.Identifier(name)))
+    return name
+
+
+@pytest.fixture(scope="session")
+def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dbt target folder with the project's manifest, shared by all workers of a run."""
+    from orchestration.dbt import ensure_manifest
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    settings = Settings(home=shared / "parsed")
+    settings.home.mkdir(exist_ok=True)
+    ensure_manifest(settings)
+    return settings.dbt_target
+
+
+@pytest.fixture(scope="session")
+def modelled_template(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, parsed_project: Path
+) -> str:
+    """A migrated database in which the views and the empty marts are built; made once per project."""
+    from orchestration.dbt import ensure_views, project_hash
+
+    name = f"{template}_{project_hash()[:12]}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        maintenance.execute("select pg_advisory_lock(%s)", [_MODELLED_LOCK])
+        if not maintenance.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
+            draft = f"{name}_draft"
+            drop_database(maintenance, draft)
+            create_database(maintenance, draft, owner=owner_url.user, template=template)
+            ensure_views(Settings(home=parsed_project.parent), owner_url.with_database(draft))
+            maintenance.execute(f'alter database "{draft}" rename to "{name}"')  # type: ignore[arg-type]
     return name
 
 

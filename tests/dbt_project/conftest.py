@@ -23,21 +23,21 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
 
 @pytest.fixture(scope="module")
 def seeded(
-    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, dbt: Dbt
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
 ) -> Iterator[DatabaseUrl]:
     """A deployed warehouse with generated calls on `DAYS` and empty marts, shared by a module's tests."""
-    yield from _deployed(maintenance_url, owner_url, template=template, dbt=dbt)
+    yield from _deployed(maintenance_url, owner_url, template=modelled_template)
 
 
 @pytest.fixture(scope="session")
 def analysed(
-    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, dbt: Dbt
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str, dbt: Dbt
 ) -> Iterator[DatabaseUrl]:
     """Generated calls with prompts and grades, all days built with their data tests, which pass.
 
     One for all modules of the group "analysed"; a test leaves it as it found it.
     """
-    for url in _deployed(maintenance_url, owner_url, template=template, dbt=dbt):
+    for url in _deployed(maintenance_url, owner_url, template=modelled_template):
         with connect(url) as connection:
             seed_prompts(connection)
             seed_grades(connection)
@@ -47,7 +47,7 @@ def analysed(
 
 
 def _deployed(
-    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, *, template: str, dbt: Dbt
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, *, template: str
 ) -> Iterator[DatabaseUrl]:
     name = f"lqo_marts_{uuid4().hex}"
     url = owner_url.with_database(name)
@@ -58,7 +58,6 @@ def _deployed(
             seed_rule_sets(connection)
             for day, calls in DAYS.items():
                 seed_calls(connection, day=day, calls=calls)
-        dbt.build(url, windows=[], selector="deploy")
         yield url
     finally:
         with connect(maintenance_url, autocommit=True) as maintenance:

@@ -1,6 +1,5 @@
-"""A home with a real warehouse, a real dagster-postgres instance and a dbt project parsed once a session."""
+"""A home with a real warehouse and a real dagster-postgres instance."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,8 @@ import pytest
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
-from orchestration.dbt import ensure_manifest, ensure_views, project_hash
 from orchestration.instance import open_instance, prepare_instance
 from tests.conftest import create_database, drop_database
-
-_TEMPLATE_LOCK = 0x6C716F_6D617274
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,34 +33,6 @@ class Stack:
     url: DatabaseUrl
     dagster_url: DatabaseUrl
     environment: dict[str, str]
-
-
-@pytest.fixture(scope="session")
-def parsed_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dbt target folder with the project's manifest, shared by all workers of a run."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    settings = Settings(home=shared / "parsed")
-    settings.home.mkdir(exist_ok=True)
-    ensure_manifest(settings)
-    return settings.dbt_target
-
-
-@pytest.fixture(scope="session")
-def modelled_template(
-    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str, parsed_project: Path
-) -> str:
-    """A migrated database in which the views and the empty marts are built; made once per project."""
-    name = f"{template}_{project_hash()[:12]}"
-    with connect(maintenance_url, autocommit=True) as maintenance:
-        maintenance.execute("select pg_advisory_lock(%s)", [_TEMPLATE_LOCK])
-        if not maintenance.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
-            draft = f"{name}_draft"
-            drop_database(maintenance, draft)
-            create_database(maintenance, draft, owner=owner_url.user, template=template)
-            ensure_views(Settings(home=parsed_project.parent), owner_url.with_database(draft))
-            maintenance.execute(f'alter database "{draft}" rename to "{name}"')  # type: ignore[arg-type]
-    return name
 
 
 @pytest.fixture

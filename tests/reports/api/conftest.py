@@ -17,10 +17,7 @@ from ingest.settings import Settings
 from reports.api.app import build_app
 from reports.api.doors import build_gate
 from tests.conftest import create_database, drop_database
-from tests.orchestration.conftest import modelled_template, parsed_project
 from tests.reports.api.rows import fill
-
-__all__ = ["modelled_template", "parsed_project"]
 
 LOCAL = "http://127.0.0.1"
 
