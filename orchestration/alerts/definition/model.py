@@ -20,7 +20,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A part of a rule; an unknown field is an error, since it is most likely a misspelt one."""
 
 
-class MartMetric(Struct, tag="mart", tag_field="type"):
+class MartMetric(Struct, frozen=True, tag="mart", tag_field="type"):
     """A figure over the rows of one mart (or its columns' SQL): sum(numerator) / sum(denominator).
 
     `numerator` and `denominator` are SQL expressions over a row's columns that add up over rows, so that any
@@ -40,7 +40,7 @@ class MartMetric(Struct, tag="mart", tag_field="type"):
     percentile: Annotated[float, msgspec.Meta(gt=0, lt=1)] | None = None
 
 
-class SqlMetric(Struct, tag="sql", tag_field="type"):
+class SqlMetric(Struct, frozen=True, tag="sql", tag_field="type"):
     """A query with the parameters %(start)s and %(end)s: the group's columns, `value`, and `n`.
 
     It runs read-only, with rights on the marts alone, and for at most 15 seconds.
@@ -50,27 +50,27 @@ class SqlMetric(Struct, tag="sql", tag_field="type"):
     unit: Unit = "number"
 
 
-class BuiltInMetric(Struct, tag="built_in", tag_field="type"):
+class BuiltInMetric(Struct, frozen=True, tag="built_in", tag_field="type"):
     """A figure that needs more than SQL says: the failing share across versions, a judge's grades."""
 
     name: Name
     unit: Unit = "number"
 
 
-class RollingWindow(Struct, tag="rolling", tag_field="type"):
+class RollingWindow(Struct, frozen=True, tag="rolling", tag_field="type"):
     """The last `span` before now."""
 
     span: Span
 
 
-class CalendarWindow(Struct, tag="calendar", tag_field="type"):
+class CalendarWindow(Struct, frozen=True, tag="calendar", tag_field="type"):
     """The day, week (from Monday) or month that now lies in, from its start in `time_zone` (IANA) on."""
 
     period: Literal["hour", "day", "week", "month"]
     time_zone: str = "UTC"
 
 
-class Threshold(Struct, tag="threshold", tag_field="type"):
+class Threshold(Struct, frozen=True, tag="threshold", tag_field="type"):
     """Above or below a value; for a share or mean, by default beyond doubt: its 95 % interval lies there.
 
     `resolve` is where it ends (default: the threshold): a value that swings around one must not page again.
@@ -82,7 +82,7 @@ class Threshold(Struct, tag="threshold", tag_field="type"):
     beyond_doubt: bool = True
 
 
-class Change(Struct, tag="change", tag_field="type"):
+class Change(Struct, frozen=True, tag="change", tag_field="type"):
     """Against the window of the same length that ended `against` ago, by a share of it and by an amount."""
 
     against: Span
@@ -92,7 +92,7 @@ class Change(Struct, tag="change", tag_field="type"):
     resolve_relative: float | None = None
 
 
-class Seasonal(Struct, tag="seasonal", tag_field="type"):
+class Seasonal(Struct, frozen=True, tag="seasonal", tag_field="type"):
     """Against the median of the same window of the last `weeks` weeks, in robust standard deviations.
 
     The spread is 1.4826 times the median absolute deviation (Rousseeuw and Croux 1993), at least
@@ -106,7 +106,7 @@ class Seasonal(Struct, tag="seasonal", tag_field="type"):
     least_spread: Annotated[float, msgspec.Meta(ge=0)] = 0.05
 
 
-class BurnRate(Struct, tag="burn_rate", tag_field="type"):
+class BurnRate(Struct, frozen=True, tag="burn_rate", tag_field="type"):
     """A budget that is spent `factor` times too fast over both windows (Google's SRE workbook, chapter 5).
 
     `budget` is an amount per `period`, in the metric's unit; None: each key's or project's own budget.
@@ -119,7 +119,7 @@ class BurnRate(Struct, tag="burn_rate", tag_field="type"):
     budget: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
-class Drop(Struct, tag="drop", tag_field="type"):
+class Drop(Struct, frozen=True, tag="drop", tag_field="type"):
     """A statistical change against the `baseline` before the window: beyond doubt, and by at least `effect`.
 
     Two proportions or two means; the p-values of a rule's groups are corrected together (Benjamini and
@@ -133,11 +133,11 @@ class Drop(Struct, tag="drop", tag_field="type"):
     resolve: Annotated[float, msgspec.Meta(ge=0)] | None = None
 
 
-class BuiltInCondition(Struct, tag="built_in", tag_field="type"):
+class BuiltInCondition(Struct, frozen=True, tag="built_in", tag_field="type"):
     """The condition that a built-in metric brings along."""
 
 
-class QuietHours(Struct):
+class QuietHours(Struct, frozen=True):
     """From and until a time of day, in `time_zone`: what starts meanwhile is told when they end."""
 
     start: time
@@ -147,10 +147,10 @@ class QuietHours(Struct):
     except_critical: bool = True
 
 
-class Rule(Struct):
+class Rule(Struct, frozen=True):
     """One alert rule. `why` is its reason and `limits` what it cannot see: both are its documentation.
 
-    `hold` is how long a breach must last before it fires, `keep_firing` how long it fires on after the breach.
+    `hold` is how long a breach must last before it fires, `keep_firing` how long it fires on after it.
     """
 
     name: Name
@@ -178,7 +178,7 @@ class Rule(Struct):
     enabled: bool = True
 
 
-class RuleFile(Struct):
+class RuleFile(Struct, frozen=True):
     """A file of rules; `version` is of this language."""
 
     version: Literal[1]
