@@ -1,6 +1,6 @@
 """An alert rule as it is written in YAML: what is measured, over which window, by what, and when it fires."""
 
-from datetime import time
+from datetime import datetime, time
 from typing import Annotated, Literal
 
 import msgspec
@@ -43,7 +43,8 @@ class MartMetric(Struct, frozen=True, tag="mart", tag_field="type"):
 class SqlMetric(Struct, frozen=True, tag="sql", tag_field="type"):
     """A query with the parameters %(start)s and %(end)s: the group's columns, `value`, and `n`.
 
-    It runs read-only, with rights on the marts alone, and for at most 15 seconds.
+    With `low` and `high` it brings its own 95 % interval. It runs read-only, with rights on the marts alone,
+    and for at most 15 seconds.
     """
 
     query: str
@@ -51,10 +52,16 @@ class SqlMetric(Struct, frozen=True, tag="sql", tag_field="type"):
 
 
 class BuiltInMetric(Struct, frozen=True, tag="built_in", tag_field="type"):
-    """A figure that needs more than SQL says: the failing share across versions, a judge's grades."""
+    """A figure that needs more than SQL says: the failing share across versions, a judge's grades.
+
+    `chosen_at` is for `failing_share` alone: its threshold is meant for the rule set that was current then
+    (None: the first one). Calls that another one judged are corrected by what that one adds on the same
+    calls, so a change of rules neither fires nor resolves anything. Set it when you choose a threshold anew.
+    """
 
     name: Name
     unit: Unit = "number"
+    chosen_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class RollingWindow(Struct, frozen=True, tag="rolling", tag_field="type"):

@@ -1,0 +1,71 @@
+"""Budgets of keys and projects (`lqo budgets`): how much of them is spent, and how fast."""
+
+from collections.abc import Sequence
+from typing import LiteralString
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from orchestration.alerts.definition.model import BurnRate, Rule
+from orchestration.alerts.reading.types import Group, Sums, Window
+
+# A caller's user has no mart by the hour; docs/alerting.md says so.
+SPENT: LiteralString = """
+select
+    windows.number, budgets.scope, budgets.subject, budgets.limit_usd::double precision,
+    coalesce(spent.amount, 0)::double precision, coalesce(spent.n_calls, 0)::bigint
+from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
+    as windows (window_start, window_end, number)
+cross join access.budgets
+cross join lateral (
+    select sum(amount_usd) as amount, sum(n_calls) as n_calls
+    from marts.calls_hourly
+    where hour < windows.window_end
+        and case budgets.scope when 'key' then key_id else project end = budgets.subject
+        and hour >= case
+            when %(is_period)s then date_trunc(budgets.period, windows.window_end, 'UTC')
+            else windows.window_start
+        end
+) as spent
+where budgets.scope in ('key', 'project') and (%(period)s::text is null or budgets.period = %(period)s)
+order by 1, 2, 3, 4
+"""
+
+
+def budget_spent(
+    connection: psycopg.Connection[TupleRow], rule: Rule, windows: Sequence[Window]
+) -> list[dict[Group, Sums]]:
+    """The share of a budget that is spent in its day or month (UTC) up to a window's end; of several budgets
+    of one subject the one that is spent most. A budget of nothing is spent with its first cent."""
+    found: list[dict[Group, Sums]] = [{} for _ in windows]
+    for number, scope, subject, limit, spent, n in _rows(connection, windows, period=None):
+        share = spent / limit if limit else float(spent > 0)
+        group: Group = (("scope", scope), ("subject", subject))
+        before = found[number - 1].get(group)
+        if before is None or (before.value or 0.0) < share:
+            found[number - 1][group] = Sums(spent, limit, n=n, value=share)
+    return found
+
+
+def budget_burn(
+    connection: psycopg.Connection[TupleRow], rule: Rule, windows: Sequence[Window]
+) -> list[dict[Group, Sums]]:
+    """USD spent in each window, and as the denominator the least budget of the condition's period."""
+    period = rule.condition.period if isinstance(rule.condition, BurnRate) else None
+    found: list[dict[Group, Sums]] = [{} for _ in windows]
+    for number, scope, subject, limit, spent, n in _rows(connection, windows, period=period, is_burn=True):
+        # By limit, ascending: the first is the least.
+        found[number - 1].setdefault((("scope", scope), ("subject", subject)), Sums(spent, limit, n=n))
+    return found
+
+
+def _rows(
+    connection: psycopg.Connection[TupleRow],
+    windows: Sequence[Window],
+    *,
+    period: str | None,
+    is_burn: bool = False,
+) -> list[TupleRow]:
+    starts, ends = zip(*windows, strict=True) if windows else ((), ())
+    parameters = {"starts": [*starts], "ends": [*ends], "period": period, "is_period": not is_burn}
+    return connection.execute(SPENT, parameters).fetchall()
