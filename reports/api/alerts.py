@@ -7,17 +7,16 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from psycopg.sql import SQL
 
 from ingest.proxy.ports import Caller
 from reports.api.doors import refuse_projects
 from reports.api.filters import LONGEST, Question
-from reports.api.freshness import freshness
-from reports.api.paging import Key, Page, Paging, order_of, read_page, read_paging
+from reports.api.paging import PAGED, Key, Page, Paging, framing, order_of, read_page
 from reports.api.problems import PROBLEMS
-from reports.api.spans import Span, read_month
+from reports.api.spans import BY_MONTH, Span
 from reports.api.warehouse import Warehouse
 
 
@@ -77,10 +76,7 @@ Group = Annotated[str | None, QueryParameter(description="Only this group, as a 
 @get(
     "/alerts/history",
     summary="Alerts that began and ended, changes of evaluators, reports; and what became of their messages.",
-    dependencies={
-        "span": Provide(read_month, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_MONTH,
     responses=PROBLEMS,
 )
 async def alert_history(
@@ -124,10 +120,7 @@ async def alert_history(
         paging=paging,
     )
     return AlertHistory(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.start,
         end=span.end,
         items=items,
@@ -137,7 +130,7 @@ async def alert_history(
 @get(
     "/alerts/silences",
     summary="Silences that hold messages of alerts back; those that are active or to come, or all.",
-    dependencies={"paging": Provide(read_paging, sync_to_thread=False)},
+    dependencies=PAGED,
     responses=PROBLEMS,
 )
 async def alert_silences(
@@ -169,10 +162,7 @@ async def alert_silences(
         paging=paging,
     )
     return Silences(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         items=items,
     )
 

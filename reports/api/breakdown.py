@@ -1,16 +1,20 @@
 """Quality and cost by columns of the calls (users, prompts), added up over days."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
-from typing import Literal, LiteralString
+from typing import Annotated, Generic, Literal, LiteralString, TypeVar
 
 import msgspec
+from litestar.params import QueryParameter
 from psycopg.sql import SQL, Composed
 
 from reports.api.amounts import Amount
-from reports.api.filters import Question
-from reports.api.paging import Key
-from reports.api.spans import SpanGrain
+from reports.api.filters import LONGEST, Question
+from reports.api.paging import Framing, Key, Page, Paging, framing, order_of, read_page
+from reports.api.spans import Span, SpanGrain
+from reports.api.warehouse import Warehouse
 
 Dimension = Literal["project", "model"]
 DIMENSIONS: tuple[Dimension, ...] = ("project", "model")
@@ -18,6 +22,13 @@ BreakdownSort = Literal[
     "-n_calls", "n_calls", "-n_failed", "n_failed", "-fail_rate", "fail_rate", "-mean_score", "mean_score",
     "-amount_usd", "amount_usd", "-period", "period",
 ]  # fmt: skip
+
+
+By = Annotated[
+    list[Dimension] | None, QueryParameter(description="What else rows are told apart by; default nothing.")
+]
+Judge = Annotated[str, QueryParameter(description="`rules`, or a judge's name.", max_length=LONGEST)]
+Sort = Annotated[BreakdownSort, QueryParameter(description="`-` for downwards.")]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +57,69 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int | None
 
 
+Row = TypeVar("Row", bound=Figures)
+
+
+class BreakdownPage(Page, frozen=True, kw_only=True):
+    """A page of figures of days; a period is named by its first day."""
+
+    start: date
+    end: date
+    grain: SpanGrain
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A mart of days, and its columns by which calls are told apart."""
+
+    mart: LiteralString
+    columns: tuple[LiteralString, ...]
+
+
+class Answer(Framing, Generic[Row]):
+    """The fields of a `BreakdownPage` with its rows."""
+
+    start: date
+    end: date
+    grain: SpanGrain
+    items: list[Row]
+
+
+async def read_breakdown(
+    marts: Warehouse,
+    kind: type[Row],
+    breakdown: Breakdown,
+    *,
+    asked: Question,
+    evaluator: str,
+    by: Sequence[Dimension] | None,
+    grain: SpanGrain,
+    sort: BreakdownSort,
+    span: Span,
+    paging: Paging,
+) -> Answer[Row]:
+    """A page of the days of `span` by the columns, and by `by`. Raises ClientException."""
+    told_apart = by or ()
+    dimensions: list[Dimension] = [name for name in DIMENSIONS if name in told_apart]
+    asked = asked.where("evaluator = %(evaluator)s", evaluator=evaluator)
+    query = select(breakdown, grain=grain, dimensions=dimensions, asked=asked, of_rules=evaluator == "rules")
+    items, cursor = await read_page(
+        marts,
+        kind,
+        query,
+        {**asked.values, "grain": grain, "first": span.first_day, "last": span.last_day},
+        order=order_of(sort, orders(breakdown.columns), question=[grain, dimensions, asked.values]),
+        paging=paging,
+    )
+    return {
+        **await framing(marts, paging=paging, cursor=cursor),
+        "start": span.first_day,
+        "end": span.last_day,
+        "grain": grain,
+        "items": items,
+    }
+
+
 def orders(columns: Sequence[LiteralString]) -> dict[str, tuple[Key, ...]]:
     """The orders of rows that are told apart by `columns`, period, dimensions and evaluator version."""
     place = (
@@ -66,22 +140,21 @@ def orders(columns: Sequence[LiteralString]) -> dict[str, tuple[Key, ...]]:
 
 
 def select(
-    mart: LiteralString,
-    columns: Sequence[LiteralString],
+    breakdown: Breakdown,
     *,
     grain: SpanGrain,
     dimensions: Sequence[Dimension],
     asked: Question,
     of_rules: bool,
 ) -> Composed:
-    """Days of `mart` added up: of the rules, or of judges, which `asked` must say, too.
+    """Days of the mart added up: of the rules, or of judges, which `asked` must say, too.
 
     Its placeholders are `first`, `last`, `grain` and those of `asked`.
     """
     period = SQL("%(first)s::date" if grain == "all" else "date_trunc(%(grain)s, day::timestamp)::date")
     told = [SQL(f"{name}" if name in dimensions else f"null::text as {name}") for name in DIMENSIONS]
     groups = SQL(", ").join(
-        [SQL("1"), *map(SQL, columns), *map(SQL, dimensions), SQL("evaluator, evaluator_version")]
+        [SQL("1"), *map(SQL, breakdown.columns), *map(SQL, dimensions), SQL("evaluator, evaluator_version")]
     )
     return SQL(
         """
@@ -100,8 +173,8 @@ def select(
         """
     ).format(
         period=period,
-        columns=SQL(", ").join([*map(SQL, columns), *told]),
-        mart=SQL(mart),
+        columns=SQL(", ").join([*map(SQL, breakdown.columns), *told]),
+        mart=SQL(breakdown.mart),
         asked=asked.all(),
         groups=groups,
         measures=SQL(_OF_RULES if of_rules else _OF_JUDGES),

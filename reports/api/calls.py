@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 from psycopg.sql import SQL
@@ -16,20 +16,19 @@ from ingest.proxy.ports import Caller
 from reports.api.amounts import Amount
 from reports.api.doors import own_project
 from reports.api.filters import LONGEST, Model, Project, Question
-from reports.api.freshness import freshness
 from reports.api.paging import (
     Key,
     Order,
     Page,
     Paging,
+    framing,
     order_of,
     read_cursor,
     read_page,
-    read_paging,
     write_cursor,
 )
 from reports.api.problems import PROBLEMS
-from reports.api.spans import Span, read_moments
+from reports.api.spans import BY_MOMENTS, Span
 from reports.api.warehouse import Warehouse
 
 MOST_SCANNED = 200_000
@@ -88,10 +87,7 @@ def _text(description: str) -> Any:
 @get(
     "/calls",
     summary="Calls of a span, newest first, with their current verdict and price.",
-    dependencies={
-        "span": Provide(read_moments, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_MOMENTS,
     responses=PROBLEMS,
 )
 async def calls(
@@ -137,10 +133,7 @@ async def calls(
     order = order_of(sort, {"started_at": _TIME}, question=asked.values)
     items, cursor = await _page(marts, asked, span=span, order=order, paging=paging)
     return CallPage(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.start,
         end=span.end,
         items=items,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, LiteralString
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 from psycopg.sql import SQL
@@ -15,16 +15,13 @@ from ingest.proxy.ports import Caller
 from reports.api.amounts import Amount
 from reports.api.doors import own_project
 from reports.api.filters import LONGEST, Evaluator, Model, Project, Question
-from reports.api.freshness import freshness
-from reports.api.paging import Key, Page, Paging, order_of, read_page, read_paging
+from reports.api.paging import Key, Page, Paging, framing, order_of, read_page
 from reports.api.problems import PROBLEMS
-from reports.api.spans import Span, SpanGrain, read_days
+from reports.api.spans import BY_DAYS, GrainOfSpan, Span, SpanGrain
 from reports.api.warehouse import Warehouse
 
 MOST_DAILY = timedelta(days=14)
 """Each day is put on a mix of its own, at about 15 ms."""
-
-GrainOfSpan = Annotated[SpanGrain, QueryParameter(description="`all` makes one period of the span.")]
 
 
 class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,10 +162,7 @@ _PAIR_ORDERS = {"period": (*_KEYS, Key("other_model", "text"))}
 @get(
     "/analytics/compare-models",
     summary="Each model against all others: as it came, on one mix of prompts, and on matched prompts.",
-    dependencies={
-        "span": Provide(read_days, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_DAYS,
     responses=PROBLEMS,
 )
 async def compare_models(
@@ -202,10 +196,7 @@ async def compare_models(
         paging=paging,
     )
     return ComparedModels(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.first_day,
         end=span.last_day,
         grain=grain,
@@ -216,10 +207,7 @@ async def compare_models(
 @get(
     "/analytics/compare-pairs",
     summary="Two models at a time, on the prompts that both have answered.",
-    dependencies={
-        "span": Provide(read_days, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_DAYS,
     responses=PROBLEMS,
 )
 async def compare_pairs(
@@ -258,10 +246,7 @@ async def compare_pairs(
         paging=paging,
     )
     return ComparedPairs(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.first_day,
         end=span.last_day,
         grain=grain,

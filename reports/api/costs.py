@@ -7,32 +7,22 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from psycopg.sql import SQL, Composed
 
+from evaluators.usage import BUCKETS
 from ingest.proxy.ports import Caller
 from reports.api.amounts import Amount
 from reports.api.doors import own_project
 from reports.api.filters import LONGEST, Model, Project, Question
-from reports.api.freshness import freshness
-from reports.api.paging import Key, Page, Paging, order_of, read_page, read_paging
+from reports.api.paging import Key, Page, Paging, framing, order_of, read_page
 from reports.api.problems import PROBLEMS
-from reports.api.spans import DayGrain, Span, read_days
+from reports.api.spans import BY_DAYS, DayGrain, Span
 from reports.api.warehouse import Warehouse
 
 Dimension = Literal["provider", "model", "project", "key_id"]
 _DIMENSIONS: tuple[Dimension, ...] = ("provider", "model", "project", "key_id")
-_TOKENS = (
-    "input_uncached",
-    "cache_read",
-    "cache_write",
-    "cache_write_1h",
-    "input_audio",
-    "output_text",
-    "reasoning",
-    "output_audio",
-)
 
 
 class CostRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,10 +75,7 @@ _ORDERS = {
 @get(
     "/analytics/costs",
     summary="Cost and tokens by day, week or month; by provider, model, project or key.",
-    dependencies={
-        "span": Provide(read_days, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_DAYS,
     responses=PROBLEMS,
 )
 async def costs(
@@ -130,10 +117,7 @@ async def costs(
         paging=paging,
     )
     return Costs(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.first_day,
         end=span.last_day,
         grain=grain,
@@ -163,6 +147,6 @@ def _select(dimensions: list[Dimension], *, asked: Question) -> Composed:
         """
     ).format(
         columns=SQL(", ").join(columns),
-        tokens=SQL(", ").join(SQL(f"sum({name})::bigint as {name}") for name in _TOKENS),
+        tokens=SQL(", ").join(SQL(f"sum({name})::bigint as {name}") for name in BUCKETS),
         asked=asked.all(),
     )

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Literal, LiteralString, TypeVar
+from typing import Annotated, Any, Literal, LiteralString, TypedDict, TypeVar
 from uuid import UUID
 
 import msgspec
+from litestar.di import Provide
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 from psycopg.sql import SQL, Composed, Identifier, Placeholder
 
-from reports.api.freshness import Freshness
+from reports.api.freshness import Freshness, freshness
 from reports.api.warehouse import Warehouse
 
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -40,6 +41,15 @@ _TYPES: dict[Kind, Any] = {
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """A page of an answer; `next_cursor` null says that it is the last."""
+
+    limit: int
+    offset: int
+    next_cursor: str | None
+    freshness: Freshness
+
+
+class Framing(TypedDict):
+    """The fields of a `Page`."""
 
     limit: int
     offset: int
@@ -96,6 +106,20 @@ def read_paging(
     if cursor is not None and offset:
         raise ClientException("offset: a cursor says where to go on; give one of the two")
     return Paging(limit, offset, cursor)
+
+
+PAGED = {"paging": Provide(read_paging, sync_to_thread=False)}
+"""The dependencies of a path that answers in pages."""
+
+
+async def framing(marts: Warehouse, *, paging: Paging, cursor: str | None) -> Framing:
+    """What a page says beside its rows; `cursor` is the one to the next."""
+    return {
+        "limit": paging.limit,
+        "offset": paging.offset,
+        "next_cursor": cursor,
+        "freshness": await freshness(marts),
+    }
 
 
 def order_of(sort: str, orders: Mapping[str, tuple[Key, ...]], *, question: Any) -> Order:

@@ -5,18 +5,16 @@ from typing import Annotated, Any
 
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from ingest.proxy.ports import Caller
-from reports.api.breakdown import DIMENSIONS, BreakdownSort, Dimension, Figures, orders, select
+from reports.api.breakdown import Breakdown, BreakdownPage, By, Figures, Judge, Sort, read_breakdown
 from reports.api.doors import own_project
 from reports.api.filters import LONGEST, EvaluatorVersion, Model, Project, Question
-from reports.api.freshness import freshness
-from reports.api.paging import Page, Paging, order_of, read_page, read_paging
+from reports.api.paging import Paging
 from reports.api.problems import PROBLEMS
-from reports.api.spans import Span, SpanGrain, read_days
-from reports.api.warehouse import Warehouse
+from reports.api.spans import BY_DAYS, GrainOfSpan, Span
 
 
 class PromptFigures(Figures, frozen=True, kw_only=True):
@@ -29,26 +27,19 @@ class PromptFigures(Figures, frozen=True, kw_only=True):
     model: str | None
 
 
-class Prompts(Page, frozen=True, kw_only=True):
+class Prompts(BreakdownPage, frozen=True, kw_only=True):
     """The answer of `/analytics/prompts`."""
 
-    start: date
-    end: date
-    grain: SpanGrain
     items: list[PromptFigures]
 
 
-_COLUMNS = ("prompt_name", "prompt_version")
-_ORDERS = orders(_COLUMNS)
+_BREAKDOWN = Breakdown("marts.quality_by_prompt", ("prompt_name", "prompt_version"))
 
 
 @get(
     "/analytics/prompts",
     summary="Quality and cost by prompt and its version, most used first.",
-    dependencies={
-        "span": Provide(read_days, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_DAYS,
     responses=PROBLEMS,
 )
 async def prompts(
@@ -56,11 +47,8 @@ async def prompts(
     request: Request[Caller, Any, State],
     span: NamedDependency[Span],
     paging: NamedDependency[Paging],
-    grain: Annotated[SpanGrain, QueryParameter(description="`all` makes one period of the span.")] = "all",
-    by: Annotated[
-        list[Dimension] | None,
-        QueryParameter(description="What else rows are told apart by; default nothing."),
-    ] = None,
+    grain: GrainOfSpan = "all",
+    by: By = None,
     prompt: Annotated[
         str | None, QueryParameter(description="Only this prompt; `(none)` for none.", max_length=LONGEST)
     ] = None,
@@ -69,46 +57,29 @@ async def prompts(
     ] = None,
     model: Model = None,
     project: Project = None,
-    evaluator: Annotated[
-        str, QueryParameter(description="`rules`, or a judge's name.", max_length=LONGEST)
-    ] = "rules",
+    evaluator: Judge = "rules",
     evaluator_version: EvaluatorVersion = None,
-    sort: Annotated[BreakdownSort, QueryParameter(description="`-` for downwards.")] = "-n_calls",
+    sort: Sort = "-n_calls",
 ) -> Prompts:
-    marts: Warehouse = request.app.state.marts
     asked = (
         Question()
-        .where("evaluator = %(evaluator)s", evaluator=evaluator)
         .where("evaluator_version = %(evaluator_version)s", evaluator_version=evaluator_version)
         .where("prompt_name = %(prompt)s", prompt=prompt)
         .where("prompt_version = %(prompt_version)s", prompt_version=prompt_version)
         .where("model = %(model)s", model=model)
         .where("project = %(project)s", project=own_project(request.user, project))
     )
-    told_apart: list[Dimension] = by or []
-    dimensions: list[Dimension] = [name for name in DIMENSIONS if name in told_apart]
-    items, cursor = await read_page(
-        marts,
-        PromptFigures,
-        select(
-            "marts.quality_by_prompt",
-            _COLUMNS,
-            grain=grain,
-            dimensions=dimensions,
-            asked=asked,
-            of_rules=evaluator == "rules",
-        ),
-        {**asked.values, "grain": grain, "first": span.first_day, "last": span.last_day},
-        order=order_of(sort, _ORDERS, question=[grain, dimensions, asked.values]),
-        paging=paging,
-    )
     return Prompts(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
-        start=span.first_day,
-        end=span.last_day,
-        grain=grain,
-        items=items,
+        **await read_breakdown(
+            request.app.state.marts,
+            PromptFigures,
+            _BREAKDOWN,
+            asked=asked,
+            evaluator=evaluator,
+            by=by,
+            grain=grain,
+            sort=sort,
+            span=span,
+            paging=paging,
+        )
     )

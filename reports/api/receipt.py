@@ -12,6 +12,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import PathParameter, QueryParameter
 from psycopg.sql import SQL
 
+from evaluators.usage import BUCKETS
 from ingest.landing.content import decompress
 from ingest.proxy.ports import Caller
 from reports.api import receipt_queries as queries
@@ -105,18 +106,6 @@ class _Charge(msgspec.Struct, frozen=True):
     reason: str | None
 
 
-_BUCKETS = (
-    "input_uncached",
-    "cache_read",
-    "cache_write",
-    "cache_write_1h",
-    "input_audio",
-    "output_text",
-    "reasoning",
-    "output_audio",
-)
-
-
 def _id_of(text: str) -> UUID:
     """The id of a call. Raises NotFoundException for what can be none: only a v7 tells its time."""
     try:
@@ -156,7 +145,7 @@ async def _charges(calls: Warehouse, key: dict[str, Any]) -> list[ReceiptCharge]
 
 
 def _charge(found: _Charge, rows: Iterable[PriceRow]) -> ReceiptCharge:
-    tokens = {name: getattr(found, name) for name in _BUCKETS}
+    tokens = {name: getattr(found, name) for name in BUCKETS}
     return ReceiptCharge(
         attempt=found.attempt,
         provider=found.provider,

@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
+from litestar.di import Provide
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
+
+from reports.api.paging import PAGED
 
 Grain = Literal["hour", "day", "week", "month"]
 DayGrain = Literal["day", "week", "month"]
 SpanGrain = Literal["all", "day", "week", "month"]
+GrainOfSpan = Annotated[SpanGrain, QueryParameter(description="`all` makes one period of the span.")]
 
 DEFAULT_DAYS = 7
 DEFAULT_CALL_DAYS = 2
@@ -65,6 +69,12 @@ def read_moments(start: From = None, end: Until = None) -> Span:
 def read_month(start: From = None, end: Until = None) -> Span:
     """Days or moments, the last 30 days where nothing is said. Raises ClientException."""
     return _moments(start, end, default_days=30)
+
+
+BY_DAYS = {"span": Provide(read_days, sync_to_thread=False), **PAGED}
+BY_MOMENTS = {"span": Provide(read_moments, sync_to_thread=False), **PAGED}
+BY_MONTH = {"span": Provide(read_month, sync_to_thread=False), **PAGED}
+"""The dependencies of a path that answers of a span, in pages."""
 
 
 def _moments(start: str | None, end: str | None, *, default_days: int) -> Span:

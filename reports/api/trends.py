@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, LiteralString
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.exceptions import ClientException
 from litestar.params import QueryParameter
 from psycopg.sql import SQL, Composed
@@ -14,10 +14,9 @@ from psycopg.sql import SQL, Composed
 from ingest.proxy.ports import Caller
 from reports.api.doors import own_project
 from reports.api.filters import Evaluator, EvaluatorVersion, Model, Project, Question
-from reports.api.freshness import freshness
-from reports.api.paging import Key, Page, Paging, order_of, read_page, read_paging
+from reports.api.paging import Key, Page, Paging, framing, order_of, read_page
 from reports.api.problems import PROBLEMS
-from reports.api.spans import Grain, Span, read_days
+from reports.api.spans import BY_DAYS, Grain, Span
 from reports.api.warehouse import Warehouse
 
 MOST_HOURLY = timedelta(days=31)
@@ -77,10 +76,7 @@ _KEYS = (
 @get(
     "/analytics/trends",
     summary="Pass rates and mean grades over time, by evaluator version, model and project.",
-    dependencies={
-        "span": Provide(read_days, sync_to_thread=False),
-        "paging": Provide(read_paging, sync_to_thread=False),
-    },
+    dependencies=BY_DAYS,
     responses=PROBLEMS,
 )
 async def trends(
@@ -128,10 +124,7 @@ async def trends(
         finish=_OF_HOURS if grain == "hour" else _OF_DAYS,
     )
     return Trends(
-        limit=paging.limit,
-        offset=paging.offset,
-        next_cursor=cursor,
-        freshness=await freshness(marts),
+        **await framing(marts, paging=paging, cursor=cursor),
         start=span.first_day,
         end=span.last_day,
         grain=grain,
