@@ -59,7 +59,8 @@ def _scan(path: Path) -> "pl.LazyFrame":
     except ImportError:
         raise SourceError(_MISSING) from None
     try:
-        frame = pl.scan_parquet(path)
+        # A name with brackets or a star is this file's, not a pattern of others.
+        frame = pl.scan_parquet(path, glob=False)
         frame.collect_schema()
     except (pl.exceptions.PolarsError, OSError) as error:
         message = f"its Parquet cannot be read (half-written?): {_first_line(error)}"

@@ -57,14 +57,22 @@ def find_calls(
         "external_ids": [_held(score.external_id) for score in scores],
         "trace_ids": [_held(score.trace_id) for score in scores],
         "traces": [*traces],
-        "start": min(times) - LONGEST_AFTER,
-        "end": max(times) + _LEAD,
+        "start": _moved(min(times), -LONGEST_AFTER),
+        "end": _moved(max(times), _LEAD),
     }
     found: list[tuple[UUID, datetime] | None] = [None] * len(scores)
     with connection.transaction():
         for ordinal, call_id, started_at in connection.execute(_FIND, given):
             found[ordinal] = None if call_id is None else (call_id, started_at)
     return found
+
+
+def _moved(at: datetime, by: timedelta) -> datetime:
+    """A time so much later; a score may be of the first or the last day that there is."""
+    try:
+        return at + by
+    except OverflowError:
+        return at
 
 
 def _held(text: str | None) -> str | None:

@@ -42,6 +42,8 @@ class Shape(Generic[T]):
             pass
         try:
             return self._by_members(line)
+        except RecursionError:
+            return _TOO_DEEP
         except msgspec.ValidationError as error:
             return Problem("bad_field", str(error))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

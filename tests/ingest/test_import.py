@@ -70,6 +70,7 @@ def test_identical_lines_without_an_id_are_one_call(
         (b"[1, 2]\n", "bad_field"),
         (b'"text"\n', "bad_field"),
         (b'{"tags":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "too_deep"),
+        (b'{"nobody_knows":' + b"[" * 100_000 + b"]" * 100_000 + b"}\n", "too_deep"),
         (line(started_at=...), "missing_field"),
         (line(requested_model=...), "missing_field"),
         (line(started_at="2026-11-19T12:00:00"), "naive_time"),

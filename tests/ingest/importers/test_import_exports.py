@@ -150,6 +150,19 @@ def test_a_folder_of_langfuse_s_parts_lands_with_its_scores_last(
     assert again.scores == ScoreCounts(landed=2, already_there=1, rejected=2)
 
 
+def test_a_score_of_the_first_or_last_day_there_is_is_of_its_trace_all_the_same(
+    bring: Callable[..., ImportSummary], tmp_path: Path
+) -> None:
+    (tmp_path / "calls.jsonl").write_bytes(lines(exports.observation()))
+    days = ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")
+    rows = [
+        exports.score(n, observation_id=None, trace_id="trace-0", name=f"n{n}", timestamp=at)
+        for n, at in enumerate(days)
+    ]
+    (tmp_path / "scores.jsonl").write_bytes(lines(*rows))
+    assert bring(tmp_path, scores=Heard()).scores == ScoreCounts(landed=2)
+
+
 def test_malformed_rows_are_kept_with_line_and_reason(
     bring: Callable[..., ImportSummary], tmp_path: Path, connection: Connection
 ) -> None:

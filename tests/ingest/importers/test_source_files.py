@@ -194,6 +194,13 @@ def call_in(path: Path) -> Call:
     return call
 
 
+def test_a_table_s_name_is_no_pattern_of_other_files(tmp_path: Path) -> None:
+    for number, name in enumerate(("part[1]*.parquet", "part1.parquet", "part1x.parquet")):
+        pl.DataFrame([exports.score(number)]).write_parquet(tmp_path / name)
+    rows = [json.loads(line.data) for line in opened(tmp_path / "part[1]*.parquet").units]
+    assert [row["id"] for row in rows] == ["score-0"]
+
+
 def test_a_half_written_table_says_so(tmp_path: Path) -> None:
     path = tmp_path / "part.parquet"
     pl.DataFrame([exports.score(number) for number in range(1000)]).write_parquet(path)
