@@ -1,6 +1,7 @@
 """`lqo_bi`: the login of Grafana and Metabase, which reads the marts and nothing else."""
 
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import LiteralString
 
@@ -20,6 +21,7 @@ SETTINGS: tuple[LiteralString, ...] = (
     "alter role lqo_bi set idle_in_transaction_session_timeout = '60s'",
     "alter role lqo_bi set timezone = 'UTC'",
 )
+_READ_ONLY = frozenset({"default_transaction_read_only=on"})
 # As the owner of the schema. The last is for views, which a deployment drops and makes anew.
 GRANTS: tuple[LiteralString, ...] = (
     "grant usage on schema marts to lqo_bi",
@@ -69,23 +71,29 @@ def ensure_bi_role(owner: DatabaseUrl, *, admin: DatabaseUrl, new_password: bool
 def _ensure_login(admin: DatabaseUrl, *, new_password: bool) -> str:
     """The password that was set, or an empty text where the role was left alone."""
     with connect(admin, application_name="lqo bi") as connection:
-        is_there = connection.execute("select 1 from pg_roles where rolname = %s", [ROLE]).fetchone()
-        if is_there and not new_password:
+        found = connection.execute("select rolconfig from pg_roles where rolname = %s", [ROLE]).fetchone()
+        if found and not new_password:
+            # An administrator may have made the role, and then nobody has set its sessions.
+            if not _READ_ONLY & {*(found[0] or ())}:
+                _run(connection, SETTINGS)
             return ""
         password = secrets.token_urlsafe(24)
-        word = sql.SQL("alter" if is_there else "create")
-        try:
-            connection.execute(
-                sql.SQL("{} role lqo_bi login password {}").format(word, sql.Literal(password))
-            )
-            for statement in SETTINGS:
-                connection.execute(statement)
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise BiRoleError(
-                f"{connection.info.user} may not make roles ({error.diag.message_primary}): have an "
-                "administrator run `create role lqo_bi login password '…'`, then run this again"
-            ) from error
+        word = sql.SQL("alter" if found else "create")
+        login = sql.SQL("{} role lqo_bi login password {}").format(word, sql.Literal(password))
+        _run(connection, (login, *SETTINGS))
     return password
+
+
+def _run(connection: psycopg.Connection, statements: Iterable[LiteralString | sql.Composed]) -> None:
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    except psycopg.errors.InsufficientPrivilege as error:
+        orders = "; ".join(("create role lqo_bi login password '…'", *SETTINGS))
+        raise BiRoleError(
+            f"{connection.info.user} may not make roles ({error.diag.message_primary}): have an "
+            f"administrator run `{orders}`, then run this again"
+        ) from error
 
 
 def _refuse_more_than_marts(connection: psycopg.Connection) -> None:

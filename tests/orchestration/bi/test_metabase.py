@@ -1,7 +1,10 @@
 """Metabase is told once what our cards are, and its SQL runs on filled marts."""
 
 import re
+import socketserver
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 import pytest
@@ -119,6 +122,52 @@ def test_a_wrong_key_and_a_server_that_is_away_are_one_line_without_the_key(told
         assert "\n" not in str(error.value)
     with pytest.raises(MetabaseError, match="must begin with http"):
         Metabase("metabase:3000", api_key="")
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: {elsewhere}/api/database\r\nContent-Length: 0\r\n\r\n",
+            "is at http",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "no list; is this Metabase"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull", "no list; is this Metabase"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "no JSON; is this Metabase"),
+    ],
+    ids=["redirect", "another protocol", "another shape", "null", "a page"],
+)
+def test_what_is_no_metabase_is_one_line_and_no_other_server_gets_the_key(
+    told: FakeMetabase, answer: bytes, message: str
+) -> None:
+    elsewhere = told.url.encode()
+    with (
+        answering(answer.replace(b"{elsewhere}", elsewhere)) as url,
+        pytest.raises(MetabaseError, match=message) as refused,
+    ):
+        bootstrap(Metabase(url, api_key=KEY), database="x", login=LOGIN)
+    assert "\n" not in str(refused.value) and KEY not in str(refused.value)
+    assert told.requests == []
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that says the same whatever it is asked."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_every_page_says_what_it_is_about() -> None:

@@ -79,6 +79,17 @@ def test_again_keeps_the_password(filled: DatabaseUrl, bi_url: DatabaseUrl) -> N
     connect(bi_url).close()
 
 
+def test_a_role_that_an_administrator_made_gets_its_settings(
+    filled: DatabaseUrl, bi_url: DatabaseUrl, maintenance_url: DatabaseUrl
+) -> None:
+    with connect(maintenance_url, autocommit=True) as administrator:
+        administrator.execute("alter role lqo_bi reset all")
+    ensure_bi_role(filled, admin=maintenance_url.with_database(filled.dbname))
+    with connect(bi_url) as connection:
+        assert connection.execute("show default_transaction_read_only").fetchone() == ("on",)
+        assert connection.execute("show statement_timeout").fetchone() == ("30s",)
+
+
 def test_a_login_that_may_not_make_roles_says_what_to_do(
     filled: DatabaseUrl, bi_url: DatabaseUrl, owner: Connection
 ) -> None:
