@@ -37,7 +37,7 @@ QUALITY = Dashboard(
         table("profile", width=12, height=14, columns=dict.fromkeys(WEEKDAYS, _HEAT)),
         table("users", width=12, height=14, columns={"fail_share": BAR, "low": SHARE, "high": SHARE}),
         Row("Judges"),
-        chart("judge_grades", series="judge", maximum=5),
+        chart("judge_grades", series="judge"),
         chart("judge_pass_rates", series=None, unit="percentunit", maximum=1),
         table("calibrations", columns={"agreement": SHARE}),
         Row("Changes and drift"),

@@ -3,9 +3,10 @@
 select
     (select max(hour) from marts.calls_hourly) as "Newest hour with calls",
     (
-        select max(rule_set_version) from marts.failing_hourly
-        where hour >= :until - interval '7 days' and hour < :until
-    ) as "Rule set",
+        select string_agg(distinct rule_set_version::text, ', ' order by rule_set_version::text)
+        from marts.failing_hourly
+        where hour >= :since and hour < :until
+    ) as "Rule sets",
     (
         select max(price_version) from marts.cost_daily
         where day >= :since_day and day <= :until_day

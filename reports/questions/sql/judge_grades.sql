@@ -1,5 +1,5 @@
 -- Judges' mean grade, by judge, version and model
--- How do judges grade the answers, 1 to 5? Weighted, a line per project: means of projects are not merged.
+-- How do judges grade the answers, 1 to 5? Weighted, a line per project. Imported scores have scales of their own.
 select
     day::timestamp at time zone 'UTC' as time,
     evaluator || ' ' || evaluator_version || ' · ' || model || ' · ' || project as judge,

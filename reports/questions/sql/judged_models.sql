@@ -1,5 +1,14 @@
 -- Models in the eyes of judges
--- Which model do judges grade better than the others, beyond chance and beyond easier calls?
+-- Which model do judges grade higher than the others, beyond chance and beyond easier calls?
+-- Only a judge whose state is "ok" is borne out by people's labels.
+with calibrations as (
+
+    select evaluator, evaluator_version, calibration_state
+    from marts.evaluator_calibrations
+    where stratum = 'overall'
+
+)
+
 select
     evaluator as judge,
     evaluator_version as version,
@@ -15,8 +24,10 @@ select
     standardised_verdict as verdict_on_one_mix,
     n_matched_prompts,
     matched_difference,
-    matched_verdict as verdict_on_same_prompts
+    matched_verdict as verdict_on_same_prompts,
+    coalesce(calibrations.calibration_state, 'uncalibrated') as judge_state
 from marts.compare_models(:since_day, :until_day)
+left join calibrations using (evaluator, evaluator_version)
 where evaluator <> 'rules' and :in(model)
 order by evaluator, evaluator_version, mean_grade desc nulls last
 limit 200

@@ -1,5 +1,6 @@
 -- Latency by model, 95th percentile
--- How slow are the slowest twentieth of calls that ended well? Days and longer from histograms, at most 1 % off.
+-- How slow are the slowest twentieth of calls that ended well?
+-- Days and longer from histograms, at most 1 % off; an hour is that of its slowest provider.
 with hours as (
 
     select hour as time, model, max(latency_p95_ms) as value

@@ -6,10 +6,11 @@ with days as (
         date_trunc(:grain, day::timestamp) at time zone 'UTC' as time,
         sum(input_uncached) as input_uncached,
         sum(cache_read) as cache_read,
-        sum(cache_write) + sum(cache_write_1h) as cache_write,
+        -- A kind that nobody reported is null, and must not swallow the other one.
+        coalesce(sum(cache_write) + sum(cache_write_1h), sum(cache_write), sum(cache_write_1h)) as cache_write,
         sum(output_text) as output_text,
         sum(reasoning) as reasoning,
-        sum(input_audio) + sum(output_audio) as audio
+        coalesce(sum(input_audio) + sum(output_audio), sum(input_audio), sum(output_audio)) as audio
     from marts.cost_daily
     where day >= :since_day and day <= :until_day and :in(project) and :in(model)
     group by 1

@@ -106,6 +106,39 @@ def test_one_call_is_all_that_the_marts_know(bi: Connection) -> None:
     assert rows_of(bi, query, variables={"call_id": ("",)}) == []
 
 
+def panel(title: str) -> Query:
+    return next(query for query in SQL_QUERIES if query.panel == title)
+
+
+def test_a_kind_of_tokens_that_nobody_reported_does_not_hide_another(filled: DatabaseUrl) -> None:
+    with connect(filled) as connection:
+        connection.execute("update marts.cost_daily set cache_write_1h = null, output_audio = null")
+        kinds = {kind: n for _, kind, n in rows_of(connection, panel("Tokens by kind"))}
+        connection.rollback()
+    assert kinds["cache write"] == kinds["audio"] == kinds["cache read"] > 0
+
+
+def test_a_model_without_a_verdict_is_listed_with_not_enough_data(filled: DatabaseUrl) -> None:
+    with connect(filled) as connection:
+        connection.execute("update marts.traffic_mix set n_scored = 0, n_failed = 0 where model = 'model-1'")
+        found = {row[0]: row for row in rows_of(connection, panel("Models against the others"))}
+        connection.rollback()
+    assert set(found) == {"model-0", "model-1"}
+    assert found["model-1"][1:5] == (None, 700, 0, None)
+    assert found["model-1"].count("not enough data") == 3
+
+
+def test_figures_of_two_rule_sets_name_both(filled: DatabaseUrl) -> None:
+    with connect(filled) as connection:
+        connection.execute("update marts.failing_hourly set rule_set_version = 2 where hour >= '2026-11-04'")
+        for mart in ("quality_by_user", "quality_by_prompt"):
+            update = f"update marts.{mart} set evaluator_version = '2' where day >= '2026-11-04'"
+            connection.execute(update.encode())
+        for title in ("As of", "Users whose calls fail", "Prompts and their versions"):
+            assert any("1, 2" in row for row in rows_of(connection, panel(title))), title
+        connection.rollback()
+
+
 def test_empty_marts_are_no_error(modelled_warehouse: DatabaseUrl) -> None:
     with connect(modelled_warehouse) as connection:
         for query in SQL_QUERIES:
