@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
+from math import floor
 
 from reports.weekly import svg, wording
 from reports.weekly.figures import FailingDay, Figures, JudgeDay
@@ -230,29 +231,35 @@ def _judge(figures: Figures, days: Sequence[JudgeDay], *, key: str) -> str:
         for version in versions
     ]
     shown = wording.visible(evaluator)
+    is_imported = days[0].kind == "external"
+    values = [one.mean.value for one in days]
+    bottom = 1.0 if min(values) >= 1 else 0.0
     axes = svg.frame(
         figures.chart_days,
-        max(5.0, *(one.mean.value for one in days)),
+        max(values),
         label=lambda value: f"{value:g}",
         week=(figures.week.first_day, figures.week.last_day),
-        least=5.0,
-        bottom=1.0 if all(one.mean.value >= 1 for one in days) else 0.0,
+        # Grades go from 1 to 5; nobody knows the scale of a score that came with an import.
+        least=1e-9 if is_imported else 5.0,
+        bottom=float(min(0, floor(min(values)))) if is_imported else bottom,
         marks=[found.at.date() for found in figures.boundaries if found.evaluator == evaluator],
     )
     return figure(
-        heading=f"Judge of {shown}",
-        below="Mean grade, 1 to 5, weighted for the judge's sampling, with 95 % intervals.",
+        heading=f"{'Imported score' if is_imported else 'Judge of'} {shown}",
+        below="Mean of the scores that came with an import, on a scale of their own, with 95 % intervals."
+        if is_imported
+        else "Mean grade, 1 to 5, weighted for the judge's sampling, with 95 % intervals.",
         legend=legend,
         svg=svg.lines(
             axes,
             series,
-            title=f"Mean grade of the judge of {shown} by day",
+            title=f"Mean of {shown} by day",
             told=_told(
                 "mean grade", [(one.day, one.mean.value) for one in days], show=lambda of: f"{of:.2f}"
             ),
             key=key,
         ),
-        data=table(GRADE_TABLE, rows, label=f"Mean grade of {shown} by day"),
+        data=table(GRADE_TABLE, rows, label=f"Mean of {shown} by day"),
     )
 
 

@@ -10,6 +10,7 @@ from evaluators.statistics.wilson import wilson
 from reports.weekly.week import Week
 
 NOT_ENOUGH = "not enough data"
+_OF_IMPORTED = {"better": "higher", "worse": "lower"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +140,16 @@ class Difference:
 class Comparison:
     """A model against all others of the week by one evaluator's version, as `marts.compare_models` has it.
 
-    `measure` is fail_rate (lower is better) or mean_score (higher is). Differences are the model's less the
-    others': as the traffic came, at equal traffic (prompt class, language, length), on equal prompts.
+    `measure` is fail_rate (lower is better) or mean_score (higher is; of kind `external`, scores that came
+    with an import, nobody knows). Differences are the model's less the others': as the traffic came, at equal
+    traffic (prompt class, language, length), on equal prompts.
     """
 
     evaluator: str
     version: str
     measure: str
     model: str
+    kind: str
     estimate: Estimate
     mix_coverage: float | None
     as_it_came: Difference
@@ -158,6 +161,12 @@ class Comparison:
         """What the verdict rests on: equal prompts before equal traffic before the traffic as it came."""
         fair = (self.equal_prompts, self.equal_traffic, self.as_it_came)
         return next((one for one in fair if one.is_enough), self.as_it_came)
+
+    @property
+    def verdict(self) -> str:
+        """That of the fairest. Toxicity is imported like helpfulness: such scores are higher or lower."""
+        found = self.fairest.verdict
+        return _OF_IMPORTED.get(found, found) if self.kind == "external" else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,13 +197,17 @@ class EvaluatorWeek:
 
 @dataclass(frozen=True, slots=True)
 class JudgeDay:
-    """A day's weighted mean grade by a judge's version; `coverage` is what it scored of the day's calls."""
+    """A day's weighted mean grade by a judge's version; `coverage` is what it scored of the day's calls.
+
+    Of kind `external` are scores that came with an import, each on a scale of its own.
+    """
 
     day: date
     evaluator: str
     version: str
     mean: Estimate
     coverage: Share
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +289,10 @@ class DriftFinding:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that stands in the report of a week. Lists of days reach back to `week.chart_start`."""
+    """All that stands in the report of a week. Lists of days reach back to `week.chart_start`.
+
+    `incidents` are some of `n_incidents`, where there are very many.
+    """
 
     week: Week
     made_at: datetime
@@ -302,6 +318,8 @@ class Figures:
     prompts: tuple[PromptWeek, ...]
     boundaries: tuple[Boundary, ...]
     incidents: tuple[Incident, ...]
+    n_incidents: int
+    n_incidents_open: int
     drift: tuple[DriftFinding, ...]
 
     @property
@@ -310,6 +328,11 @@ class Figures:
         known = [found.day for found in self.traffic_days]
         first = min([*known, self.week.first_day])
         return tuple(day for day in self.week.chart_days if day >= first - timedelta(days=first.weekday()))
+
+    def may_rank(self, one: Comparison) -> bool:
+        """Whether people's labels bear the evaluator out, as a judge that ranks models needs it."""
+        states = {(found.evaluator, found.version): found.state for found in self.calibrations}
+        return one.kind in ("rule", "human") or states.get((one.evaluator, one.version)) == "ok"
 
     @property
     def is_over(self) -> bool:

@@ -81,7 +81,7 @@ def _compared(now: Share, before: Share) -> tuple[Tone, str]:
 
 def _models(figures: Figures) -> Iterator[Headline]:
     for verdict, tone in VERDICTS:
-        found = [one for one in figures.comparisons if one.fairest.verdict == verdict]
+        found = [one for one in figures.comparisons if one.verdict == verdict and figures.may_rank(one)]
         if not found:
             continue
         named = ", ".join(
@@ -127,12 +127,11 @@ def _cost(figures: Figures) -> Iterator[Headline]:
 def _incidents(figures: Figures) -> Iterator[Headline]:
     if not figures.incidents:
         return
-    n_open = sum(one.ended_at is None for one in figures.incidents)
-    n = len(figures.incidents)
+    n, n_open = figures.n_incidents, figures.n_incidents_open
     groups = list(dict.fromkeys(wording.plain(one.group) for one in figures.incidents))
     named = ", ".join(groups[:MOST_NAMED]) + (" and others" if len(groups) > MOST_NAMED else "")
-    going_on = f", {n_open} of them still going on" if n_open else ""
-    yield Headline("bad", f"{n} incident{'' if n == 1 else 's'} ({named}){going_on}.")
+    going_on = f", {n_open:,} of them still going on" if n_open else ""
+    yield Headline("bad", f"{n:,} incident{'' if n == 1 else 's'} ({named}){going_on}.")
 
 
 def _drift(figures: Figures) -> Iterator[Headline]:

@@ -32,10 +32,10 @@ def subject(figures: Figures) -> str:
     if not figures.traffic.n_calls:
         return f"LLM quality {figures.week}: no calls"
     failing = wording.percent(figures.failing.estimate.value) if figures.failing.n else "unknown share"
-    n = len(figures.incidents)
+    n = figures.n_incidents
     return (
         f"LLM quality {figures.week}: {failing} failing, {wording.usd(figures.cost.amount_usd)}, "
-        f"{n} incident{'' if n == 1 else 's'}"
+        f"{n:,} incident{'' if n == 1 else 's'}"
     )
 
 
@@ -53,6 +53,8 @@ def _text(figures: Figures, told: tuple[Headline, ...]) -> str:
             f"{wording.moment(one.ended_at) if one.ended_at else 'now'}: {wording.message(one.message)}"
             for one in figures.incidents
         ]
+        n_more = figures.n_incidents - len(figures.incidents)
+        lines += [f"- and {n_more:,} more"] if n_more else []
     lines += ["", *_closing(figures), ""]
     return "\n".join(lines)
 

@@ -102,7 +102,7 @@ def _cards(figures: Figures) -> str:
             wording.seconds(latency.p95_ms),
             f"median {wording.seconds(latency.p50_ms)}, n {latency.n:,}",
         ),
-        ("incidents", f"{len(figures.incidents)}", "alerts that fired, or went on from before"),
+        ("incidents", f"{figures.n_incidents:,}", "alerts that fired, or went on from before"),
     )
     inner = "".join(
         f'<div class="card"><span>{label}</span><b>{value}</b><span>{escape(below)}</span></div>'

@@ -9,7 +9,8 @@ from typing import LiteralString
 FRESHNESS: LiteralString = """
 select
     (select max(hour) from marts.calls_hourly),
-    coalesce((select sum(n_hours) from marts.refresh_backlog), 0)::bigint,
+    -- A changed hour waits in several stages, and is one hour.
+    coalesce((select max(n_hours) from marts.refresh_backlog), 0)::bigint,
     (select max(day) from marts.day_states where is_closed)
 """
 
@@ -217,10 +218,11 @@ select
     marts.mean_low(sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)),
     marts.mean_high(sum(n_clusters), sum(sum_w), sum(sum_wy), sum(sum_ww), sum(sum_wwy), sum(sum_wywy)),
     sum(n_scored)::bigint,
-    sum(n_eligible)::bigint
+    sum(n_eligible)::bigint,
+    kind
 from marts.quality_daily
 where kind <> 'rule' and day >= %(chart)s and day < %(end)s
-group by 1, 2, 3
+group by 1, 2, 3, kind
 order by 2, 3, 1
 """
 
@@ -231,6 +233,12 @@ where stratum = 'overall'
 """
 
 COMPARISONS: LiteralString = """
+with kinds as (
+    select distinct evaluator, evaluator_version, kind
+    from marts.evaluation_coverage
+    where day >= %(first)s and day < %(end)s
+)
+
 select
     evaluator, evaluator_version, measure, model,
     estimate, estimate_low, estimate_high, n_scored,
@@ -238,8 +246,10 @@ select
     standardised_difference, standardised_difference_low, standardised_difference_high, n_effective,
     mix_coverage,
     matched_difference, matched_difference_low, matched_difference_high, n_matched_prompts,
-    verdict, standardised_verdict, matched_verdict
+    verdict, standardised_verdict, matched_verdict,
+    coalesce(kinds.kind, case measure when 'fail_rate' then 'rule' else 'judge' end)
 from marts.compare_models(%(first)s::date, %(end)s::date - 1)
+left join kinds using (evaluator, evaluator_version)
 where model = any(%(models)s)
 order by measure, evaluator, evaluator_version, n_calls desc, model
 """
@@ -260,12 +270,27 @@ where day >= %(first)s and day < %(end)s
 order by column_name, day
 """
 
+# How many there are, and those to list: what goes on and what is worst before what is over.
 INCIDENTS: LiteralString = """
-select rule, group_key, severity, happened_at, ended_at, value, threshold, n, message, was_silenced
-from marts.alert_history
-where transition = 'firing' and happened_at < %(end_at)s and coalesce(ended_at, 'infinity') >= %(first_at)s
+with incidents as (
+    select
+        rule, group_key, severity, happened_at, ended_at, value, threshold, n, message, was_silenced,
+        count(*) over () as n_incidents,
+        count(*) filter (where ended_at is null) over () as n_open
+    from marts.alert_history
+    where transition = 'firing'
+        and happened_at < %(end_at)s
+        and coalesce(ended_at, 'infinity') >= %(first_at)s
+),
+
+listed as (
+    select * from incidents
+    order by ended_at is null desc, severity = 'critical' desc, severity = 'warning' desc, happened_at desc
+    limit %(most)s
+)
+
+select * from listed
 order by happened_at, rule, group_key
-limit %(most)s
 """
 
 # The worst beyond doubt first: ten failures of ten calls are no more than many of many.
@@ -277,7 +302,7 @@ select
     sum(n_calls)::bigint,
     sum(n_failed)::bigint,
     sum(n_scored)::bigint,
-    array_agg(distinct evaluator_version order by evaluator_version),
+    array_agg(distinct evaluator_version order by evaluator_version) filter (where n_scored > 0),
     sum(amount_usd)
 from marts.quality_by_prompt
 where evaluator = 'rules' and day >= %(first)s and day < %(end)s

@@ -97,6 +97,7 @@ def _read(reader: _Reader, week: Week, *, now: datetime) -> Figures:
     latencies = dict(_latencies(reader.rows(queries.LATENCY_WEEKS)))
     costs = {is_week: Cost(*rest) for is_week, *rest in reader.rows(queries.COST)}
     models = tuple(_models(reader))
+    incidents = reader.rows(queries.INCIDENTS, most=MOST_INCIDENTS)
     return Figures(
         week=week,
         made_at=now,
@@ -130,8 +131,10 @@ def _read(reader: _Reader, week: Week, *, now: datetime) -> Figures:
             for evaluator, version, state, kappa, low, high, n in reader.rows(queries.CALIBRATIONS)
         ),
         judge_days=tuple(
-            JudgeDay(day, evaluator, version, _estimate(mean, low, high, n), Share(n, n_eligible))
-            for day, evaluator, version, mean, low, high, n, n_eligible in reader.rows(queries.JUDGE_DAYS)
+            JudgeDay(day, evaluator, version, _estimate(mean, low, high, n), Share(n, n_eligible), kind)
+            for day, evaluator, version, mean, low, high, n, n_eligible, kind in reader.rows(
+                queries.JUDGE_DAYS
+            )
         ),
         prompts=tuple(
             PromptWeek(project, name, version, n_calls, _share(n_failed, n_scored, rule_sets), amount)
@@ -143,7 +146,9 @@ def _read(reader: _Reader, week: Week, *, now: datetime) -> Figures:
             Boundary(at, evaluator, before, after, _estimate(shift, low, high, n_shared))
             for at, evaluator, before, after, shift, low, high, n_shared in reader.rows(queries.BOUNDARIES)
         ),
-        incidents=tuple(Incident(*row) for row in reader.rows(queries.INCIDENTS, most=MOST_INCIDENTS)),
+        incidents=tuple(Incident(*row[:-2]) for row in incidents),
+        n_incidents=incidents[0][-2] if incidents else 0,
+        n_incidents_open=incidents[0][-1] if incidents else 0,
         drift=tuple(DriftFinding(*row) for row in reader.rows(queries.DRIFT)),
     )
 
@@ -201,6 +206,7 @@ def _comparisons(reader: _Reader, models: list[str]) -> Iterable[Comparison]:
             version=str(version),
             measure=measure,
             model=model,
+            kind=row[24],
             estimate=_estimate(*row[4:8]),
             mix_coverage=row[16],
             as_it_came=Difference("traffic as it came", _estimate(*row[8:12]), verdict or NOT_ENOUGH),

@@ -19,6 +19,9 @@ from reports.weekly.html import Column, nothing, table
 from reports.weekly.wording import grade, grades, interval, name, percent, seconds, usd
 
 MOST_REASONS = 3
+# Imports bring an evaluator a score's name: hundreds of tables are no report.
+MOST_COMPARED = 8
+MOST_EVALUATORS = 60
 TONES = {"worse": "bad", "better": "good"}
 REASONS = {
     "not_enough_calls": "under 30 calls on one side",
@@ -75,12 +78,14 @@ def comparison(figures: Figures) -> str:
         *(Column("equal traffic", True), Column("equal prompts", True), Column("", True), Column("verdict")),
     )
     parts: list[str] = []
-    for key in dict.fromkeys((one.evaluator, one.version, one.measure) for one in figures.comparisons):
+    keys = list(dict.fromkeys((one.evaluator, one.version, one.measure) for one in figures.comparisons))
+    for key in keys[:MOST_COMPARED]:
         members = [one for one in figures.comparisons if (one.evaluator, one.version, one.measure) == key]
         ends = [abs(end) for one in members for end in _ends(one.fairest.estimate)]
         reach = max([*ends, 1e-9])
         parts.append(
             f"<h3>{_compared_by(members[0])}</h3>"
+            f"{_unproved(figures, members[0])}"
             + table(
                 columns,
                 [_comparison(one, reach=reach) for one in members],
@@ -88,6 +93,9 @@ def comparison(figures: Figures) -> str:
                 look="fold",
             )
         )
+    n_more = len(keys) - MOST_COMPARED
+    if n_more > 0:
+        parts.append(f'<p class="dim">{n_more:,} more versions of evaluators compare models, too.</p>')
     return "".join(parts)
 
 
@@ -98,16 +106,28 @@ def _ends(found: Estimate) -> tuple[float, ...]:
 def _compared_by(one: Comparison) -> str:
     if one.measure == "fail_rate":
         return f"Failing calls by rule set {name(one.version)} <small class=dim>(lower is better)</small>"
+    if one.kind == "external":
+        return (
+            f"Mean of the imported score {name(one.evaluator)}, version {name(one.version)} "
+            "<small class=dim>(on a scale of its own)</small>"
+        )
     return (
         f"Mean grade by the judge of {name(one.evaluator)}, version {name(one.version)} "
         "<small class=dim>(higher is better)</small>"
     )
 
 
+def _unproved(figures: Figures, one: Comparison) -> str:
+    if figures.may_rank(one):
+        return ""
+    told = "Nobody’s labels bear this evaluator out: what it says of models is no finding."
+    return f'<p class="dim">{told}</p>'
+
+
 def _comparison(one: Comparison, *, reach: float) -> list[str]:
     is_share = one.measure == "fail_rate"
     fairest = one.fairest
-    shown, tone = fairest.estimate, TONES.get(fairest.verdict, "c6")
+    shown, tone = fairest.estimate, TONES.get(one.verdict, "c6")
     mark = (
         svg.whisker(shown.value, shown.low, shown.high, reach=reach, look=tone) if shown.has_interval else ""
     )
@@ -127,7 +147,7 @@ def _comparison(one: Comparison, *, reach: float) -> list[str]:
         _difference(traffic, is_share=is_share, n=f"n {traffic.n:,}{covered}"),
         _difference(equal, is_share=is_share, n=f"{equal.n:,} prompts"),
         mark,
-        f'<span class="{tone}-text">{wording.safe(fairest.verdict)}</span>'
+        f'<span class="{tone}-text">{wording.safe(one.verdict)}</span>'
         f"{f'<small>{wording.safe(fairest.basis)}</small>' if fairest.is_enough else ''}",
     ]
 
@@ -187,9 +207,12 @@ def incidents(figures: Figures) -> str:
     if not figures.incidents:
         return nothing("No alert fired.")
     columns = (Column("what"), Column("began"), Column("ended"), Column("lasted", True), Column("in words"))
-    return table(
-        columns, [_incident(figures, one) for one in figures.incidents], label="Incidents", look="fold"
+    rows = [_incident(figures, one) for one in figures.incidents]
+    n_more = figures.n_incidents - len(rows)
+    more = (
+        f'<p class="dim">{n_more:,} more are not listed; they are over, or weigh less.</p>' if n_more else ""
     )
+    return table(columns, rows, label="Incidents", look="fold") + more
 
 
 def _incident(figures: Figures, one: Incident) -> list[str]:
@@ -283,8 +306,10 @@ def evaluators(figures: Figures) -> str:
         *(Column("evaluator"), Column("version"), Column("failing", True), Column("week before", True)),
         *(Column("coverage", True), Column("not scored")),
     )
-    rows = [_evaluator(figures, one) for one in figures.evaluators]
-    return table(columns, rows, label="Evaluators in the week", look="fold")
+    rows = [_evaluator(figures, one) for one in figures.evaluators[:MOST_EVALUATORS]]
+    n_more = len(figures.evaluators) - len(rows)
+    more = f'<p class="dim">{n_more:,} more versions of evaluators are not listed.</p>' if n_more else ""
+    return table(columns, rows, label="Evaluators in the week", look="fold") + more
 
 
 def _evaluator(figures: Figures, one: EvaluatorWeek) -> list[str]:

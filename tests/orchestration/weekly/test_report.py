@@ -1,7 +1,7 @@
 """The report says what the marts hold, with n, interval and version, whatever names stand in them."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import psycopg
@@ -225,6 +225,106 @@ def test_an_incident_that_goes_on_and_one_that_ended(marts: Marts) -> None:
         ("open", True),
     ]
     assert "2 incidents (old, open), 1 of them still going on." in said(figures)
+
+
+def test_more_incidents_than_are_listed_are_counted(marts: Marts) -> None:
+    add_event(marts, group="open since long", rule="r", message="goes on", at_hours=-400)
+    for n in range(60):
+        add_event(marts, group=f"g{n}", rule="r", message="began", at_hours=n)
+        add_event(marts, group=f"g{n}", rule="r", message="ended", at_hours=n + 1, transition="resolved")
+    figures = figures_of(marts)
+    assert (figures.n_incidents, figures.n_incidents_open, len(figures.incidents)) == (61, 1, 40)
+    assert figures.incidents[0].group == "open since long"
+    assert "61 incidents" in said(figures) and "1 of them still going on" in said(figures)
+    text = page_of(marts).text
+    assert "21 more are not listed" in text
+    assert "incidents 61 alerts that fired" in text
+    assert "- and 21 more" in weekly_mail(figures).text
+
+
+def test_an_hour_that_waits_in_several_stages_is_one_hour(marts: Marts) -> None:
+    marts.connection.execute(
+        "insert into raw.dirty_hours (hour, stage) select %s, unnest(array['calls', 'scores', 'charges'])",
+        (WEEK.start,),
+    )
+    try:
+        assert figures_of(marts).freshness.n_hours_waiting == 1
+    finally:
+        marts.connection.execute("delete from raw.dirty_hours where hour = %s", (WEEK.start,))
+
+
+def test_a_prompt_names_the_rule_sets_that_judged_it_alone(marts: Marts) -> None:
+    marts.day(MONDAY, n=50, failed=5, rule_set=3, prompt="greet")
+    marts.put(
+        "quality_by_prompt",
+        day=MONDAY,
+        project="(none)",
+        prompt_name="greet",
+        prompt_version="1",
+        model="m",
+        evaluator="rules",
+        evaluator_version="(none)",
+        n_calls=9,
+        n_scored=0,
+        n_failed=0,
+    )
+    [prompt] = figures_of(marts).prompts
+    assert (prompt.n_calls, prompt.failing.versions) == (59, ("3",))
+
+
+def grades(marts: Marts, evaluator: str, *, kind: str, means: dict[str, float], at: date = MONDAY) -> None:
+    """A day on which every model has 100 scores around its mean, by content of its own."""
+    marts.coverage(at, evaluator, kind=kind, n_eligible=100 * len(means), n_scored=100 * len(means))
+    for model, mean in means.items():
+        squares = 100 * (mean**2 + 0.04)
+        sums = {"sum_w": 100, "sum_wy": 100 * mean, "sum_ww": 100, "sum_wwy": 100 * mean, "sum_wywy": squares}
+        keys = {
+            "day": at,
+            "model": model,
+            "project": "p",
+            "evaluator": evaluator,
+            "evaluator_version": "1.0.0",
+        }
+        counts = {"n_scored": 100, "n_clusters": 100}
+        ledger = {"n_eligible": 100, "n_unscored": 0, "n_sampled_out": 0, "n_pending": 0, "kind": kind}
+        marts.put("quality_daily", **keys, **counts, **sums, **ledger)
+        mix = {"prompt_class": "open", "language": "en", "length_band": "short"}
+        marts.put("judge_mix_daily", **keys, **counts, **sums, **mix)
+
+
+def test_a_judge_that_nobody_s_labels_bear_out_makes_no_headline(marts: Marts) -> None:
+    for model in ("one", "two"):
+        marts.day(MONDAY, model=model, n=100)
+    grades(marts, "helpfulness", kind="judge", means={"one": 2.0, "two": 4.0})
+    figures = figures_of(marts)
+    by_judge = {one.model: one.verdict for one in figures.comparisons if one.evaluator == "helpfulness"}
+    assert by_judge == {"one": "worse", "two": "better"}
+    assert "Shown" not in said(figures)
+    assert "Nobody’s labels bear this evaluator out" in page_of(marts).text
+
+
+def test_a_score_that_came_with_an_import_has_a_scale_of_its_own(marts: Marts) -> None:
+    for model in ("one", "two"):
+        marts.day(MONDAY, model=model, n=100)
+    grades(marts, "langfuse.toxicity", kind="external", means={"one": 12.5, "two": 80.0})
+    figures = figures_of(marts)
+    found = {one.model: one.verdict for one in figures.comparisons if one.kind == "external"}
+    assert found == {"one": "lower", "two": "higher"}
+    assert "toxicity" not in said(figures)
+    text = page_of(marts).text
+    assert "Imported score langfuse.toxicity" in text
+    assert "1 to 5" not in text
+    assert "Mean of the imported score langfuse.toxicity" in text
+
+
+def test_hundreds_of_imported_scores_leave_a_page_that_can_be_read(marts: Marts) -> None:
+    for model in ("one", "two"):
+        marts.day(MONDAY, model=model, n=100)
+    for n in range(70):
+        grades(marts, f"langfuse.score-{n:03}", kind="external", means={"one": 1.0, "two": 2.0})
+    text = page_of(marts).text
+    assert "63 more versions of evaluators compare models, too." in text
+    assert "10 more versions of evaluators are not listed." in text
 
 
 def test_drift_that_lasts_is_told(marts: Marts) -> None:
