@@ -21,6 +21,7 @@ from orchestration import (
     judging_batches,
     judging_schedules,
     report_schedules,
+    run_sensors,
     schedules,
     sensors,
 )
@@ -72,7 +73,10 @@ def defs() -> dg.Definitions:
             judging_batches.batching_closed,
             report_schedules.weekly_report,
         ],
-        sensors=[sensors.dirty_hours, sensors.alerts, judging_batches.judge_batches_due],
+        sensors=[
+            *(sensors.dirty_hours, sensors.alerts, judging_batches.judge_batches_due),
+            *(run_sensors.run_failures, run_sensors.run_successes),
+        ],
         resources={
             "warehouse": Warehouse(),
             "dbt": QuietDbt(

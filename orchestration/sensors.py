@@ -5,13 +5,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.alerts.changes import report_changes
-from orchestration.alerts.channels import configured_channels, configured_mail
-from orchestration.alerts.evaluate import evaluate_rules
-from orchestration.alerts.grades import evaluate_grades
-from orchestration.alerts.http import post_json
-from orchestration.alerts.mail import send_mail
-from orchestration.alerts.outbox import send_outbox
+from orchestration.alerts.definition.folder import alerts_folder
+from orchestration.alerts.definition.load import load_rule_set
+from orchestration.alerts.engine.evaluator_changes import report_changes
+from orchestration.alerts.engine.tick import end_retired, tick
 from orchestration.jobs import light_refresh
 from orchestration.resources import Warehouse
 from orchestration.schedules import NOT_ENDED
@@ -25,6 +22,8 @@ where dirty.hour < now() + interval '1 day'
 """
 RECENT_RUNS = 6
 LONGEST_PAUSE_SECONDS = 900
+# Dagster gives a tick 60 s.
+LONGEST_TICK_SECONDS = 35
 
 
 @dg.sensor(
@@ -52,28 +51,32 @@ def dirty_hours(context: dg.SensorEvaluationContext, warehouse: Warehouse) -> dg
     return dg.RunRequest(run_key=f"marks-{newest}-{n_marks}{after}")
 
 
+# A call is told within two refreshes and two ticks; half a minute of them costs a second of one core.
 @dg.sensor(
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alerts(warehouse: Warehouse) -> dg.SkipReason:
-    """Evaluate the alert rules on the marts, then send what waits in the outbox.
+    """Evaluate the alert rules on the marts and lay what they say into the outbox; `lqo sender` sends it.
 
-    Every minute, so both after a refresh and when there is none: an alert must also resolve, and a
-    message that could not be sent must be tried again, while nothing lands.
+    Every half minute, so both after a refresh and when there is none: an alert must also resolve while
+    nothing lands. A file of rules that is wrong is an alert by itself, and ends no rule.
     """
     now = datetime.now(UTC)
+    rules = load_rule_set(alerts_folder(warehouse.settings()))
+    problems = {problem.source: str(problem) for problem in reversed(rules.problems)}
     with warehouse.connect() as connection:
-        transitions = evaluate_rules(connection, now=now)
-        grades = evaluate_grades(connection, now=now)
+        found = tick(
+            connection, rules=rules.in_force, now=now, problems=problems, limit_seconds=LONGEST_TICK_SECONDS
+        )
+        ended = [] if problems else end_retired(connection, rules=rules.in_force, now=now)
         changes = report_changes(connection, now=now)
-        report = send_outbox(connection, channels=configured_channels(), http=post_json, now=now)
-        mail = send_outbox(connection, channels=configured_mail(), http=send_mail, now=now)
-    n_transitions = len(transitions) + len(grades.transitions)
-    said = [f"{n_transitions} transitions", f"{len(changes)} changes of evaluators"]
-    said += [f"{report.n_sent + mail.n_sent} sent", f"{report.n_failed + mail.n_failed} failed"]
-    if grades.silenced:
-        said.append(f"not told, for the judge may not alert: {'; '.join(grades.silenced)}")
+    said = [f"{len(rules.in_force)} rules", f"{len(found.transitions) + len(ended)} transitions"]
+    said.append(f"{len(changes)} changes of evaluators")
+    if found.errors:
+        said.append(f"not evaluated: {', '.join(sorted(found.errors))}")
+    if found.silenced:
+        said.append(f"not told, for the judge may not alert: {'; '.join(found.silenced)}")
     return dg.SkipReason(", ".join(said))
 
 

@@ -1,15 +1,17 @@
 """A week's report: made from the marts, written as a page, and laid into the outbox once."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import psycopg
-from psycopg.types.json import Jsonb
 
-from orchestration.alerts.evaluate import NAMESPACE, PUT_EVENT, PUT_MESSAGE
+from orchestration.alerts.delivery.outbox import order_key, put_ready
+from orchestration.alerts.delivery.plan import EMAIL
+from orchestration.alerts.engine.store import put_event
+from orchestration.alerts.engine.transition import NAMESPACE, Transition
 from orchestration.alerts.report_message import weekly_slack_message
 from reports.weekly.figures import Figures
 from reports.weekly.mail import weekly_mail
@@ -37,29 +39,44 @@ def make_report(
     return figures, write_page(figures, out / file_name(figures) if out.is_dir() else out)
 
 
-def queue_report(connection: psycopg.Connection, figures: Figures, *, channels: Sequence[str]) -> list[str]:
+def queue_report(
+    connection: psycopg.Connection,
+    figures: Figures,
+    *,
+    channels: Sequence[str],
+    mails: Collection[str] = (EMAIL,),
+) -> list[str]:
     """Lay the report into the outbox for these channels; returns those that did not have it yet.
 
-    A week is sent once a channel, however often its report is made. Raises ReportError for a week that is not
-    over, whose report would take the place of the whole one.
+    `mails` are the channels among them that are e-mail. A week is sent once a channel, however often its report
+    is made. Raises ReportError for a week that is not over, whose report would take the place of the whole one.
     """
     if not figures.is_over:
         raise ReportError(f"{figures.week} is not over: its report would be sent half")
     event_id = report_id(figures.week)
-    message = f"{figures.traffic.n_calls} calls in {figures.week}"
-    event = (
-        *(event_id, RULE, str(figures.week), "report", "info"),
-        *(None, None, figures.traffic.n_calls, message, figures.made_at),
+    event = Transition(
+        event_id=event_id,
+        rule=RULE,
+        group=str(figures.week),
+        transition="report",
+        severity="info",
+        message=f"{figures.traffic.n_calls} calls in {figures.week}",
+        happened_at=figures.made_at,
+        n=figures.traffic.n_calls,
     )
     with connection.transaction():
-        connection.execute(PUT_EVENT, event)
+        put_event(connection, event)
         return [
             channel
             for channel in channels
-            if connection.execute(
-                PUT_MESSAGE,
-                (event_id, channel, Jsonb(_payload(figures, channel, event_id)), figures.made_at),
-            ).rowcount
+            if put_ready(
+                connection,
+                event_id=event_id,
+                channel=channel,
+                payload=_payload(figures, event_id, is_mail=channel in mails),
+                at=figures.made_at,
+                order_key=order_key(RULE, str(figures.week)),
+            )
         ]
 
 
@@ -68,8 +85,8 @@ def report_id(week: Week) -> UUID:
     return uuid5(NAMESPACE, f"{RULE}|{week}")
 
 
-def _payload(figures: Figures, channel: str, event_id: UUID) -> dict[str, Any]:
-    if channel != "email":
+def _payload(figures: Figures, event_id: UUID, *, is_mail: bool) -> dict[str, Any]:
+    if not is_mail:
         return weekly_slack_message(figures, event_id=str(event_id))
     mail = weekly_mail(figures)
     return {

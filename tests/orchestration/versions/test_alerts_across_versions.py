@@ -7,13 +7,14 @@ import pytest
 from psycopg.rows import TupleRow
 
 from evaluators.versions.shift import NO_SHIFT
-from orchestration.alerts.changes import report_changes
-from orchestration.alerts.evaluate import evaluate_rules
-from orchestration.alerts.rules import ShareRule
+from orchestration.alerts.definition.model import BuiltInMetric, Rule
+from orchestration.alerts.engine.evaluator_changes import report_changes
+from orchestration.alerts.engine.tick import evaluate_alerts
 from orchestration.versions.scale import failing_scale
+from tests.orchestration.alerts.written_rules import shipped
 
 Connection = psycopg.Connection[TupleRow]
-RULE = ShareRule("failing_share", "critical", 0.25, 0.20, timedelta(hours=24), 30)
+RULE = shipped("failing_share")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # From here on the second rule set is current.
 CHANGE = datetime(2026, 11, 10, tzinfo=UTC)
@@ -59,8 +60,8 @@ def add_bridge(connection: Connection, *, n: int, failed_old: int, failed_new: i
     connection.commit()
 
 
-def evaluate(connection: Connection, *moments: datetime, rule: ShareRule = RULE) -> list[str]:
-    found = [t for now in moments for t in evaluate_rules(connection, now=now, rules=[rule])]
+def evaluate(connection: Connection, *moments: datetime, rule: Rule = RULE) -> list[str]:
+    found = [t for now in moments for t in evaluate_alerts(connection, now=now, rules=[rule])]
     connection.commit()
     return [one.transition for one in found]
 
@@ -87,9 +88,8 @@ def test_without_the_correction_it_would_fire(mart: Connection) -> None:
     """The same data with the threshold chosen for the new set, so with nothing to correct."""
     add_bridge(mart, n=1000, failed_old=100, failed_new=400)
     add_days(mart, CHANGE, days=2, share=0.4, rule_set=NEW)
-    chosen = ShareRule(
-        "failing_share", "critical", 0.25, 0.20, timedelta(hours=24), 30, chosen_at=CHANGE + DAY
-    )
+    metric = BuiltInMetric(name="failing_share", unit="share", chosen_at=CHANGE + DAY)
+    chosen = shipped("failing_share", metric=metric)
     assert evaluate(mart, CHANGE + DAY, rule=chosen) == ["firing"]
 
 
@@ -114,7 +114,7 @@ def test_without_a_bridge_the_step_is_the_evaluators_and_what_follows_the_produc
 def test_the_message_says_what_was_taken_off(mart: Connection) -> None:
     add_bridge(mart, n=1000, failed_old=100, failed_new=400)
     add_days(mart, CHANGE, days=1, share=0.65, rule_set=NEW)
-    [found] = evaluate_rules(mart, now=CHANGE + DAY, rules=[RULE])
+    [found] = evaluate_alerts(mart, now=CHANGE + DAY, rules=[RULE])
     assert found.value == pytest.approx(0.35)
     assert "35.0% of 2400 calls failed" in found.message
     assert "without the +30.0% that a change of rules makes" in found.message
@@ -126,7 +126,7 @@ def test_a_window_of_both_sets_is_corrected_by_the_calls_of_each(mart: Connectio
     add_days(mart, CHANGE, days=1, share=0.7, rule_set=NEW)
     assert evaluate(mart, CHANGE + 12 * HOUR) == []
     add_days(mart, CHANGE - DAY, days=1, share=1, rule_set=OLD, model="other")
-    [found] = evaluate_rules(mart, now=CHANGE + 12 * HOUR + HOUR, rules=[RULE])
+    [found] = evaluate_alerts(mart, now=CHANGE + 12 * HOUR + HOUR, rules=[RULE])
     assert found.group == "other"
 
 
@@ -198,4 +198,4 @@ def test_a_change_of_evaluators_is_told_once_as_what_it_is(connection: Connectio
     assert (rule, group, transition) == ("evaluator_change", "2 evaluators", "changed")
     assert message.startswith("refusal v1 → v2, -0.200 on 812 shared calls; slow v1 → v2, not bridged yet.")
     [(payload,)] = connection.execute("select payload from alerting.outbox").fetchall()
-    assert payload["text"].startswith("🔵 Changed: evaluator_change")
+    assert (payload["type"], payload["transition"], payload["rule"]) == ("alert", "changed", "evaluator_change")

@@ -11,13 +11,15 @@ from psycopg.rows import TupleRow
 
 from evaluators.statistics.estimate import Estimate
 from ingest.database.url import DatabaseUrl
-from orchestration.alerts.grades import DayGrade, Fall, GradeAlerts, compare, evaluate_grades, is_breach
-from orchestration.alerts.rules import GRADE_RULE
+from orchestration.alerts.engine.built_in.grade_days import LIMITS, DayGrade, Fall, compare, is_breach
+from orchestration.alerts.engine.tick import Tick, tick
 from orchestration.resources import Warehouse
+from tests.orchestration.alerts.written_rules import shipped
 from tests.orchestration.calibration.seeded import add_version
 
 Connection = psycopg.Connection[TupleRow]
 
+RULE = shipped("judge_grades")
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 TODAY = NOON.date()
 DAY = timedelta(days=1)
@@ -60,8 +62,8 @@ def add_days(
     connection.commit()
 
 
-def evaluate(connection: Connection, now: datetime) -> GradeAlerts:
-    found = evaluate_grades(connection, now=now)
+def evaluate(connection: Connection, now: datetime) -> Tick:
+    found = tick(connection, now=now, rules=[RULE])
     connection.commit()
     return found
 
@@ -74,7 +76,7 @@ def messages(connection: Connection) -> list[tuple[Any, ...]]:
     with connection.transaction():
         return connection.execute(
             "select transition, severity, message from alerting.events inner join alerting.outbox"
-            " using (event_id) order by happened_at"
+            " using (event_id) order by events.happened_at"
         ).fetchall()
 
 
@@ -167,7 +169,7 @@ def test_without_grades_an_alert_waits_for_the_refresh_and_then_ends(mart: Conne
 
 
 def test_without_the_mart_nothing_is_said(connection: Connection) -> None:
-    found = evaluate_grades(connection, now=NOON)
+    found = evaluate(connection, NOON)
     assert (found.transitions, found.silenced) == ([], [])
 
 
@@ -188,8 +190,8 @@ def test_only_a_fall_beyond_doubt_is_one(recent: Estimate, before: Estimate, *, 
         DayGrade(TODAY, recent.n, recent.n, recent.value, recent.low, recent.high),
         DayGrade(TODAY - 5 * DAY, before.n, before.n, before.value, before.low, before.high),
     ]
-    fall = compare(days, rule=GRADE_RULE, now=NOON, since=None)
-    assert is_breach(GRADE_RULE, fall) is expected
+    fall = compare(days, limits=LIMITS, now=NOON, since=None)
+    assert is_breach(LIMITS, fall) is expected
 
 
 def test_days_without_an_interval_are_not_taken_for_certain() -> None:
@@ -199,10 +201,10 @@ def test_days_without_an_interval_are_not_taken_for_certain() -> None:
     assert (many.estimate.low, many.estimate.high) == (4.99, 5.01)
 
     one = [DayGrade(TODAY, 40, 1, 3.5, None, None), many]
-    assert not is_breach(GRADE_RULE, compare(one, rule=GRADE_RULE, now=NOON, since=None))
-    fall = compare([many], rule=GRADE_RULE, now=NOON, since=None)
+    assert not is_breach(LIMITS, compare(one, limits=LIMITS, now=NOON, since=None))
+    fall = compare([many], limits=LIMITS, now=NOON, since=None)
     assert isinstance(fall, Fall)
-    assert not is_breach(GRADE_RULE, fall)
+    assert not is_breach(LIMITS, fall)
 
 
 def test_the_tick_of_the_sensor_names_the_judge_that_stays_silent(

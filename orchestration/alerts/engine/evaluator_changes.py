@@ -8,12 +8,19 @@ from typing import LiteralString
 from uuid import UUID, uuid5
 
 import psycopg
-from psycopg.types.json import Jsonb
+from psycopg.rows import TupleRow
 
-from orchestration.alerts.evaluate import CHANNELS, NAMESPACE, PUT_EVENT, PUT_MESSAGE
-from orchestration.alerts.slack import slack_message
+from orchestration.alerts.delivery.outbox import put_message
+from orchestration.alerts.delivery.plan import current_plan
+from orchestration.alerts.delivery.routing import route
+from orchestration.alerts.engine.groups import fingerprint
+from orchestration.alerts.engine.own_rules import OWNER
+from orchestration.alerts.engine.store import put_event
+from orchestration.alerts.engine.transition import NAMESPACE, Transition
+from orchestration.alerts.message import AlertMessage
 
 RULE = "evaluator_change"
+SUMMARY = "Evaluators changed: figures move for that reason, whatever the product does"
 # What became current longer ago (a promotion for days that are over) is in evaluation.restatements.
 LOOK_BACK = timedelta(days=1)
 MOST_NAMED = 5
@@ -59,9 +66,7 @@ class EvaluatorChange:
         return f"{step}, {self.shift:+.3f} on {self.n_shared:,} shared calls"
 
 
-def report_changes(
-    connection: psycopg.Connection, *, now: datetime, channels: Sequence[str] = CHANNELS
-) -> list[UUID]:
+def report_changes(connection: psycopg.Connection[TupleRow], *, now: datetime) -> list[UUID]:
     """Write an event and its messages for each moment of the last day at which evaluators changed.
 
     Evaluators that changed together are told together. Again writes nothing; returns the events that are new.
@@ -70,35 +75,54 @@ def report_changes(
         rows = connection.execute(CHANGES, {"since": now - LOOK_BACK, "now": now}).fetchall()
         changes = [EvaluatorChange(*row) for row in rows]
         groups = [(at, list(group)) for at, group in groupby(changes, key=lambda change: change.at)]
-        return [
-            event_id
-            for at, group in groups
-            if (event_id := _write(connection, at, group, channels=channels)) is not None
-        ]
+        found = [_transition(at, group) for at, group in groups]
+        new = [one for one in found if put_event(connection, one)]
+        plan = current_plan() if new else None
+        for one in new:
+            message = _message(one)
+            if plan is not None:
+                put_message(connection, message, channels=route(message, plan))
+    return [one.event_id for one in new]
 
 
-def _write(
-    connection: psycopg.Connection, at: datetime, group: list[EvaluatorChange], *, channels: Sequence[str]
-) -> UUID | None:
+def _transition(at: datetime, group: Sequence[EvaluatorChange]) -> Transition:
     steps = "|".join(f"{change.evaluator}@{change.after}" for change in group)
-    event_id = uuid5(NAMESPACE, f"{RULE}|{at.isoformat()}|{steps}")
     subject = group[0].evaluator if len(group) == 1 else f"{len(group)} evaluators"
     named = "; ".join(str(change) for change in group[:MOST_NAMED])
     more = f"; and {len(group) - MOST_NAMED} more" if len(group) > MOST_NAMED else ""
-    message = f"{named}{more}. Figures move for that reason, whatever the product does."
-    shift, n = (group[0].shift, group[0].n_shared) if len(group) == 1 else (None, None)
-    values = (event_id, RULE, subject, "changed", "info", shift, None, n, message, at)
-    if not connection.execute(PUT_EVENT, values).rowcount:
-        return None
-    payload = slack_message(
-        event_id=str(event_id),
+    dimensions = {"evaluator": group[0].evaluator} if len(group) == 1 else {}
+    return Transition(
+        event_id=uuid5(NAMESPACE, f"{RULE}|{at.isoformat()}|{steps}"),
         rule=RULE,
         group=subject,
         transition="changed",
         severity="info",
-        message=message,
+        message=f"{named}{more}. Figures move for that reason, whatever the product does.",
         happened_at=at,
+        value=group[0].shift if len(group) == 1 else None,
+        n=group[0].n_shared if len(group) == 1 else None,
+        fingerprint=fingerprint(RULE, (("evaluator", subject),)),
+        dimensions=dimensions,
+        owner=OWNER,
+        since=at,
+        source="evaluator",
     )
-    for channel in channels:
-        connection.execute(PUT_MESSAGE, (event_id, channel, Jsonb(payload), at))
-    return event_id
+
+
+def _message(found: Transition) -> AlertMessage:
+    return AlertMessage(
+        event_id=found.event_id,
+        fingerprint=found.fingerprint or "",
+        rule=found.rule,
+        group_key=found.group,
+        group=found.dimensions,
+        transition="changed",
+        severity="info",
+        owner=OWNER,
+        summary=SUMMARY,
+        message=found.message,
+        happened_at=found.happened_at,
+        since=found.happened_at,
+        value=found.value,
+        n=found.n,
+    )
