@@ -13,7 +13,8 @@ from ingest.access.router import ModelRouter
 from ingest.access.snapshot import Snapshot
 from ingest.limits.metering import Metering
 from ingest.proxy.keys import load_pepper
-from ingest.proxy.ports import Doors, OpenDoors, Ports
+from ingest.proxy.ports import Doors
+from ingest.proxy.surroundings import OpenDoors, Ports
 from ingest.settings import Settings
 
 

@@ -9,9 +9,18 @@ from typing import Protocol, TypeVar
 
 from ingest.importers.delivered import Sender
 from ingest.intake.body import MOST_SENT, read_sent
-from ingest.proxy.http import Headers, Receive, Scope, Send, error_body, header, send_bytes, send_json
+from ingest.proxy.http import (
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    call_id_header,
+    error_body,
+    header,
+    send_bytes,
+    send_json,
+)
 from ingest.proxy.ports import Caller, Privacy, Refusal
-from ingest.proxy.relay import call_id_header
 from ingest.settings import landing_range
 from ingest.spool.records import Delivery, Record
 from ingest.spool.writer import Spool, SpoolRefusedError

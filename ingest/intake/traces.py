@@ -19,11 +19,10 @@ from ingest.intake.otlp.document import answer_document, read_document
 from ingest.intake.otlp.protobuf import answer_protobuf, answer_status, read_protobuf
 from ingest.intake.otlp.spans import Span, UnreadableError
 from ingest.landing.result import Problem
-from ingest.proxy.http import Headers, Receive, Scope, Send, header, send_bytes
+from ingest.proxy.http import Headers, Receive, Scope, Send, call_id_header, header, send_bytes
 from ingest.proxy.keys import without_key
 from ingest.proxy.observer import read_observer
 from ingest.proxy.ports import Caller, Refusal
-from ingest.proxy.relay import call_id_header
 from ingest.uuid7 import uuid7
 
 _JSON, _PROTOBUF = b"application/json", b"application/x-protobuf"

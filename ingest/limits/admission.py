@@ -17,7 +17,8 @@ from ingest.limits.meter import Meter, Taken, Unreachable
 from ingest.limits.rules import Rules, spends
 from ingest.providers.base import Prepared, Reading
 from ingest.proxy.http import Headers
-from ingest.proxy.ports import Caller, FreeGrant, Grant, Plan, Refusal
+from ingest.proxy.ports import Caller, Grant, Plan, Refusal
+from ingest.proxy.surroundings import FreeGrant
 
 _FREE = FreeGrant()
 

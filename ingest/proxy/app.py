@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ingest.providers.base import Provider
+from ingest.proxy.bounds import Limits
 from ingest.proxy.calls import Calls, Route
 from ingest.proxy.gate import Gate
 from ingest.proxy.http import App, Receive, Scope, Send
 from ingest.proxy.metrics import Metrics
 from ingest.proxy.pages import Page, deliver, show
 from ingest.proxy.passing import pass_through
-from ingest.proxy.ports import Ports
-from ingest.proxy.relay import Limits
+from ingest.proxy.surroundings import Ports
 from ingest.proxy.upstream import Upstream
 from ingest.proxy.works import Works
 from ingest.spool.writer import Spool

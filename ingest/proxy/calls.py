@@ -15,6 +15,7 @@ from ingest.proxy.http import (
     Receive,
     Scope,
     Send,
+    call_id_header,
     forwarded_request_headers,
     raw_path,
     without_secrets,
@@ -25,7 +26,7 @@ from ingest.proxy.observer import read_observer, read_purpose
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.recorder import Asked, Bounds, Outcome, Recorder
 from ingest.proxy.refusing import body_refusal, refuse, take_body
-from ingest.proxy.relay import Relay, Sending, call_id_header
+from ingest.proxy.relay import Relay, Sending
 from ingest.proxy.works import Works
 from ingest.spool.writer import SpoolRefusedError
 

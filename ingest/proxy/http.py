@@ -204,3 +204,7 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+def call_id_header(value: object) -> tuple[bytes, bytes]:
+    return CALL_ID, str(value).encode()

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from ingest.proxy.serving import Serving
 from ingest.settings import Settings
 

@@ -3,11 +3,10 @@
 import time
 from collections.abc import Awaitable, Callable
 
-from ingest.proxy.http import Receive, Scope, Send, send_bytes, send_json
+from ingest.proxy.http import Receive, Scope, Send, call_id_header, send_bytes, send_json
 from ingest.proxy.metrics import CONTENT_TYPE
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.refusing import refuse
-from ingest.proxy.relay import call_id_header
 from ingest.proxy.works import Works
 from ingest.uuid7 import uuid7
 

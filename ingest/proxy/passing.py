@@ -10,6 +10,7 @@ from ingest.proxy.http import (
     Receive,
     Scope,
     Send,
+    call_id_header,
     forwarded_request_headers,
     forwarded_response_headers,
     raw_path,
@@ -18,7 +19,6 @@ from ingest.proxy.http import (
 from ingest.proxy.listing import listing
 from ingest.proxy.ports import Caller, Refusal
 from ingest.proxy.refusing import body_refusal, refuse, take_body
-from ingest.proxy.relay import call_id_header
 from ingest.proxy.works import Works
 from ingest.uuid7 import uuid7
 

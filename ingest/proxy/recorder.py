@@ -23,7 +23,8 @@ from ingest.proxy.kept import (
     keep_request,
 )
 from ingest.proxy.parts import Memory, Parts
-from ingest.proxy.ports import KeepAll, Keeping
+from ingest.proxy.ports import Keeping
+from ingest.proxy.surroundings import KeepAll
 from ingest.spool.records import End, Start
 from ingest.spool.writer import Spool
 from ingest.uuid7 import uuid7

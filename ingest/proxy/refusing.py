@@ -3,11 +3,20 @@
 import msgspec
 
 from ingest.providers.base import Provider
+from ingest.proxy.bounds import Limits
 from ingest.proxy.departure import EXTENSION
 from ingest.proxy.gate import Holding, TooMuchHeldError
-from ingest.proxy.http import BodyTooLargeError, Receive, Scope, Send, error_body, read_body, send_bytes
+from ingest.proxy.http import (
+    BodyTooLargeError,
+    Receive,
+    Scope,
+    Send,
+    call_id_header,
+    error_body,
+    read_body,
+    send_bytes,
+)
 from ingest.proxy.ports import Refusal
-from ingest.proxy.relay import Limits, call_id_header
 from ingest.uuid7 import uuid7
 
 

@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import logging
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 
 import aiohttp
 
 from ingest.providers.base import Prepared, Provider, Reading, StreamFilter
 from ingest.proxy.attempts import Attempts, Sending, Trail, failure_kind
+from ingest.proxy.bounds import Limits
 from ingest.proxy.departure import Departure
 from ingest.proxy.http import (
-    CALL_ID,
     Message,
     Send,
     forwarded_response_headers,
@@ -35,21 +34,6 @@ _TAIL = 64
 _FRAME_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _LARGEST_LAST_FRAME = 4 << 20
 """Bytes of a final frame that wait for its end: `response.completed` repeats the whole answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a call may take. `drain_*` bound what is still read for a client that went away, `private_bytes`
-    an answer that is held in memory, as it may not touch the disk unmasked."""
-
-    body_bytes: int = 32 << 20
-    body_idle_seconds: float = 30.0
-    part_seconds: float = 1.0
-    part_bytes: int = 64 << 10
-    plain_part_bytes: int = 4 << 20
-    private_bytes: int = 8 << 20
-    drain_seconds: float = 10.0
-    drain_bytes: int = 1 << 20
 
 
 class Relay:
@@ -305,10 +289,6 @@ def _is_stream(response: aiohttp.ClientResponse, *, is_asked_for: bool) -> bool:
     """Whatever answers a request for a stream, too: the type may be wrong, and Gemini streams JSON arrays."""
     kind = header(response.raw_headers, b"content-type").lower()
     return kind.startswith(b"text/event-stream") or (is_asked_for and response.status < 300)
-
-
-def call_id_header(value: object) -> tuple[bytes, bytes]:
-    return CALL_ID, str(value).encode()
 
 
 def _one_line(error: BaseException) -> str:

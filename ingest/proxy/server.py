@@ -14,11 +14,11 @@ from ingest.limits.metering import LimitsError, check_shared_limits
 from ingest.providers.base import Provider
 from ingest.providers.catalogue import base_urls, build_providers
 from ingest.proxy.app import build_app
+from ingest.proxy.bounds import Limits
 from ingest.proxy.gate import Gate
 from ingest.proxy.job import Job
 from ingest.proxy.listening import announced, listen, url_of
 from ingest.proxy.metrics import Metrics
-from ingest.proxy.relay import Limits
 from ingest.proxy.serving import ProxyError, Serving, connections_that_fit
 from ingest.proxy.upstream import Upstream
 from ingest.proxy.web_server import WebServer, serve_until_stopped

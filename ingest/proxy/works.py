@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
+from ingest.proxy.bounds import Limits
 from ingest.proxy.gate import Gate
 from ingest.proxy.metrics import Metrics
-from ingest.proxy.ports import Ports
-from ingest.proxy.relay import Limits
+from ingest.proxy.surroundings import Ports
 from ingest.proxy.upstream import Upstream
 from ingest.spool.writer import Spool
 

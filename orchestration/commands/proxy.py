@@ -40,9 +40,9 @@ def proxy(
     ] = 0.0,
 ) -> None:
     """Run the ingest proxy alone; it never needs the database."""
+    from ingest.proxy.bounds import Limits
     from ingest.proxy.gate import Capacity
     from ingest.proxy.protocol import Patience
-    from ingest.proxy.relay import Limits
     from ingest.proxy.server import ProxyError, run_proxy
     from ingest.proxy.serving import Serving, parse_trusted_proxies
     from ingest.spool.owner import SpoolBusyError

@@ -9,8 +9,8 @@ from pathlib import Path
 from uuid import UUID
 
 from ingest.providers.catalogue import BaseUrls, build_providers
+from ingest.proxy.bounds import Limits
 from ingest.proxy.gate import Capacity, Gate
-from ingest.proxy.relay import Limits
 from ingest.proxy.server import serve_proxy
 from ingest.proxy.serving import Serving
 from ingest.proxy.upstream import Upstream

@@ -7,7 +7,7 @@ import aiohttp
 import openai
 import pytest
 
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from tests.ingest.proxy_calls import CHAT, MESSAGES, body_of, unused_port
 from tests.ingest.running_proxy import Proxy, running_proxy, until
 from tests.ingest.upstream import Provider, frames

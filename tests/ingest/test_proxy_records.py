@@ -10,7 +10,7 @@ import aiohttp
 import openai
 import pytest
 
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from ingest.spool.records import Start
 from ingest.uuid7 import uuid7_time
 from tests.ingest.proxy_calls import KEY, MESSAGES, body_of, post

@@ -6,8 +6,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ingest.proxy.bounds import Limits
 from ingest.proxy.protocol import Patience
-from ingest.proxy.relay import Limits
 from ingest.proxy.serving import Serving
 from tests.ingest.proxy_calls import CHAT, body_of
 from tests.ingest.running_proxy import Proxy, running_proxy

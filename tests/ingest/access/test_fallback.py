@@ -20,7 +20,7 @@ from ingest.access.plans import AliasPlan
 from ingest.access.prices import SnapshotPricer
 from ingest.access.snapshot import ModelRow
 from ingest.loader import run_loader
-from ingest.proxy.ports import FreeGrant
+from ingest.proxy.surroundings import FreeGrant
 from ingest.settings import Settings
 from tests.ingest.access.conftest import SECRET
 from tests.ingest.running_proxy import Proxy, running_proxy

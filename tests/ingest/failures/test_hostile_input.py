@@ -13,7 +13,7 @@ import aiohttp
 import httptools
 import pytest
 
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from tests.ingest.failures.raw_upstream import raw_upstream, saying
 from tests.ingest.proxy_calls import CHAT, body_of
 from tests.ingest.raw_http import chat, connected, read_all, request, status_of

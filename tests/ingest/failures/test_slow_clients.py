@@ -7,8 +7,8 @@ from pathlib import Path
 
 import aiohttp
 
+from ingest.proxy.bounds import Limits
 from ingest.proxy.protocol import Patience
-from ingest.proxy.relay import Limits
 from ingest.proxy.serving import Serving
 from tests.ingest.failures.raw_upstream import EVENTS, chunk, raw_upstream
 from tests.ingest.killable_proxy import killable_proxy

@@ -12,7 +12,8 @@ from ingest.importers.delivered import Sender, read_delivered
 from ingest.intake.desk import MOST_HELD
 from ingest.intake.pages import intake_pages
 from ingest.proxy.metrics import Metrics
-from ingest.proxy.ports import Caller, Keep, KeepAll, Keeping, Privacy
+from ingest.proxy.ports import Caller, Keep, Keeping, Privacy
+from ingest.proxy.surroundings import KeepAll
 from ingest.settings import DEFAULT_START
 from ingest.spool.records import Delivery, Feedback, Record
 from ingest.spool.writer import Spool, SpoolRefusedError

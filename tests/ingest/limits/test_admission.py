@@ -18,7 +18,8 @@ from ingest.limits.ledger import Ledger
 from ingest.limits.meter import LocalMeter
 from ingest.limits.rules import Rules
 from ingest.providers.base import Prepared, Reading
-from ingest.proxy.ports import Caller, Grant, OnlyTarget, Refusal, Target
+from ingest.proxy.ports import Caller, Grant, Refusal, Target
+from ingest.proxy.surroundings import OnlyTarget
 
 NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 CALLER = Caller(key_id="k", address="10.0.0.1", is_trusted=True, forwards_key=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.access.snapshot import ProjectRow, Snapshot, save_snapshot
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from tests.ingest.privacy.echoing import running_echo
 from tests.ingest.running_proxy import Proxy, running_proxy
 

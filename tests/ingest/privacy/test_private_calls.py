@@ -9,7 +9,7 @@ import pytest
 
 from ingest.call import Call
 from ingest.loading.assembly import assemble
-from ingest.proxy.relay import Limits
+from ingest.proxy.bounds import Limits
 from ingest.settings import Settings
 from tests.ingest.privacy.conftest import OpenProxy
 from tests.ingest.privacy.private_calls import (
