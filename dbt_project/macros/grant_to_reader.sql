@@ -1,5 +1,5 @@
 {#
-  Dashboards read as `lqo_reader`. The migration's default privileges cover relations of its own role; this covers
+  Dashboards read as `lqo_reader`, the SQL of alert rules as `lqo_alerts`, which sees the marts alone. The migration's default privileges cover relations of its own role; this covers
   a dbt that runs as another. A table keeps its grants across refreshes, so only a new relation is granted.
 #}
 {% macro grant_to_reader() %}
@@ -9,6 +9,11 @@
             if exists (select from pg_roles where rolname = 'lqo_reader') then
                 grant select on {{ this }} to lqo_reader;
             end if;
+            {%- if this.schema == 'marts' %}
+            if exists (select from pg_roles where rolname = 'lqo_alerts') then
+                grant select on {{ this }} to lqo_alerts;
+            end if;
+            {%- endif %}
         end
         $$
     {%- endif -%}

@@ -30,8 +30,8 @@
 
 {# Failures as the sums of a mean: every call weighs one and is a cluster of its own. #}
 {% macro sums_of_failures() -%}
-    n_scored,
-        n_scored as n_clusters,
+    n_scored::double precision as n_scored,
+        n_scored::double precision as n_clusters,
         n_scored::double precision as sum_w,
         n_failed::double precision as sum_wy,
         n_scored::double precision as sum_ww,

@@ -1,8 +1,9 @@
 {#
   Each model against all others of its group, as they are and on one mix of prompts.
 
-  CTEs over `strata`, a CTE with `keys`, `stratum`, model, n_scored, n_clusters and the five sums of a Hájek mean; `measure`
-  must be among the keys. What comes out last is `differences`: one row per keys and model.
+  CTEs over `strata`, a CTE of one row per `keys`, `stratum` and model, with n_scored, n_clusters and the five sums of a
+  Hájek mean, all of them double precision; `measure` must be among the keys. What comes out last is `differences`: one
+  row per keys and model.
 
   The mix is direct standardisation: within a stratum both sides are weighted up to the calls of both, so each side's
   figure is what it would be had it answered everybody's calls. Strata that only one side has answered cannot be
@@ -11,17 +12,7 @@
 #}
 {% macro differences(strata, keys, stratum) %}
 {%- set by_model = keys + ['model'] -%}
-{%- set counted = ['n_scored', 'n_clusters', 'sum_w', 'sum_wy', 'sum_ww', 'sum_wwy', 'sum_wywy'] -%}
-
-answered as (
-
-    select
-        {{ (by_model + stratum) | join(', ') }},
-        {{ added_up(counted) }}
-    from {{ strata }}
-    group by {{ (by_model + stratum) | join(', ') }}
-
-),
+{%- set counted = sums_of_a_mean() -%}
 
 -- A window, not a join with the strata's totals: nobody can estimate how many rows nine columns join, and a nested
 -- loop over 200,000 strata ran for minutes.
@@ -32,7 +23,7 @@ beside as (
         {%- for column in counted %}
         sum({{ column }}) over stratum - {{ column }} as rest_{{ column }}{{ ',' if not loop.last }}
         {%- endfor %}
-    from answered
+    from {{ strata }}
     window stratum as (partition by {{ (keys + stratum) | join(', ') }})
 
 ),
@@ -54,7 +45,7 @@ own as (
         {{ by_model | join(', ') }},
         'own' as side,
         {{ added_up(counted) }}
-    from answered
+    from {{ strata }}
     group by {{ by_model | join(', ') }}
 
 ),
@@ -162,9 +153,14 @@ differences as (
 {% endmacro %}
 
 
+{% macro sums_of_a_mean() -%}
+    {{ return(['n_scored', 'n_clusters', 'sum_w', 'sum_wy', 'sum_ww', 'sum_wwy', 'sum_wywy']) }}
+{%- endmacro %}
+
+
 {% macro added_up(columns) -%}
     {%- for column in columns -%}
-        sum({{ column }})::double precision as {{ column }}{{ ', ' if not loop.last }}
+        sum({{ column }}::double precision) as {{ column }}{{ ', ' if not loop.last }}
     {%- endfor -%}
 {%- endmacro %}
 

@@ -72,11 +72,19 @@ judged as (
 
     select
         {{ period_of('day') }} as period,
-        *
+        evaluator,
+        evaluator_version,
+        project,
+        prompt_class,
+        language,
+        length_band,
+        model,
+        {{ added_up(sums_of_a_mean()) }}
     from {{ named(ref('judge_mix_daily')) }}
     where day between first_day and last_day
         and (of_projects is null or project = any(of_projects))
         and (of_evaluator is null or evaluator = of_evaluator)
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 
 ),
 
@@ -107,13 +115,7 @@ strata as (
         language,
         length_band,
         model,
-        n_scored,
-        n_clusters,
-        sum_w,
-        sum_wy,
-        sum_ww,
-        sum_wwy,
-        sum_wywy
+        {{ sums_of_a_mean() | join(', ') }}
     from judged
 
 ),
