@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orchestration.alerts.slack import escaped
+from orchestration.alerts.delivery.slack import escaped
 from reports.weekly import wording
 from reports.weekly.figures import Figures
 from reports.weekly.headlines import headlines

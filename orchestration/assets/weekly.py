@@ -33,18 +33,20 @@ def weekly(
     context: dg.AssetExecutionContext, config: WeeklyConfig, warehouse: Warehouse
 ) -> dg.MaterializeResult[Any]:
     """One HTML file per ISO week, replaced by each run; sent once, where it is asked to be sent."""
-    from orchestration.alerts.channels import configured_channels, configured_mail
+    from orchestration.alerts.delivery.plan import current_plan
     from orchestration.weekly import make_report, queue_report
     from reports.weekly.headlines import headlines
     from reports.weekly.week import week_of
 
     week = week_of(context.partition_time_window.start.date())
-    channels = [channel.name for channel in (*configured_channels(), *configured_mail())]
+    plan = current_plan()
     out = warehouse.settings().reports
     out.mkdir(parents=True, exist_ok=True)
     with warehouse.connect() as connection:
         figures, path = make_report(connection, week, out=out)
-        queued = queue_report(connection, figures, channels=channels) if config.send else []
+        queued = (
+            queue_report(connection, figures, channels=plan.reports, mails=plan.mails) if config.send else []
+        )
     told = "\n".join(f"- {one.text}" for one in headlines(figures))
     return dg.MaterializeResult(
         metadata={

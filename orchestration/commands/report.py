@@ -1,8 +1,10 @@
 """`lqo report`: what people read, written when they ask for it."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import psycopg
 import typer
@@ -11,11 +13,12 @@ from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
-    from orchestration.alerts.outbox import Delivery
+    from orchestration.alerts.delivery.plan import Plan
     from reports.weekly.week import Week
 
 app = typer.Typer(no_args_is_help=True, help="Reports as single HTML files.")
 
+PATIENCE_SECONDS = 10.0
 STATE = "select channel, sent_at, last_error from alerting.outbox where event_id = %s order by channel"
 
 
@@ -56,13 +59,13 @@ def weekly(
         if is_sent:
             from orchestration.weekly import queue_report
 
-            channels = _channels()
+            plan = _plan()
             try:
-                queue_report(connection, figures, channels=channels)
+                queue_report(connection, figures, channels=plan.reports, mails=plan.mails)
             except ReportError as error:
                 raise UserError(str(error), code=2) from error
             connection.commit()
-            _send(connection, chosen)
+            _send(connection, chosen, plan=plan)
 
 
 def _week(text: str | None) -> "Week":
@@ -76,22 +79,27 @@ def _week(text: str | None) -> "Week":
         raise UserError(f"--week: {error}", code=2) from error
 
 
-def _channels() -> list[str]:
-    from orchestration.alerts.channels import configured_channels, configured_mail
+def _plan() -> "Plan":
+    """Where reports go. Raises UserError where that is nowhere, or cannot be read."""
+    from orchestration.alerts.delivery.plan import current_plan
 
-    found = [channel.name for channel in (*configured_channels(), *configured_mail())]
-    if not found:
+    plan = current_plan()
+    if plan.problem is not None:
+        raise UserError(plan.problem, code=2)
+    if not plan.reports:
         raise UserError(
-            "nowhere to send to: set LQO_SMTP_HOST or LQO_SLACK_WEBHOOK_URL (docs/reports.md)", code=2
+            "nowhere to send to: set LQO_SMTP_HOST or LQO_SLACK_WEBHOOK_URL, or write channels.yaml"
+            " (docs/channels.md)",
+            code=2,
         )
-    return found
+    return plan
 
 
-def _send(connection: psycopg.Connection, week: "Week") -> None:
+def _send(connection: psycopg.Connection, week: "Week", *, plan: "Plan") -> None:
     """Send what waits, and say for each channel what became of this week's report."""
     from orchestration.weekly import report_id
 
-    _deliver(connection)
+    _deliver(connection, report_id(week), plan=plan)
     connection.commit()
     n_waiting = 0
     for channel, sent_at, error in connection.execute(STATE, (report_id(week),)).fetchall():
@@ -106,13 +114,17 @@ def _send(connection: psycopg.Connection, week: "Week") -> None:
         raise typer.Exit(1)
 
 
-def _deliver(connection: psycopg.Connection) -> "list[Delivery]":
-    from orchestration.alerts.channels import configured_channels, configured_mail
-    from orchestration.alerts.http import post_json
-    from orchestration.alerts.mail import send_mail
-    from orchestration.alerts.outbox import send_outbox
+def _deliver(connection: psycopg.Connection, event_id: UUID, *, plan: "Plan") -> None:
+    """Try until each channel has the report or a try failed: one that rests does so for a second or two."""
+    from orchestration.alerts.delivery.channels import build_channels
+    from orchestration.alerts.delivery.sender import send_waiting
 
-    return [
-        send_outbox(connection, channels=configured_channels(), http=post_json),
-        send_outbox(connection, channels=configured_mail(), http=send_mail),
-    ]
+    channels = [channel for channel in build_channels(plan) if channel.name in plan.reports]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        send_waiting(connection, channels=channels)
+        rows = connection.execute(STATE, (event_id,)).fetchall()
+        connection.commit()
+        if all(sent_at is not None or error for _, sent_at, error in rows):
+            return
+        time.sleep(0.2)

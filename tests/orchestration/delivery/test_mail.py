@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from orchestration.alerts.channels import configured_mail
-from orchestration.alerts.mail import MailError, load_mail_settings, send_mail
-from tests.orchestration.weekly.smtp_server import Inbox, running
+from orchestration.alerts.delivery.channel import Parcel, Reply
+from orchestration.alerts.delivery.channels import MailChannel
+from orchestration.alerts.delivery.mail import MailError, load_mail_settings
+from tests.orchestration.delivery.messages import alert
+from tests.orchestration.delivery.smtp_server import Inbox, running
 
 BODY: dict[str, Any] = {
     "subject": "LLM quality 2026-W46: 한국어 🙂 and a very long subject that is folded over several lines",
@@ -18,7 +20,7 @@ BODY: dict[str, Any] = {
     "html": "<p>한국어 🙂</p>",
     "attachment": {"name": "weekly-2026-W46.html", "content": "<!doctype html><p>한국어 🙂</p>" + "x" * 3000},
 }
-KEY = {"Idempotency-Key": "6f1c2f0e"}
+KEY = "6f1c2f0e"
 ADDRESSES = {"LQO_MAIL_FROM": "LQO <lqo@example.com>", "LQO_MAIL_TO": "a@example.com, Bé <b@example.com>"}
 
 
@@ -54,10 +56,14 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Any:
     return settle
 
 
+def send_mail(body: dict[str, Any]) -> Reply:
+    return MailChannel("email").deliver(Parcel(KEY, ready=body))
+
+
 def test_the_texts_and_the_page_arrive_whole(configure: Any) -> None:
     with running(Inbox()) as inbox:
         configure(inbox, LQO_SMTP_TLS="none")
-        assert send_mail("", body=BODY, headers=KEY).is_ok
+        assert send_mail(BODY).is_ok
     [message], [to] = inbox.messages, inbox.recipients
     assert to == ["a@example.com", "b@example.com"]
     assert message["Subject"] == BODY["subject"]
@@ -85,7 +91,7 @@ def test_the_password_goes_over_tls_alone(
             LQO_SMTP_USER="lqo",
             LQO_SMTP_PASSWORD=f"file:{tmp_path / 'password'}",
         )
-        assert send_mail("", body=BODY, headers=KEY).is_ok
+        assert send_mail(BODY).is_ok
     assert len(inbox.messages) == 1
     assert {step for step in inbox.seen if step.startswith("open")} <= {"open EHLO", "open STARTTLS"}
 
@@ -93,7 +99,7 @@ def test_the_password_goes_over_tls_alone(
 def test_a_server_without_tls_is_refused_where_tls_is_asked_for(configure: Any) -> None:
     with running(Inbox()) as inbox:
         configure(inbox)
-        reply = send_mail("", body=BODY, headers=KEY)
+        reply = send_mail(BODY)
     assert not reply.is_ok and "STARTTLS" in reply.detail
     assert not inbox.messages
 
@@ -101,7 +107,7 @@ def test_a_server_without_tls_is_refused_where_tls_is_asked_for(configure: Any) 
 def test_a_certificate_that_nobody_vouches_for_is_refused(secure: ssl.SSLContext, configure: Any) -> None:
     with running(Inbox(certificate=secure)) as inbox:
         configure(inbox)
-        reply = send_mail("", body=BODY, headers=KEY)
+        reply = send_mail(BODY)
     assert not reply.is_ok and "certificate" in reply.detail
     assert not inbox.messages
 
@@ -117,7 +123,7 @@ def test_a_wrong_password_is_a_failed_try_that_does_not_tell_it(
             LQO_SMTP_USER="lqo",
             LQO_SMTP_PASSWORD="env:MAIL_PASSWORD",
         )
-        reply = send_mail("", body=BODY, headers=KEY)
+        reply = send_mail(BODY)
         settings = load_mail_settings()
     assert reply.detail.startswith("535") and "s3cret" not in reply.detail
     assert "s3cret" not in repr(settings)
@@ -126,7 +132,7 @@ def test_a_wrong_password_is_a_failed_try_that_does_not_tell_it(
 def test_one_refused_recipient_does_not_send_the_others_theirs_again(configure: Any) -> None:
     with running(Inbox(refused=frozenset({"b@example.com"}))) as inbox:
         configure(inbox, LQO_SMTP_TLS="none")
-        reply = send_mail("", body=BODY, headers=KEY)
+        reply = send_mail(BODY)
     assert reply.is_ok and "b@example.com (550" in reply.detail
     assert inbox.recipients == [["a@example.com"]]
 
@@ -134,20 +140,20 @@ def test_one_refused_recipient_does_not_send_the_others_theirs_again(configure: 
 def test_nobody_left_to_send_to_is_a_failed_try(configure: Any) -> None:
     with running(Inbox(refused=frozenset({"a@example.com", "b@example.com"}))) as inbox:
         configure(inbox, LQO_SMTP_TLS="none")
-        assert not send_mail("", body=BODY, headers=KEY).is_ok
+        assert not send_mail(BODY).is_ok
     assert not inbox.messages
 
 
 def test_a_bad_goodbye_does_not_send_twice(configure: Any) -> None:
     with running(Inbox(goodbye=b"421 too busy to say goodbye")) as inbox:
         configure(inbox, LQO_SMTP_TLS="none")
-        assert send_mail("", body=BODY, headers=KEY).is_ok
+        assert send_mail(BODY).is_ok
 
 
 def test_a_subject_cannot_add_a_header(configure: Any) -> None:
     with running(Inbox()) as inbox:
         configure(inbox, LQO_SMTP_TLS="none")
-        assert send_mail("", body={**BODY, "subject": "a\r\nBcc: evil@example.com"}, headers=KEY).is_ok
+        assert send_mail({**BODY, "subject": "a\r\nBcc: evil@example.com"}).is_ok
     [message], [to] = inbox.messages, inbox.recipients
     assert message["Bcc"] is None and "evil@example.com" not in to
     assert message["Subject"] == "a Bcc: evil@example.com"
@@ -155,16 +161,14 @@ def test_a_subject_cannot_add_a_header(configure: Any) -> None:
 
 def test_a_server_that_is_away_is_a_failed_try(configure: Any) -> None:
     configure(Inbox(port=1), LQO_SMTP_TLS="none")
-    reply = send_mail("", body=BODY, headers=KEY)
+    reply = send_mail(BODY)
     assert reply.status == 0 and reply.detail and "\n" not in reply.detail
 
 
 def test_without_a_server_there_is_no_mail(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LQO_SMTP_HOST", raising=False)
     assert load_mail_settings({}) is None
-    assert configured_mail({}) == []
-    assert [channel.name for channel in configured_mail({"LQO_SMTP_HOST": "mail.example.com"})] == ["email"]
-    assert send_mail("", body=BODY, headers=KEY).detail == "LQO_SMTP_HOST is not set"
+    assert send_mail(BODY).detail == "LQO_SMTP_HOST is not set"
 
 
 @pytest.mark.parametrize(
@@ -194,3 +198,27 @@ def test_settings_that_cannot_be_used_say_which(given: dict[str, str], words: st
 def test_each_way_has_its_port(tls: str, port: int) -> None:
     settings = load_mail_settings({"LQO_SMTP_HOST": "mail.example.com", "LQO_SMTP_TLS": tls, **ADDRESSES})
     assert settings is not None and (settings.tls, settings.port) == (tls, port)
+
+
+def test_an_alert_arrives_with_its_picture(configure: Any) -> None:
+    with running(Inbox()) as inbox:
+        configure(inbox, LQO_SMTP_TLS="none")
+        assert MailChannel("email").deliver(Parcel("k1", (alert(),), is_repeat=True)).is_ok
+    [message] = inbox.messages
+    assert message["Subject"] == "🔴 Firing: failing_share · g0 (possibly a repeat)"
+    [picture] = [part for part in message.walk() if part.get_content_type() == "image/png"]
+    assert picture.get_content().startswith(b"\x89PNG")
+
+
+def test_a_refusal_for_good_is_final_and_a_silence_after_the_text_uncertain(configure: Any) -> None:
+    with running(Inbox(refused=frozenset({"a@example.com", "b@example.com"}))) as inbox:
+        configure(inbox, LQO_SMTP_TLS="none")
+        assert send_mail(BODY).is_final
+    with running(Inbox(hangs_up=True)) as inbox:
+        configure(inbox, LQO_SMTP_TLS="none")
+        assert send_mail(BODY).is_uncertain
+
+
+def test_a_payload_that_is_no_mail_is_given_up(configure: Any) -> None:
+    configure(Inbox(port=1), LQO_SMTP_TLS="none")
+    assert send_mail({"text": "Slack blocks"}).is_final

@@ -20,6 +20,7 @@ class Inbox:
     password: str | None = None
     refused: frozenset[str] = frozenset()
     goodbye: bytes = b"221 bye"
+    hangs_up: bool = False
     port: int = 0
     messages: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
@@ -67,6 +68,9 @@ class _Session(socketserver.StreamRequestHandler):
                         self._say(b"250 ok")
                 case "DATA":
                     self._take(to)
+                    if self.inbox.hangs_up:
+                        return
+                    self._say(b"250 taken")
                     to = []
                 case "QUIT":
                     self._say(self.inbox.goodbye)
@@ -95,7 +99,6 @@ class _Session(socketserver.StreamRequestHandler):
         assert isinstance(found, EmailMessage)
         self.inbox.messages.append(found)
         self.inbox.recipients.append(to)
-        self._say(b"250 taken")
 
     def _say(self, line: bytes) -> None:
         self.wfile.write(line + b"\r\n")

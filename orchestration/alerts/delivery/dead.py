@@ -1,0 +1,32 @@
+"""Messages that no further try is made for, and those that wait after failures."""
+
+from typing import LiteralString
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import TupleRow
+
+LIST_DEAD: LiteralString = """
+select
+    outbox.event_id, outbox.channel, events.rule, events.group_key, events.transition, outbox.happened_at,
+    outbox.attempts, outbox.dead_at, outbox.dead_reason
+from alerting.outbox
+inner join alerting.events using (event_id)
+where outbox.dead_at is not null
+order by outbox.dead_at desc, outbox.event_id
+limit 1000
+"""
+PUT_BACK: LiteralString = """
+update alerting.outbox
+set dead_at = null, dead_reason = null, attempts = 0, first_attempt_at = null, next_attempt_at = now()
+where dead_at is not null
+    and (%(event)s::uuid is null or event_id = %(event)s)
+    and (%(channel)s::text is null or channel = %(channel)s)
+"""
+
+
+def put_back(
+    connection: psycopg.Connection[TupleRow], *, event: UUID | None = None, channel: str | None = None
+) -> int:
+    """Let dead letters be tried again, as if they were new; how many. What may have arrived still says so."""
+    return connection.execute(PUT_BACK, {"event": event, "channel": channel}).rowcount

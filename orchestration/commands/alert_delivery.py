@@ -1,0 +1,99 @@
+"""`lqo sender`, and `lqo alerts test|dead|retry`: what leaves, what did not, and whether it can."""
+
+import os
+import threading
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from orchestration.commands.data import Format
+from orchestration.commands.errors import UserError
+from orchestration.commands.logs import logs_or_exit
+from orchestration.commands.warehouse import open_database, open_warehouse, settings_or_exit
+
+if TYPE_CHECKING:
+    from orchestration.alerts.delivery.plan import Plan
+
+
+def sender(
+    once: Annotated[bool, typer.Option("--once", help="Send what is due, and stop.")] = False,
+) -> None:
+    """Send alerts to their channels; waits for a database that is down."""
+    from orchestration.alerts.delivery.channels import build_channels
+    from orchestration.alerts.delivery.plan import current_plan
+    from orchestration.alerts.delivery.sender import send_waiting
+    from orchestration.alerts.delivery.service import run_sender
+    from orchestration.commands.services import stop_on_signal
+
+    settings = settings_or_exit()
+    if once:
+        plan = _plan_or_exit()
+        with open_warehouse(settings) as connection:
+            done = send_waiting(connection, channels=build_channels(plan))
+        typer.echo(f"{done.n_sent} sent, {done.n_failed} failed")
+        return
+    if (problem := current_plan().problem) is not None:
+        typer.echo(f"lqo: {problem}; alerts wait until it can be read", err=True)
+    logs_or_exit()
+    stop = threading.Event()
+    stop_on_signal(stop)
+    with open_database(settings) as url:
+        run_sender(url, stop=stop, environ=os.environ)
+
+
+def test(channel: Annotated[str, typer.Argument(help="A channel's name, as in channels.yaml.")]) -> None:
+    """Send a message that is marked as a test, and print the receiver's answer."""
+    from orchestration.alerts.delivery.channels import build_channels
+    from orchestration.alerts.delivery.text import one_line
+    from orchestration.alerts.delivery.trial import trial_parcel
+
+    settings_or_exit()
+    plan = _plan_or_exit()
+    known = {one.name: one for one in build_channels(plan)}
+    if channel not in known:
+        there = ", ".join(known) or "none: see docs/channels.md"
+        raise UserError(f"there is no channel {one_line(channel, most=80)}; there are {there}", code=2)
+    started = time.monotonic()
+    reply = known[channel].deliver(trial_parcel(channel, now=datetime.now(UTC)))
+    if not reply.is_ok:
+        raise UserError(f"{channel}: not taken: {reply.detail}")
+    said = reply.detail or reply.answer or "no words"
+    typer.echo(f"{channel}: taken, {reply.status} in {time.monotonic() - started:.2f} s: {said}")
+
+
+def dead(
+    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
+) -> None:
+    """List the messages that were given up, with the reason."""
+    from orchestration.alerts.delivery.dead import LIST_DEAD
+    from orchestration.commands.query import print_statement
+
+    with open_warehouse(settings_or_exit()) as connection:
+        print_statement(connection, LIST_DEAD, form=form.value)
+
+
+def retry(
+    event: Annotated[UUID | None, typer.Argument(help="One event's messages; else all.")] = None,
+    channel: Annotated[str | None, typer.Option(help="Only those of this channel.")] = None,
+) -> None:
+    """Put messages that were given up back, to be tried again."""
+    from orchestration.alerts.delivery.dead import put_back
+
+    with open_warehouse(settings_or_exit()) as connection:
+        n_back = put_back(connection, event=event, channel=channel)
+    if not n_back and event is not None:
+        raise UserError(f"there is no dead letter of {event}")
+    typer.echo(f"{n_back} put back")
+
+
+def _plan_or_exit() -> "Plan":
+    """Raises UserError where channels.yaml cannot be used."""
+    from orchestration.alerts.delivery.plan import current_plan
+
+    plan = current_plan()
+    if plan.problem is not None:
+        raise UserError(plan.problem, code=2)
+    return plan
