@@ -14,7 +14,7 @@ from ingest.call import Call
 from ingest.importers.canonical import to_call
 from ingest.importers.formats.base import Said, Score, Within
 from ingest.importers.formats.names import evaluator_named, provider_named, provider_of_model
-from ingest.importers.formats.values import encoded_json, mapping_of, tags_of, utc
+from ingest.importers.formats.values import encoded_json, mapping_of, number_of, tags_of, utc
 from ingest.importers.record import Parsed, Record
 from ingest.importers.shapes import Shape
 from ingest.landing.result import Problem
@@ -162,19 +162,19 @@ def _scores(request: Request, call: Call) -> tuple[Score | Problem, ...]:
     at = utc(request.feedback_created_at) or utc(request.response_created_at) or call.started_at
     found: list[Score | Problem] = []
     if request.feedback_rating is not None:
-        rating = int(request.feedback_rating)
+        rating = number_of(request.feedback_rating)
         found.append(
-            Score(evaluator="rating", call_id=call.call_id, value=rating, at=at, is_feedback=True),
+            Problem("bad_field", "the rating is no number to count with")
+            if rating is None
+            else Score(evaluator="rating", call_id=call.call_id, value=rating, at=at, is_feedback=True)
         )
     for name, given in mapping_of(request.scores).items():
-        value = given.get("value") if isinstance(given, dict) else given
-        if isinstance(value, bool | int | float):
-            evaluator = evaluator_named("helicone", name)
-            found.append(
-                Score(evaluator=evaluator, version="scores", call_id=call.call_id, value=float(value))
-            )
-        else:
-            found.append(Problem("bad_field", f"the score {name} is no number"))
+        value = number_of(given.get("value") if isinstance(given, dict) else given)
+        if value is None:
+            found.append(Problem("bad_field", f"the score {name} is no number to count with"))
+            continue
+        evaluator = evaluator_named("helicone", name)
+        found.append(Score(evaluator=evaluator, version="scores", call_id=call.call_id, value=value))
     return tuple(found)
 
 

@@ -9,17 +9,21 @@ from typing import Any
 
 _CACHE_READ = ("cached", "cache_read")
 _CACHE_WRITE = ("cache_creation", "cache_write")
+_ASKED, _ANSWERED = ("input", "prompt"), ("output", "completion")
 _MOST = 10**12
 """No count of tokens; a sum of such has no place in a document of JSON."""
 
 
 def usage_of(details: dict[str, Any]) -> dict[str, Any] | None:
-    """OpenAI's usage object; None without counts. What fits no sum is left for its reader to refuse."""
-    counts = {name.lower(): _count(value) for name, value in details.items()}
-    if any(abs(count) > _MOST for count in counts.values()):
+    """OpenAI's usage object; None without counts, or where one cannot be read: unknown is not none used."""
+    scalars = {name.lower(): value for name, value in details.items() if isinstance(value, int | float | str)}
+    read = {name: _count(value) for name, value in scalars.items()}
+    counts = {name: count for name, count in read.items() if count is not None}
+    unread = dict.fromkeys(read.keys() - counts.keys(), 0)
+    if any(abs(count) > _MOST for count in counts.values()) or _side(unread, *_ASKED, *_ANSWERED):
         return None
     total = counts.pop("total", None) or counts.pop("total_tokens", None)
-    asked, answered = _side(counts, "input", "prompt"), _side(counts, "output", "completion")
+    asked, answered = _side(counts, *_ASKED), _side(counts, *_ANSWERED)
     if not asked and not answered:
         return None if total is None else {"total_tokens": total}
     inputs, input_parts = _parts(asked, ("input", "input_tokens", "prompt_tokens"))
@@ -63,9 +67,9 @@ def _kind(name: str) -> str:
     return next((f"{word}_tokens" for word in ("reasoning", "audio", "image") if word in name), "text_tokens")
 
 
-def _count(value: Any) -> int:
+def _count(value: Any) -> int | None:
     """A count; ClickHouse may write 64-bit ones as text."""
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError):
-        return 0
+        return None

@@ -14,6 +14,7 @@ from ingest.call import Call
 from ingest.importers.delivered import Sender, read_delivered
 from ingest.importers.formats.base import Said, Score, Within
 from ingest.importers.formats.names import evaluator_named
+from ingest.importers.formats.values import number_of
 from ingest.intake.otlp.call import line_of_span
 from ingest.intake.otlp.document import read_document
 from ingest.intake.otlp.protobuf import read_protobuf
@@ -53,12 +54,12 @@ def _score(event: Event, call: Call) -> Score | Problem:
     name = said.get("gen_ai.evaluation.name")
     if not isinstance(name, str) or not name:
         return Problem("bad_field", f"{_RESULT} without gen_ai.evaluation.name")
-    value = said.get("gen_ai.evaluation.score.value")
+    value = number_of(said.get("gen_ai.evaluation.score.value"))
     return Score(
         evaluator=evaluator_named("otel", name),
         version="event",
         call_id=call.call_id,
-        value=float(value) if isinstance(value, bool | int | float) else None,
+        value=value,
         label=_text(said.get("gen_ai.evaluation.score.label")),
         explanation=_text(said.get("gen_ai.evaluation.explanation")),
         at=_moment(event.at_ns) or call.started_at,

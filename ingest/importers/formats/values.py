@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ingest.importers.odd_text import decode_odd, scan_object
+from ingest.intake.opinions import LARGEST
 from ingest.intake.otlp.rest import LONGEST_NAME, MOST_TAGS, bounded
 from ingest.providers.lenient import read_json
 
@@ -73,6 +74,12 @@ def encoded_json(value: Any) -> bytes:
         return msgspec.json.encode(value)
     except (UnicodeEncodeError, TypeError, ValueError, OverflowError):
         return json.dumps(value, default=str).encode()
+
+
+def number_of(value: Any) -> float | None:
+    """A number (or a yes or no) to count with; None for what is none, or too large for sums."""
+    is_number = isinstance(value, bool | int | float) and abs(value) <= LARGEST
+    return float(value) if is_number else None
 
 
 def mapping_of(value: Any) -> dict[str, Any]:

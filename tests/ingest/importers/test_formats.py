@@ -197,11 +197,14 @@ def test_token_counts_become_buckets_that_never_overlap(details: dict[str, Any],
 def test_no_counts_are_no_usage() -> None:
     assert usage_of({}) is None
     assert usage_of({"requests": 1}) is None
-    assert usage_of({"input": None, "output": "many"}) == {
-        "prompt_tokens": 0,
-        "completion_tokens": 0,
-        "total_tokens": 0,
-    }
+    assert usage_of({"input": None}) is None
+
+
+@pytest.mark.parametrize("count", ["many", float("nan"), float("inf"), 10**13])
+def test_a_count_that_is_none_is_not_taken_for_no_tokens(count: Any) -> None:
+    assert usage_of({"input": count, "output": 9}) is None
+    beside = usage_of({"input": 3, "output": 9, "unit": "TOKENS", "prompt_tokens_details": {"cached": 1}})
+    assert beside == {"prompt_tokens": 3, "completion_tokens": 9, "total_tokens": 12}
 
 
 def score_of(row: dict[str, Any]) -> Score | Problem:
@@ -256,6 +259,14 @@ def test_a_request_of_helicone_brings_its_bodies_scores_and_rating() -> None:
         (score.evaluator, score.value, score.is_feedback) for score in said.scores if isinstance(score, Score)
     ] == [("rating", 1, True), ("helicone.accuracy", 90, False), ("helicone.brief", 1, False)]
     assert {score.call_id for score in said.scores if isinstance(score, Score)} == {call.call_id}
+
+
+def test_a_number_of_helicone_that_nobody_can_count_with_is_refused_alone() -> None:
+    said = read(exports.helicone_request(feedback_rating=10**400, scores={"good": 1, "huge": 10**400}))
+    assert isinstance(said.call, Call)
+    refused = [score for score in said.scores if isinstance(score, Problem)]
+    assert [problem.reason for problem in refused] == ["bad_field", "bad_field"]
+    assert [score.evaluator for score in said.scores if isinstance(score, Score)] == ["helicone.good"]
 
 
 def test_helicone_without_bodies_counts_tokens_itself() -> None:
