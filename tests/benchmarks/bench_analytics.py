@@ -2,7 +2,7 @@
 
     [LQO_BENCH_DATABASE_URL=postgresql://…] python -m tests.benchmarks.bench_analytics [--days N] [--calls N]
 
-Default: 90 days of 100,000 calls. Filling takes some ten minutes on two cores and 10 GB. Each page is asked
+Default: 90 days of 100,000 calls. Filling takes some five minutes on two cores and 10 GB. Each page is asked
 for over HTTP from the running API, each panel over one connection; first three times for warmth, then
 `--repeats` times. Beside the milliseconds stands the ratio to a bare `select 1` of the same run. Bar:
 p95 under 300 ms.
