@@ -1,6 +1,7 @@
 {#
-  Dashboards read as `lqo_reader`, the SQL of alert rules as `lqo_alerts`, which sees the marts alone. The migration's default privileges cover relations of its own role; this covers
-  a dbt that runs as another. A table keeps its grants across refreshes, so only a new relation is granted.
+  Dashboards read as `lqo_reader`, the SQL of alert rules as `lqo_alerts`, which sees the marts alone. The
+  migrations' default privileges cover relations of their own role; this covers a dbt that runs as another. A table
+  keeps its grants across refreshes, so only a new relation is granted.
 #}
 {% macro grant_to_reader() %}
     {%- if execute and (model.config.materialized == 'view' or load_cached_relation(this) is none) -%}

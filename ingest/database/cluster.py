@@ -136,6 +136,7 @@ def check_version(place: Place, binaries: Binaries) -> None:
 def ensure_roles_and_databases(superuser: DatabaseUrl, passwords: Passwords) -> None:
     """`lqo_owner` owns `lqo` and `dagster` and is no superuser; `lqo_reader` may read `lqo` only.
 
+    `lqo_alerts` has no login: the owner takes it on for the SQL of alert rules, which may read marts alone.
     Each step is asked for first, so that a start that was killed in between is completed.
     """
     with connect(superuser, autocommit=True) as connection:
@@ -147,6 +148,10 @@ def ensure_roles_and_databases(superuser: DatabaseUrl, passwords: Passwords) -> 
                 _create_role(connection, OWNER, passwords.owner)
                 _create_role(connection, READER, passwords.reader)
                 connection.execute("alter role lqo_reader set default_transaction_read_only = on")
+        if not connection.execute("select 1 from pg_roles where rolname = 'lqo_alerts'").fetchone():
+            with connection.transaction():
+                connection.execute("create role lqo_alerts nologin")
+                connection.execute("grant lqo_alerts to lqo_owner")
         databases = dict(connection.execute("select datname, datacl is not null from pg_database").fetchall())
         for name in (WAREHOUSE, DAGSTER):
             if name not in databases:
