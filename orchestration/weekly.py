@@ -48,8 +48,9 @@ def queue_report(
 ) -> list[str]:
     """Lay the report into the outbox for these channels; returns those that did not have it yet.
 
-    `mails` are the channels among them that are e-mail. A week is sent once a channel, however often its report
-    is made. Raises ReportError for a week that is not over, whose report would take the place of the whole one.
+    `mails` are the channels among them that are e-mail. A week is sent once a channel, however often its
+    report is made. Raises ReportError for a week that is not over, whose report would take the place of the
+    whole one.
     """
     if not figures.is_over:
         raise ReportError(f"{figures.week} is not over: its report would be sent half")

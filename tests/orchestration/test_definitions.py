@@ -91,7 +91,7 @@ def test_a_mart_runs_after_the_python_assets_even_without_the_view_between(
 def test_sensors_and_schedules_run_without_a_click(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     sensors = {sensor.name for sensor in repository.sensor_defs}
-    assert sensors == {"dirty_hours", "alerts", "judge_batches_due"}
+    assert sensors == {"dirty_hours", "alerts", "judge_batches_due", "run_failures", "run_successes"}
     for sensor in repository.sensor_defs:
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert {schedule.name for schedule in repository.schedule_defs} >= {"hourly_today", "daily_close"}

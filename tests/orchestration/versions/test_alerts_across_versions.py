@@ -198,4 +198,5 @@ def test_a_change_of_evaluators_is_told_once_as_what_it_is(connection: Connectio
     assert (rule, group, transition) == ("evaluator_change", "2 evaluators", "changed")
     assert message.startswith("refusal v1 → v2, -0.200 on 812 shared calls; slow v1 → v2, not bridged yet.")
     [(payload,)] = connection.execute("select payload from alerting.outbox").fetchall()
-    assert (payload["type"], payload["transition"], payload["rule"]) == ("alert", "changed", "evaluator_change")
+    assert (payload["type"], payload["transition"]) == ("alert", "changed")
+    assert payload["rule"] == "evaluator_change"

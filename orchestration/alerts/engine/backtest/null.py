@@ -1,8 +1,9 @@
 """Series in which nothing ever changes, with the same traffic: whatever fires on them is a false alarm.
 
-A share or a mean is drawn anew for each hour, with the group's own figure over the whole span and the hour's
-own number of calls. Of anything else the days of one weekday trade places within a group: the course of a day
-and of a week stays, and so does how much days differ, but no change lasts.
+A share or a mean is drawn anew for each hour, with the group's own figure over the span and the hour's own
+number of calls. What lasted for long was no chance: those hours do not count for the figure. Of anything
+else the days of one weekday trade places within a group: the course of a day and of a week stays, and so
+does how much days differ, but no change lasts.
 """
 
 from dataclasses import replace
@@ -12,9 +13,10 @@ from math import ceil
 import numpy as np
 
 from orchestration.alerts.engine.series import Totals
+from orchestration.alerts.engine.verdict import Bools
 from orchestration.alerts.reading.types import Floats
 
-REDRAWN = "each group keeps its mean of the whole span, chance alone moves it"
+REDRAWN = "each group keeps its mean, that of long alerts left out, and chance alone moves it"
 SHUFFLED = "the days of one weekday trade places within each group"
 FEWEST_WEEKS = 3
 DAY = timedelta(days=1)
@@ -22,14 +24,21 @@ DAY = timedelta(days=1)
 MOST_RUNS, ENOUGH_GROUPS, MOST_CELLS = 20, 200, 10_000_000
 
 
-def null_series(kind: str, totals: Totals, *, seed: np.random.Generator) -> tuple[str, Totals] | None:
-    """The method and a series of it; None where the span is too short to trade days."""
+def null_series(
+    kind: str, totals: Totals, *, seed: np.random.Generator, left_out: Bools | None = None
+) -> tuple[str, Totals] | None:
+    """The method and a series of it; None where the span is too short to trade days.
+
+    `left_out` (steps × groups): what does not count for a group's own figure.
+    """
     numerator, denominator = (np.diff(one, axis=0) for one in (totals.numerator, totals.denominator))
+    counts = np.ones_like(numerator) if left_out is None else (~left_out).astype(np.float64)
     if kind == "share":
-        return REDRAWN, replace(totals, numerator=_running(_shares(numerator, denominator, seed=seed)))
+        drawn = _shares(numerator, denominator, counts=counts, seed=seed)
+        return REDRAWN, replace(totals, numerator=_running(drawn))
     if kind == "mean" and totals.squares is not None:
         squares = np.diff(totals.squares, axis=0)
-        drawn, drawn_squares = _means(numerator, denominator, squares, seed=seed)
+        drawn, drawn_squares = _means(numerator, denominator, squares, counts=counts, seed=seed)
         return REDRAWN, replace(totals, numerator=_running(drawn), squares=_running(drawn_squares))
     return _shuffled(totals, seed=seed)
 
@@ -41,24 +50,25 @@ def n_runs(totals: Totals) -> int:
     return max(1, min(wanted, MOST_RUNS, MOST_CELLS // cells))
 
 
-def _shares(numerator: Floats, denominator: Floats, *, seed: np.random.Generator) -> Floats:
-    total = denominator.sum(axis=0)
+def _shares(numerator: Floats, denominator: Floats, *, counts: Floats, seed: np.random.Generator) -> Floats:
+    total = (counts * denominator).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(total > 0, np.clip(numerator.sum(axis=0) / total, 0.0, 1.0), 0.0)
+        share = np.where(total > 0, np.clip((counts * numerator).sum(axis=0) / total, 0.0, 1.0), 0.0)
     drawn = np.zeros_like(numerator)
     is_there = denominator > 0
-    counts = denominator[is_there].astype(np.int64)
-    drawn[is_there] = seed.binomial(counts, np.broadcast_to(share, numerator.shape)[is_there])
+    n = denominator[is_there].astype(np.int64)
+    drawn[is_there] = seed.binomial(n, np.broadcast_to(share, numerator.shape)[is_there])
     return drawn
 
 
 def _means(
-    numerator: Floats, denominator: Floats, squares: Floats, *, seed: np.random.Generator
+    numerator: Floats, denominator: Floats, squares: Floats, *, counts: Floats, seed: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    total = denominator.sum(axis=0)
+    total = (counts * denominator).sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(total > 0, numerator.sum(axis=0) / total, 0.0)
-        variance = np.where(total > 0, np.maximum(squares.sum(axis=0) / total - mean**2, 0.0), 0.0)
+        mean = np.where(total > 0, (counts * numerator).sum(axis=0) / total, 0.0)
+        square = np.where(total > 0, (counts * squares).sum(axis=0) / total, 0.0)
+        variance = np.maximum(square - mean**2, 0.0)
     drawn = denominator * mean + np.sqrt(denominator * variance) * seed.standard_normal(numerator.shape)
     return drawn, denominator * (variance + mean**2)
 

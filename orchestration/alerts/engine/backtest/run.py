@@ -1,5 +1,6 @@
 """`backtest`: a rule over the past, by the same conditions and the same state machine as live."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,18 +15,19 @@ from orchestration.alerts.engine.backtest.null import n_runs, null_series
 from orchestration.alerts.engine.backtest.replay import firings
 from orchestration.alerts.engine.backtest.result import WEEK, Backtest, Firing, NullFirings
 from orchestration.alerts.engine.conditions.figures import kind_of
-from orchestration.alerts.engine.conditions.windows import reach_of
+from orchestration.alerts.engine.conditions.windows import length_of, reach_of
 from orchestration.alerts.engine.groups import group_key
 from orchestration.alerts.engine.rule_reading import read_rule
 from orchestration.alerts.engine.series import Totals, totals_of
 from orchestration.alerts.engine.settle import moves_of
 from orchestration.alerts.engine.store import Held
+from orchestration.alerts.engine.verdict import Bools
 from orchestration.alerts.reading.read import has_series, read_series
 
 HOUR = timedelta(hours=1)
 # A metric that is read moment by moment costs a query or more each time.
 SLOW_STEP = timedelta(hours=6)
-SHORT = timedelta(hours=1)
+SHORT, LONG = timedelta(hours=1), timedelta(hours=6)
 
 
 def backtest(
@@ -52,7 +54,8 @@ def backtest(
     moments = moments_of(start, end, step=pace)
     names = [group_key(group) for group in totals.groups]
     found = firings(rule, grid_of(rule, totals, moments=moments), moments=moments, names=names)
-    null = _null(rule, totals, moments=moments, weeks=(end - start) / WEEK, seed=seed)
+    left_out = _long_alerts(rule, totals, found, end=end)
+    null = _null(rule, totals, left_out, moments=moments, weeks=(end - start) / WEEK, seed=seed)
     return Backtest(
         rule.name, start, end, pace, len(moments), len(names), tuple(found), null, max(SHORT, pace)
     )
@@ -68,7 +71,7 @@ def moments_of(start: datetime, end: datetime, *, step: timedelta) -> list[datet
 
 
 def _null(
-    rule: Rule, totals: Totals, *, moments: Sequence[datetime], weeks: float, seed: int
+    rule: Rule, totals: Totals, left_out: Bools, *, moments: Sequence[datetime], weeks: float, seed: int
 ) -> NullFirings | None:
     """The rule on series in which nothing changes."""
     generator = np.random.default_rng(seed)
@@ -77,12 +80,25 @@ def _null(
         return None
     names = [group_key(group) for group in totals.groups]
     for _ in range(runs):
-        drawn = null_series(kind_of(rule), totals, seed=generator)
+        drawn = null_series(kind_of(rule), totals, seed=generator, left_out=left_out)
         if drawn is None:
             return None
         method, series = drawn
         n_false += len(firings(rule, grid_of(rule, series, moments=moments), moments=moments, names=names))
     return NullFirings(method, runs, n_false / runs / weeks)
+
+
+def _long_alerts(rule: Rule, totals: Totals, found: Sequence[Firing], *, end: datetime) -> Bools:
+    """Steps × groups: what lay in the window of an alert that lasted for two windows or more."""
+    window = length_of(rule)
+    columns = {group_key(group): column for group, column in totals.places.items()}
+    is_long = np.zeros((len(totals.starts), len(totals.places)), dtype=np.bool_)
+    for one in found:
+        if one.lasted(until=end) >= max(LONG, 2 * window):
+            first = bisect_left(totals.starts, one.fired_at - window)
+            last = bisect_left(totals.starts, one.resolved_at or end)
+            is_long[first:last, columns[one.group]] = True
+    return is_long
 
 
 def _moment_by_moment(

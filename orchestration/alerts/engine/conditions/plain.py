@@ -56,15 +56,17 @@ def change(rule: Rule, condition: Change, windows: Sequence[Figures]) -> Verdict
         # From 0 to 0 is no change.
         relative = np.where((base == 0) & (moved == 0), 0.0, relative)
     is_known = is_known & np.isfinite(base) & np.isfinite(value)
-    is_breach, is_holding = np.ones_like(is_known), np.ones_like(is_known)
+    is_breach, is_holding, eased = np.ones_like(is_known), np.ones_like(is_known), 1.0
     if condition.relative is not None:
         resolve = condition.relative if condition.resolve_relative is None else condition.resolve_relative
+        # What ends it at half the share ends it at half the amount.
+        eased = resolve / condition.relative if condition.relative else 1.0
         is_breach = is_breach & (directed(relative, condition.direction) > condition.relative)
         is_holding = is_holding & (directed(relative, condition.direction) > resolve)
     if condition.absolute is not None:
-        is_far = directed(moved, condition.direction) > condition.absolute
-        is_breach = is_breach & is_far
-        is_holding = is_holding & (is_far if condition.relative is None else True)
+        amount = directed(moved, condition.direction)
+        is_breach = is_breach & (amount > condition.absolute)
+        is_holding = is_holding & (amount > condition.absolute * eased)
     factor = (condition.relative or 0.0) * (-1.0 if condition.direction == "down" else 1.0)
     limit = base * (1 + factor) if condition.relative is not None else base + (condition.absolute or 0.0)
     return Verdicts(

@@ -1,0 +1,113 @@
+"""Failures of Dagster's runs and checks: alerts by job and by check, until the next success."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from ingest.database.url import DatabaseUrl
+from orchestration.alerts.engine.dagster_runs import CheckResult, EndedRun, record_run
+from orchestration.resources import Warehouse
+
+Connection = psycopg.Connection[TupleRow]
+NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def record(connection: Connection, *, minutes: int, **given: Any) -> list[tuple[str, str, str]]:
+    run = EndedRun(**{"run_id": f"run{minutes}-abcdef", "job": "day", "at": NOON + minutes * MINUTE, **given})
+    found = record_run(connection, run)
+    connection.commit()
+    return [(one.rule, one.group, one.transition) for one in found]
+
+
+def test_a_job_that_fails_is_told_once_until_it_succeeds(connection: Connection) -> None:
+    assert record(connection, minutes=0) == []
+    assert record(connection, minutes=1, error="dbt: 3 errors") == [("run_failure", "day", "firing")]
+    assert record(connection, minutes=2, error="dbt: 3 errors") == []
+    assert record(connection, minutes=3, job="close_day", error="no") == [
+        ("run_failure", "close_day", "firing")
+    ]
+    assert record(connection, minutes=4) == [("run_failure", "day", "resolved")]
+    with connection.transaction():
+        messages = connection.execute(
+            "select message, source from alerting.events order by happened_at"
+        ).fetchall()
+    assert messages[0] == ("day: run run1-abc failed: dbt: 3 errors", "dagster")
+    assert messages[-1] == ("day: a later run succeeded", "dagster")
+
+
+def test_a_check_of_severity_error_is_told_and_a_warning_is_not(connection: Connection) -> None:
+    failed = CheckResult(
+        "marts/evaluation_coverage:ledger", passed=False, is_error=True, description="3 rows off"
+    )
+    warned = CheckResult("raw/llm_calls:error_rate", passed=False, is_error=False)
+    passed = CheckResult(failed.name, passed=True, is_error=True)
+    assert record(connection, minutes=1, checks=(failed, warned)) == [("asset_check", failed.name, "firing")]
+    assert record(connection, minutes=2, checks=(warned,)) == [], "a run without the check says nothing of it"
+    assert record(connection, minutes=3, checks=(passed,)) == [("asset_check", failed.name, "resolved")]
+
+
+@dg.op
+def fails() -> None:
+    raise ValueError("the table is not there")
+
+
+@dg.op
+def works() -> None:
+    return
+
+
+@dg.job
+def nightly() -> None:
+    fails()
+
+
+@dg.job(name="nightly")
+def mended() -> None:
+    works()
+
+
+@pytest.fixture
+def home(warehouse: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LQO_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", warehouse.libpq())
+
+
+def told(instance: dg.DagsterInstance, result: Any) -> None:
+    """What the daemon does with a run that ended."""
+    from orchestration.run_sensors import run_failures, run_successes
+
+    sensor, event = (
+        (run_successes, result.get_run_success_event())
+        if result.success
+        else (run_failures, result.get_run_failure_event())
+    )
+    with dg.build_run_status_sensor_context(
+        sensor_name=sensor.name,
+        dagster_event=event,
+        dagster_instance=instance,
+        dagster_run=result.dagster_run,
+        resources={"warehouse": Warehouse()},
+    ) as context:
+        sensor(context if result.success else context.for_run_failure())
+
+
+def test_the_sensors_tell_of_real_runs_in_the_words_of_the_step(home: None, connection: Connection) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        failed = nightly.execute_in_process(instance=instance, raise_on_error=False)
+        told(instance, failed)
+        succeeded = mended.execute_in_process(instance=instance)
+        told(instance, succeeded)
+        # Late: the job has succeeded meanwhile.
+        told(instance, failed)
+    events = connection.execute(
+        "select group_key, transition, message from alerting.events order by happened_at"
+    ).fetchall()
+    assert [event[:2] for event in events] == [("nightly", "firing"), ("nightly", "resolved")]
+    assert "fails: ValueError: the table is not there" in events[0][2]
+    assert failed.run_id[:8] in events[0][2]
