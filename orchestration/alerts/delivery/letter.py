@@ -55,7 +55,7 @@ def ready_mail(parcel: Parcel, *, settings: MailSettings) -> EmailMessage:
 
 def text_of(parcel: Parcel) -> str:
     """The plain part."""
-    if len(parcel.messages) > 1:
+    if len(parcel.messages) != 1:
         told = [f"{words.headline(one)}\n  {words.body(one)}" for one in parcel.messages]
         return (
             "\n\n".join([words.digest_headline(parcel.messages), words.DIGEST, *_notes(parcel), *told]) + "\n"
