@@ -1,64 +1,84 @@
-"""`lqo alerts`: silences, which hold messages of alerts back."""
+"""`lqo alerts`: what fires, what it was, and what people do about it. Its verbs are put together here."""
 
-import getpass
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
-from orchestration.commands import access_words as words
+from orchestration.commands import alert_actions, alert_delivery, alert_rules
 from orchestration.commands.data import Format
-from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
-app = typer.Typer(no_args_is_help=True, help="Silences of alerts.")
+MOST_DAYS = 3650
+
+app = typer.Typer(no_args_is_help=True, help="Alerts: what fires, its story, acknowledge, silence, mute.")
+Form = Annotated[Format, typer.Option("--format", help="table, csv or json.")]
 
 
 @app.callback()
 def _alerts() -> None:
-    """Silences of alerts."""
+    """Alerts: what fires, its story, acknowledge, silence, mute."""
 
 
-@app.command()
-def silence(
-    until: Annotated[str, typer.Option(help="A span (2h, 3d) or a time (2027-01-31T12:00, UTC).")],
-    reason: Annotated[str, typer.Option(help="Why; whoever looks for the alert reads it.")],
-    rule: Annotated[str, typer.Option(help="The alert rule; '*' is every one.")] = "*",
-    group: Annotated[str, typer.Option(help="What it is about, as a model; '*' is everything.")] = "*",
-    by: Annotated[str | None, typer.Option(help="Who asks for it; default your login.")] = None,
-) -> None:
-    """Hold back what alerts say from now on. What they said meanwhile is sent when the silence ends."""
-    from orchestration.alerts.silences import add_silence
-
-    ends_at = words.moment(until, option="--until")
-    reason = words.name(reason, option="--reason")
-    rule, group = words.name(rule, option="--rule"), words.name(group, option="--group")
-    who = words.name(getpass.getuser() if by is None else by, option="--by")
-    with open_warehouse(settings_or_exit()) as connection:
-        silence_id = add_silence(
-            connection, ends_at=ends_at, reason=reason, created_by=who, rule=rule, group=group
-        )
-    typer.echo(f"{silence_id}: {rule} of {group} is silent until {ends_at:%Y-%m-%d %H:%M} UTC")
-
-
-@app.command()
-def silences(
-    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
-) -> None:
-    """List the silences, and those that ended in the last 30 days."""
-    from orchestration.alerts.silences import LIST_SILENCES
+@app.command("list")
+def list_(form: Form = Format.TABLE) -> None:
+    """List what fires now or is about to: since when, how bad, whose, who has it, what holds it back."""
+    from orchestration.alerts.actions.story import LIST_OPEN
     from orchestration.commands.query import print_statement
 
     with open_warehouse(settings_or_exit()) as connection:
-        print_statement(connection, LIST_SILENCES, form=form.value)
+        print_statement(connection, LIST_OPEN, form=form.value)
 
 
 @app.command()
-def unsilence(silence_id: Annotated[UUID, typer.Argument(help="The silence's id.")]) -> None:
-    """End a silence now."""
-    from orchestration.alerts.silences import end_silence
+def show(
+    alert: alert_actions.AlertName, group: alert_actions.GroupName = None, form: Form = Format.TABLE
+) -> None:
+    """Tell an alert's story: its state, events, messages and their delivery, what people did."""
+    from orchestration.alerts.actions.story import tell
+    from orchestration.commands.query import print_rows
+
+    settings = settings_or_exit()
+    with open_warehouse(settings) as connection:
+        found = alert_actions.find(connection, settings, alert, group=group)
+        story = tell(connection, found)
+    if form is Format.JSON:
+        lines = [dict(zip(story.names, row, strict=True)) for row in story.rows]
+        print_rows(["alert", "story"], [(dict(story.now), lines)], form=form.value)
+        return
+    if form is Format.TABLE:
+        print_rows(
+            ["of the alert", "now"], [(name, value) for name, value in story.now.items()], form="table"
+        )
+        typer.echo()
+    print_rows(story.names, story.rows, form=form.value)
+
+
+@app.command()
+def history(
+    days: Annotated[int, typer.Option(help="How many days back.", min=1, max=MOST_DAYS)] = 7,
+    form: Form = Format.TABLE,
+) -> None:
+    """List what happened and what people did about it, newest first."""
+    from orchestration.alerts.actions.story import history as read_history
+    from orchestration.commands.query import print_rows
 
     with open_warehouse(settings_or_exit()) as connection:
-        if not end_silence(connection, silence_id):
-            raise UserError(f"there is no open silence {silence_id}")
-    typer.echo(f"{silence_id} is over")
+        names, rows = read_history(connection, days=days)
+    print_rows(names, rows, form=form.value)
+
+
+for verb in (
+    alert_actions.ack,
+    alert_actions.silence,
+    alert_actions.silences,
+    alert_actions.unsilence,
+    alert_actions.mute,
+    alert_actions.mutes,
+    alert_actions.unmute,
+    alert_delivery.test,
+    alert_delivery.dead,
+    alert_delivery.retry,
+    alert_rules.check,
+    alert_rules.rules,
+):
+    app.command()(verb)

@@ -131,11 +131,7 @@ def claim_next(
             return None
         at: datetime = pace[1]
         most = MOST_IN_DIGEST if limits.digest_above is not None else 1
-        found = connection.execute(DUE, {"channel": channel, "now": at, "most": most}).fetchall()
-        rows = [_Row(*row) for row in found]
-        if muted := [row.event_id for row in rows if row.held == "muted"]:
-            connection.execute(MUTE, {"channel": channel, "now": at, "events": muted})
-        chosen = _choose([row for row in rows if row.held != "muted"], limits=limits)
+        chosen = _choose(_due(connection, channel=channel, at=at, most=most), limits=limits)
         if not chosen:
             return None
         token, parcel = uuid4(), _parcel(chosen, channel=channel)
@@ -204,6 +200,19 @@ class _Row:
     @property
     def is_alert(self) -> bool:
         return self.payload.get("type") == "alert"
+
+
+def _due(connection: Connection, *, channel: str, at: datetime, most: int) -> list[_Row]:
+    """At most `most` rows that are due; muted ones are marked on the way, and hold nobody up."""
+    while True:
+        found = connection.execute(DUE, {"channel": channel, "now": at, "most": most}).fetchall()
+        rows = [_Row(*row) for row in found]
+        muted = [row.event_id for row in rows if row.held == "muted"]
+        if not muted:
+            return rows
+        connection.execute(MUTE, {"channel": channel, "now": at, "events": muted})
+        if len(muted) < len(rows):
+            return [row for row in rows if row.held != "muted"]
 
 
 def _choose(rows: Sequence[_Row], *, limits: Limits) -> list[_Row]:
