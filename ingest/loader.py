@@ -19,6 +19,7 @@ from ingest.landing.loads import close_load, open_load
 from ingest.loading.batch import Spool
 from ingest.loading.drain import drain
 from ingest.loading.folders import load_as_they_come
+from ingest.loading.metrics import LoaderMetrics
 from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender, TelemetryError, otlp_sender
 from ingest.settings import Settings
@@ -47,6 +48,7 @@ def run_loader(
     replay: bool = False,
     adopt: Path | None = None,
     stop: threading.Event | None = None,
+    metrics: LoaderMetrics | None = None,
 ) -> LoaderResult:
     """Load the spool of `settings` until `stop` is set, or (`once`) until what it holds now has landed.
 
@@ -63,9 +65,10 @@ def run_loader(
     except TelemetryError as error:
         raise LoaderError(str(error)) from error
     root, stop = adopt or settings.spool, stop or threading.Event()
+    metrics = metrics or LoaderMetrics()
 
     def load(folder: Path) -> LoaderResult:
-        loader = _Loader(settings, url, directory=folder, stop=stop, spans=spans)
+        loader = _Loader(settings, url, directory=folder, stop=stop, spans=spans, metrics=metrics)
         loader.run(once=once or adopt is not None, replay=replay, keep=adopt is not None)
         return loader.result
 
@@ -93,8 +96,10 @@ class _Loader:
         directory: Path,
         stop: threading.Event,
         spans: SpanSender | None,
+        metrics: LoaderMetrics,
     ) -> None:
         self.result = LoaderResult()
+        self._metrics = metrics
         self._spans = spans
         self._settings = settings
         self._url = url
@@ -114,6 +119,7 @@ class _Loader:
                 if not is_transient(error):
                     raise LoaderError(f"the database refuses: {_line(error)}") from error
                 failures += 1
+                self._metrics.failed(self._directory)
                 if once and failures == _ONCE_ATTEMPTS:
                     raise LoaderError(f"the database cannot be reached: {_line(error)}") from error
                 logger.warning("the spool waits for the database: %s", _line(error))
@@ -129,9 +135,11 @@ class _Loader:
             connection.execute("set statement_timeout = 0")
             spool = Spool(spool_id, self._directory, self._load_id, self._settings, self._spans)
             with self._lock(connection, spool_id, once=once), self._book(connection):
+                self._metrics.opened(self._directory)
                 while not self._stop.is_set():
                     done = drain(connection, spool, stop=self._stop, replay=self._must_replay, keep=keep)
                     self.result += done.result
+                    self._metrics.drained(self._directory, done.result, is_complete=done.is_complete)
                     self._must_replay = self._must_replay and not done.is_complete
                     if once and done.is_complete:
                         return
