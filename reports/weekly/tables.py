@@ -72,7 +72,7 @@ def _left_out(figures: Figures) -> str:
 def comparison(figures: Figures) -> str:
     """Each model against the others by each evaluator's version: as it came, at equal traffic and prompts."""
     if not figures.comparisons:
-        return nothing("There is nothing to compare.")
+        return nothing("There is nothing to compare.") + _speaks_for(figures)
     columns = (
         *(Column("model"), Column("figure", True), Column("as it came", True)),
         *(Column("equal traffic", True), Column("equal prompts", True), Column("", True), Column("verdict")),
@@ -93,10 +93,23 @@ def comparison(figures: Figures) -> str:
                 look="fold",
             )
         )
+    parts.append(_speaks_for(figures))
     n_more = len(keys) - MOST_COMPARED
     if n_more > 0:
         parts.append(f'<p class="dim">{n_more:,} more versions of evaluators compare models, too.</p>')
     return "".join(parts)
+
+
+def _speaks_for(figures: Figures) -> str:
+    """A comparison is of days that were modelled in full: a part of the week must not pass for all of it."""
+    n_compared = sum(one.estimate.n for one in figures.comparisons if one.measure == "fail_rate")
+    n_scored = sum(model.failing.n for model in figures.models)
+    if n_compared >= n_scored:
+        return ""
+    return (
+        f'<p class="dim">The comparison by rules speaks for {n_compared:,} of {n_scored:,} scored calls: the '
+        "others’ days are not modelled in full yet, and are missing where prompts are listed, too.</p>"
+    )
 
 
 def _ends(found: Estimate) -> tuple[float, ...]:

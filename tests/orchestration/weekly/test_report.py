@@ -242,6 +242,14 @@ def test_more_incidents_than_are_listed_are_counted(marts: Marts) -> None:
     assert "- and 21 more" in weekly_mail(figures).text
 
 
+def test_a_comparison_of_a_part_of_the_week_says_so(marts: Marts) -> None:
+    marts.day(MONDAY, n=100)
+    assert "speaks for" not in page_of(marts).text
+    marts.day(MONDAY + DAY, n=60)
+    marts.connection.execute("delete from marts.traffic_mix where day > %s", (MONDAY,))
+    assert "speaks for 100 of 160 scored calls" in page_of(marts).text
+
+
 def test_an_hour_that_waits_in_several_stages_is_one_hour(marts: Marts) -> None:
     marts.connection.execute(
         "insert into raw.dirty_hours (hour, stage) select %s, unnest(array['calls', 'scores', 'charges'])",
