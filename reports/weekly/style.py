@@ -105,7 +105,8 @@ footer { margin-top: 2.4rem; border-top: 1px solid var(--line); padding-top: .8r
   th, td { padding: .25rem .3rem; } .dim, figcaption p { font-size: 8pt; }
   .cards { grid-template-columns: repeat(5, 1fr); gap: .4rem; } .card { padding: .4rem .5rem; }
   body { max-width: none; padding: 0; font-size: 10pt; } table { font-size: 8pt; }
-  td small, th small { font-size: 7pt; }
+  td small, th small { font-size: 7pt; } .legend { font-size: 8pt; }
+  h2 { margin-top: 1.2rem; } footer { margin-top: 1rem; break-inside: avoid; }
   nav, details { display: none; }
   .charts { grid-template-columns: 1fr 1fr; gap: .8rem 1.2rem; } h2 { break-after: avoid; } tr {
   break-inside: avoid; }
