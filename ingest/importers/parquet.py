@@ -1,9 +1,10 @@
 """Rows of a Parquet file as lines of JSON, so that whoever reads an export's JSON reads its Parquet, too."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ingest.importers.formats.values import encoded_json
 from ingest.importers.lines import LONGEST_LINE, Line
 from ingest.importers.sources import CHUNK_BYTES, SourceError
 
@@ -26,7 +27,7 @@ def read_columns(path: Path) -> frozenset[str]:
 
 
 def read_rows(path: Path, *, on_read: Callable[[int], None]) -> Iterator[Line]:
-    """Each row as a JSON object, numbered from 1; maps become lists of `key` and `value`.
+    """Each row as a JSON object, numbered from 1; maps are objects, or lists of `key` and `value`.
 
     Raises SourceError, after all the rows before it, where a part cannot be read.
     """
@@ -37,10 +38,9 @@ def read_rows(path: Path, *, on_read: Callable[[int], None]) -> Iterator[Line]:
     try:
         total = frame.select(pl.len()).collect().item()
         step = max(_LEAST_ROWS, min(_MOST_ROWS, _BYTES_AT_ONCE * total // size))
-        text = frame.with_columns(pl.col(pl.Binary).cast(pl.String))
         # Slices, not `collect_batches`: those are read as far ahead as there is memory.
         for start in range(0, total, step):
-            rows = text.slice(start, step).collect(engine="in-memory")
+            rows = frame.slice(start, step).collect(engine="in-memory")
             yield from _lines(rows, after=start)
             on_read(max(0, size - CHUNK_BYTES) * rows.height // total)
     except pl.exceptions.PolarsError as error:
@@ -48,9 +48,31 @@ def read_rows(path: Path, *, on_read: Callable[[int], None]) -> Iterator[Line]:
 
 
 def _lines(rows: "pl.DataFrame", *, after: int) -> Iterator[Line]:
-    for number, data in enumerate(rows.write_ndjson().encode().split(b"\n")[: rows.height], start=after + 1):
+    for number, data in enumerate(_written(rows), start=after + 1):
         is_whole = len(data) <= LONGEST_LINE
         yield Line(number, data if is_whole else data[:2000], len(data))
+
+
+def _written(rows: "pl.DataFrame") -> Iterable[bytes]:
+    """Each row as JSON, bytes as text. Those in lists and maps, or that are no UTF-8, polars does not write."""
+    import polars as pl
+
+    if not any("Binary" in str(kind) for kind in rows.dtypes if kind != pl.Binary):
+        try:
+            text = rows.with_columns(pl.col(pl.Binary).cast(pl.String))
+            return text.write_ndjson().encode().split(b"\n")[: rows.height]
+        except pl.exceptions.PolarsError:
+            pass
+    return (encoded_json(_as_text(row)) for row in rows.iter_rows(named=True))
+
+
+def _as_text(value: Any) -> Any:
+    """The value with its bytes as text; bytes that are no UTF-8 are written out, as in `\\xff`."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    if isinstance(value, dict):
+        return {_as_text(key): _as_text(part) for key, part in value.items()}
+    return [_as_text(part) for part in value] if isinstance(value, list) else value
 
 
 def _scan(path: Path) -> "pl.LazyFrame":

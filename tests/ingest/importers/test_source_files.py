@@ -184,6 +184,27 @@ def test_a_table_as_clickhouse_writes_it_is_the_same_call(tmp_path: Path) -> Non
     assert of_table.latency_ms == 1000
 
 
+def test_bytes_of_a_table_are_text_wherever_they_stand_and_whatever_they_hold(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    maps = pa.array([[(b"feature", "답 👋".encode())], None, []], pa.map_(pa.binary(), pa.binary()))
+    columns = {
+        "id": pa.array(["a", "b", "c"]),
+        "input": pa.array([b"ok", b"half \xed\x95", None], pa.binary()),
+        "end_time": pa.array([exports.NOON] * 3, pa.timestamp("us", tz="Asia/Seoul")),
+    }
+    for more in (
+        {},
+        {"metadata": maps, "tags": pa.array([[b"x", b"\xff"], [], None], pa.list_(pa.binary()))},
+    ):
+        parquet.write_table(pa.table({**columns, **more}), tmp_path / "part.parquet")
+        rows = [json.loads(line.data) for line in opened(tmp_path / "part.parquet").units]
+        assert [row["input"] for row in rows] == ["ok", "half \\xed\\x95", None]
+        assert {row["end_time"] for row in rows} == {"2026-11-18T21:00:00+09:00"}
+    assert rows[0]["metadata"] in ({"feature": "답 👋"}, [{"key": "feature", "value": "답 👋"}])
+    assert rows[0]["tags"] == ["x", "\\xff"]
+
+
 def call_in(path: Path) -> Call:
     """The call of a file's first row."""
     source = opened(path)
