@@ -54,7 +54,7 @@ def _lines(rows: "pl.DataFrame", *, after: int) -> Iterator[Line]:
 
 
 def _written(rows: "pl.DataFrame") -> Iterable[bytes]:
-    """Each row as JSON, bytes as text. Those in lists and maps, or that are no UTF-8, polars does not write."""
+    """Each row as JSON, bytes as text: polars writes none in lists and maps, and none that are no UTF-8."""
     import polars as pl
 
     if not any("Binary" in str(kind) for kind in rows.dtypes if kind != pl.Binary):
