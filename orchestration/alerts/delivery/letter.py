@@ -99,7 +99,7 @@ def _alert(parcel: Parcel, *, has_chart: bool) -> str:
     )
     if message.summary and message.message:
         summary = escape(one_line(message.summary, most=500))
-        parts.append(f'<p style="margin:0 0 16px;font-size:13px;color:#475467">{summary}</p>')
+        parts.append(f'<p style="margin:0 0 16px;font-size:13px;color:#475467">Rule: {summary}</p>')
     parts.append(_facts(message))
     if has_chart:
         parts.append(

@@ -32,7 +32,7 @@ def slack_payload(parcel: Parcel, *, chart_url: ChartUrl | None = None) -> dict[
     else:
         title, blocks = words.digest_headline(messages), _digest_blocks(messages)
     notes = [words.TEST] * parcel.is_test + [words.REPEAT] * parcel.is_repeat
-    blocks += [_context(escaped(note)) for note in notes]
+    blocks = [*(_context(escaped(note)) for note in notes), *blocks]
     return {
         "text": escaped(one_line(f"{title}: {words.body(messages[0])}", most=LONGEST_FALLBACK)),
         "blocks": [_header(title)],
@@ -49,7 +49,7 @@ def escaped(text: str) -> str:
 def _blocks(message: AlertMessage, *, chart: str | None) -> list[Block]:
     blocks = [_plain(words.body(message), most=LONGEST_SECTION)]
     if message.summary and message.message:
-        blocks.append(_context(_styled(one_line(message.summary, most=500))))
+        blocks.append(_context(f"Rule: {_styled(one_line(message.summary, most=500))}"))
     fields = [_mrkdwn(f"*{_styled(name)}*\n{_styled(value)}") for name, value in words.facts(message)]
     blocks.append({"type": "section", "fields": fields})
     if chart is not None:

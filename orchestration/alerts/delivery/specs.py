@@ -68,7 +68,7 @@ class WebhookSpec(Struct, frozen=True, tag="webhook", tag_field="type"):
     name: Name
     url: str
     secret: Reference | None = None
-    per_minute: PerMinute = 6000.0
+    per_minute: PerMinute | None = None
     digest_above: DigestAbove = None
     allow_http: bool = False
 

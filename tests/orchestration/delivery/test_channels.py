@@ -116,7 +116,7 @@ def test_channels_of_the_file_stand_beside_those_of_the_environment(folder: Path
     found = plan(folder, **environ)
     assert found.names == ("ops", "night", "mail", "desk", "slack")
     assert [channel.name for channel in build_channels(found, environ)] == list(found.names)
-    assert [channel.limits.per_minute for channel in build_channels(found, environ)] == [60, 5, 20, 6000, 60]
+    assert [channel.limits.per_minute for channel in build_channels(found, environ)] == [60, 5, 20, None, 60]
 
 
 def test_a_secret_is_read_at_each_try(monkeypatch: pytest.MonkeyPatch) -> None:
