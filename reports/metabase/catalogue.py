@@ -65,7 +65,7 @@ PAGES = (
     ),
     CardPage(
         "LQO Alert History",
-        "What fired and resolved, how long it lasted, what was silenced or not delivered.",
+        "What fired and resolved, how long it lasted, who took it on, what was held back or not delivered.",
         (
             Card("firing_count"),
             Card("alerts_over_time", "bar", "rule"),
@@ -73,7 +73,9 @@ PAGES = (
             Card("alerts"),
             Card("alert_durations"),
             Card("undelivered"),
+            Card("alert_actions"),
             Card("silences"),
+            Card("mutes"),
         ),
     ),
     CardPage(

@@ -12,12 +12,25 @@ silences as (
 
 ),
 
+mutes as (
+
+    select * from {{ ref('stg_alerting__mutes') }}
+
+),
+
+acknowledgements as (
+
+    select * from {{ ref('stg_alerting__acknowledgements') }}
+
+),
+
 messages as (
 
     select
         event_id,
         count(*) as n_messages,
         count(sent_at) as n_sent,
+        count(dead_at) as n_given_up,
         min(sent_at) as first_sent_at
     from {{ ref('stg_alerting__outbox') }}
     group by event_id
@@ -49,29 +62,47 @@ final as (
 
     select
         ended.event_id,
+        ended.fingerprint,
         ended.happened_at,
         ended.rule,
         ended.group_key,
         ended.transition,
         ended.severity,
+        ended.owner,
+        ended.labels,
+        ended.source,
         ended.value,
         ended.threshold,
         ended.n,
         ended.message,
+        ended.since,
         ended.ended_at,
         extract(epoch from ended.ended_at - ended.happened_at)::double precision as lasted_seconds,
+        acknowledgements.acknowledged_by,
+        acknowledgements.acknowledged_at,
+        acknowledgements.note as acknowledgement_note,
         exists (
             select from silences
-            where silences.rule in ('*', ended.rule)
-                and silences.group_key in ('*', ended.group_key)
-                and ended.happened_at >= silences.starts_at
+            where ended.happened_at >= silences.starts_at
                 and ended.happened_at < silences.ends_at
+                and alerting.covers(
+                    silences.rule, silences.group_key, silences.severity, silences.owner, silences.labels,
+                    ended.rule, ended.group_key, ended.severity, ended.owner, ended.labels
+                )
         ) as was_silenced,
+        exists (
+            select from mutes
+            where mutes.rule = ended.rule
+                and ended.happened_at >= mutes.starts_at
+                and ended.happened_at < mutes.ends_at
+        ) as was_muted,
         coalesce(messages.n_messages, 0) as n_messages,
         coalesce(messages.n_sent, 0) as n_sent,
+        coalesce(messages.n_given_up, 0) as n_given_up,
         messages.first_sent_at
     from ended
     left join messages using (event_id)
+    left join acknowledgements using (event_id)
 
 )
 

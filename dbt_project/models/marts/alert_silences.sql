@@ -12,6 +12,9 @@ final as (
         silence_id,
         rule,
         group_key,
+        severity,
+        owner,
+        labels,
         starts_at,
         ends_at,
         case

@@ -1,22 +1,35 @@
 {{ config(materialized='view') }}
 
-with states as (
+with alerts as (
 
-    select * from {{ ref('stg_alerting__states') }}
+    select * from {{ ref('stg_alerting__alerts') }}
 
 ),
 
 final as (
 
     select
+        fingerprint,
         rule,
         group_key,
+        dimensions,
+        labels,
         state,
         since,
         value,
+        threshold,
         n,
+        severity,
+        owner,
+        message,
+        source,
+        acknowledged_by,
+        acknowledged_at,
+        acknowledgement_note,
+        silenced_until,
+        muted_until,
         evaluated_at
-    from states
+    from alerts
 
 )
 

@@ -8,14 +8,19 @@ final as (
 
     select
         event_id,
+        fingerprint,
         rule,
         group_key,
         transition,
         severity,
+        owner,
+        labels,
+        source.source,
         value,
         threshold,
         n,
         message,
+        since,
         happened_at
     from source
 

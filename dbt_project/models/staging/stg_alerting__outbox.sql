@@ -10,7 +10,9 @@ final as (
         event_id,
         channel,
         sent_at,
-        attempts
+        attempts,
+        dead_at,
+        muted_at
     from source
 
 )

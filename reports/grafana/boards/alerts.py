@@ -6,7 +6,7 @@ from reports.grafana.model import Dashboard, chart, figures, table
 ALERTS = Dashboard(
     uid="lqo-alerts",
     title="LQO Alert History",
-    about="What fired and resolved, how long it lasted, what was silenced or not delivered.",
+    about="What fired and resolved, how long it lasted, who took it on, what was held back or not delivered.",
     span="now-30d",
     variables=(GRAIN,),
     marks_changes=True,
@@ -14,7 +14,10 @@ ALERTS = Dashboard(
         marks(),
         figures("firing_count", width=6, height=8),
         chart("alerts_over_time", series="rule", is_stacked=True, width=18),
-        table("alert_states", columns={"since": TIME, "evaluated_at": TIME}),
+        table(
+            "alert_states",
+            columns={"since": TIME, "silenced_until": TIME, "muted_until": TIME, "evaluated_at": TIME},
+        ),
         table("alerts", columns={"time": TIME, "ended_at": TIME}, height=12),
         table(
             "alert_durations",
@@ -22,6 +25,8 @@ ALERTS = Dashboard(
             columns={"mean_seconds": SECONDS, "longest_seconds": SECONDS, "last_fired_at": TIME},
         ),
         table("undelivered", width=12, columns={"time": TIME}),
-        table("silences", columns={"starts_at": TIME, "ends_at": TIME}),
+        table("alert_actions", columns={"time": TIME, "ends_at": TIME}),
+        table("silences", width=12, columns={"starts_at": TIME, "ends_at": TIME}),
+        table("mutes", width=12, columns={"starts_at": TIME, "ends_at": TIME}),
     ),
 )

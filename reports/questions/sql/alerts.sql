@@ -1,5 +1,5 @@
 -- Alerts
--- What fired, resolved or changed, when, for what, why, and was it told?
+-- What fired, resolved or changed, when, for what, why, was it told, and who took it on?
 select
     happened_at as time,
     rule,
@@ -11,8 +11,12 @@ select
     n,
     message,
     ended_at,
+    owner,
+    acknowledged_by,
     was_silenced,
-    n_sent || ' of ' || n_messages as messages_sent
+    was_muted,
+    n_sent || ' of ' || n_messages as messages_sent,
+    source
 from marts.alert_history
 where happened_at >= :since and happened_at < :until
 order by happened_at desc

@@ -89,6 +89,12 @@ from (
     ('resolved', timestamptz '2026-11-03 12:00+00'),
     ('firing', timestamptz '2026-11-05 10:00+00')
 ) as events (transition, happened_at);
+insert into alerting.mutes (rule, starts_at, ends_at, reason, created_by)
+values ('judge_grades', '2026-11-02', '2026-11-03 09:00+00', 'wrong threshold', 'kim@example.com');
+insert into alerting.acknowledgements (event_id, acknowledged_by, note)
+select event_id, '김 🙂', 'on it' from alerting.events where happened_at = '2026-11-05 10:00+00';
+insert into alerting.actions (acted_at, action, acted_by, via, rule, note, ends_at)
+values ('2026-11-02', 'muted', 'kim@example.com', 'cli', 'judge_grades', 'wrong threshold', '2026-11-03');
 insert into alerting.outbox (event_id, channel, payload, sent_at)
 select event_id, 'slack', '{}', case transition when 'resolved' then happened_at end from alerting.events;
 """
