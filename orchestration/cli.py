@@ -9,8 +9,10 @@ import typer
 from typer.exceptions import TyperException
 
 from orchestration.commands import (
+    alert_delivery,
     alerts,
     bi,
+    dagster,
     data,
     evaluations,
     evaluators,
@@ -44,6 +46,7 @@ app.command("up")(services.up)
 app.command("proxy")(proxy.proxy)
 app.command("loader")(services.loader)
 app.command("api")(services.api)
+app.command("sender")(alert_delivery.sender)
 app.command("demo")(jobs.demo)
 app.command("import")(data.import_)
 app.command("backfill")(jobs.backfill)
@@ -69,6 +72,7 @@ app.add_typer(projects.app, name="projects")
 app.add_typer(limits.limits, name="limits")
 app.add_typer(limits.budgets, name="budgets")
 app.add_typer(bi.app, name="bi")
+app.add_typer(dagster.app, name="dagster")
 
 
 def main() -> None:

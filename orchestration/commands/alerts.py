@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from orchestration.commands import alert_actions, alert_delivery, alert_rules
+from orchestration.commands import alert_actions, alert_backtest, alert_delivery, alert_rules
 from orchestration.commands.data import Format
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
@@ -80,5 +80,6 @@ for verb in (
     alert_delivery.retry,
     alert_rules.check,
     alert_rules.rules,
+    alert_backtest.backtest,
 ):
     app.command()(verb)

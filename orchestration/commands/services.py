@@ -5,9 +5,11 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +21,9 @@ from orchestration.commands.options import Host, Upstream, Workers
 from orchestration.commands.proxy import OPENAI
 from orchestration.commands.warehouse import open_database, settings_or_exit
 from orchestration.supervisor import Part, PartFailedError, Supervisor
+
+if TYPE_CHECKING:
+    from ingest.loading.metrics import LoaderMetrics
 
 PROXY_GRACE = 15
 """Less than the 20 s after which the supervisor kills."""
@@ -32,6 +37,7 @@ def up(
     proxy_port: Annotated[int, typer.Option(help="Port of the proxy; the next free one if taken.")] = 8080,
     dagster_port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     api_port: Annotated[int, typer.Option(help="Port of the analytics API.")] = 8081,
+    loader_port: Annotated[int, typer.Option(help="Port of the loader's metrics.")] = 8082,
     upstream: Upstream = OPENAI,
     workers: Workers = 1,
 ) -> None:
@@ -47,7 +53,7 @@ def up(
         ensure_manifest(settings)
         ensure_views(settings, url)
         instance_env = prepare_instance(settings, dagster_database(settings, url))
-        ports = [_free_port(host, port) for port in (proxy_port, dagster_port, api_port)]
+        ports = [_free_port(host, port) for port in (proxy_port, dagster_port, api_port, loader_port)]
         options = ["--upstream", upstream, "--workers", str(workers), "--grace", str(PROXY_GRACE)]
         parts = _parts(settings, host=host, ports=ports, proxy=options, dagster_env=instance_env)
         supervisor = Supervisor(parts, logs=settings.home / "logs")
@@ -67,20 +73,32 @@ def loader(
     replay: Annotated[bool, typer.Option("--replay", help="Read every segment on disk again.")] = False,
     adopt: Annotated[Path | None, typer.Option(help="Drain the spool that another machine left.")] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when the spool is drained.")] = False,
+    metrics_host: Annotated[str, typer.Option(help="Address of its metrics.")] = "127.0.0.1",
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port of its metrics; none by default.", min=0, max=65535)
+    ] = None,
 ) -> None:
     """Load the proxy's spool into the warehouse; waits for a database that is down."""
     from ingest.loader import LoaderError, run_loader
+    from ingest.loading.metrics import LoaderMetrics
 
     if adopt is not None and not adopt.is_dir():
         raise UserError(f"there is no folder {adopt}", code=2)
     settings = settings_or_exit()
     logs_or_exit()
     stop = threading.Event()
-    _stop_on_signal(stop)
-    with open_database(settings) as url:
+    stop_on_signal(stop)
+    metrics = LoaderMetrics()
+    with _metrics_of(metrics, host=metrics_host, port=metrics_port), open_database(settings) as url:
         try:
             result = run_loader(
-                settings, url, once=once or adopt is not None, replay=replay, adopt=adopt, stop=stop
+                settings,
+                url,
+                once=once or adopt is not None,
+                replay=replay,
+                adopt=adopt,
+                stop=stop,
+                metrics=metrics,
             )
         except LoaderError as error:
             raise UserError(str(error)) from error
@@ -95,6 +113,9 @@ def api(
     import uvicorn
 
     from ingest.database.embedded import reader_url
+    from ingest.database.sibling import dagster_database_name
+    from orchestration.alerts.actions.serving import alerting_writer
+    from reports.alerting.links import chart_links
     from reports.api.app import build_app
     from reports.api.doors import build_gate
 
@@ -104,6 +125,10 @@ def api(
             marts=reader_url(settings, url).psycopg(),
             receipts=url.psycopg(),
             gate=build_gate(settings, host=host),
+            alerting=alerting_writer(settings, url),
+            scheduler=url.with_database(dagster_database_name(settings, url)).psycopg(),
+            webhook_token=os.environ.get("LQO_ALERTMANAGER_TOKEN"),
+            charts=chart_links(settings.home),
         )
         uvicorn.run(app, host=host, port=port, log_level="warning")
 
@@ -111,11 +136,11 @@ def api(
 def _parts(
     settings: Settings, *, host: str, ports: list[int], proxy: list[str], dagster_env: dict[str, str]
 ) -> list[Part]:
-    proxy_port, dagster_port, api_port = ports
+    proxy_port, dagster_port, api_port, loader_port = ports
     bin_dir, home = Path(sys.executable).parent, settings.dagster
     lqo = [sys.executable, "-m", "orchestration"]
     workspace = str(home / "workspace.yaml")
-    address, ui, analytics = (f"http://{host}:{port}" for port in ports)
+    address, ui, analytics = (f"http://{host}:{port}" for port in ports[:3])
     return [
         Part(
             "proxy",
@@ -123,13 +148,14 @@ def _parts(
             url=f"{address}/v1",
             ready_url=f"{address}/healthz",
         ),
-        Part("loader", [*lqo, "loader"]),
+        Part("loader", [*lqo, "loader", "--metrics-host", host, "--metrics-port", str(loader_port)]),
         Part(
             "api",
             [*lqo, "api", "--host", host, "--port", str(api_port)],
             url=f"{analytics}/schema",
             ready_url=f"{analytics}/healthz",
         ),
+        Part("sender", [*lqo, "sender"]),
         Part("dagster-daemon", [str(bin_dir / "dagster-daemon"), "run", "-w", workspace], env=dagster_env),
         Part(
             "dagster-webserver",
@@ -139,6 +165,23 @@ def _parts(
             env=dagster_env,
         ),
     ]
+
+
+@contextmanager
+def _metrics_of(metrics: "LoaderMetrics", *, host: str, port: int | None) -> Iterator[None]:
+    """Serve the loader's metrics, where a port is given."""
+    from ingest.loading.metrics import served
+
+    if port is None:
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            bound = stack.enter_context(served(metrics, host=host, port=port))
+        except OSError as error:
+            raise UserError(f"the metrics cannot be served on {host}:{port}: {error.strerror}") from error
+        typer.echo(f"metrics on http://{host}:{bound}/metrics", err=True)
+        yield
 
 
 def _land_the_rest(settings: Settings, url: DatabaseUrl) -> None:
@@ -177,7 +220,9 @@ def _say_restart(part: Part, code: int) -> None:
     typer.echo(f"{part.name} ended with status {code}; starting it again", err=True)
 
 
-def _stop_on_signal(stop: threading.Event) -> None:
+def stop_on_signal(stop: threading.Event) -> None:
+    """SIGINT and SIGTERM set `stop`."""
+
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 

@@ -1,4 +1,4 @@
-"""The analytics API: marts, and the receipt of a call."""
+"""The analytics API: marts, the receipt of a call, and what people do about alerts."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,8 +10,21 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from reports.api.alerts import alert_history, alert_silences
+from reports.alerting.links import ChartLinks
+from reports.api.alert_actions import (
+    acknowledge_alert,
+    alert_mutes,
+    alert_silences,
+    mute_rule,
+    silence_alerts,
+    unmute_rule,
+    unsilence_alerts,
+)
+from reports.api.alerting_writer import AlertingWriter
+from reports.api.alertmanager import alertmanager_webhook
+from reports.api.alerts import alert_history, alerts
 from reports.api.calls import calls
+from reports.api.charts import alert_chart
 from reports.api.comparison import compare_models, compare_pairs
 from reports.api.costs import costs
 from reports.api.doors import Gate, Keeper
@@ -23,6 +36,8 @@ from reports.api.receipt import receipt
 from reports.api.trends import trends
 from reports.api.users import users
 from reports.api.warehouse import Warehouse
+from reports.metrics.exporter import Exporter
+from reports.metrics.page import metrics_page
 
 ENDPOINTS = (
     trends,
@@ -31,18 +46,38 @@ ENDPOINTS = (
     costs,
     users,
     prompts,
+    alerts,
     alert_history,
     alert_silences,
+    alert_mutes,
+    acknowledge_alert,
+    silence_alerts,
+    unsilence_alerts,
+    mute_rule,
+    unmute_rule,
+    alertmanager_webhook,
     calls,
     receipt,
 )
 
 
-def build_app(*, marts: str, receipts: str, gate: Gate) -> Litestar:
+def build_app(
+    *,
+    marts: str,
+    receipts: str,
+    gate: Gate,
+    alerting: AlertingWriter | None = None,
+    scheduler: str | None = None,
+    webhook_token: str | None = None,
+    charts: ChartLinks | None = None,
+) -> Litestar:
     """The API over the warehouse, each path under `/v1` and without it.
 
     `marts` is the conninfo of a login that may read marts, `receipts` of one that may read everything of a
-    call, which is asked for by id. `gate` says who may come in.
+    call, which is asked for by id. `gate` says who may come in. `alerting` writes what is said of alerts;
+    without it that is refused. `scheduler` is Dagster's own database, for
+    the page of metrics; `webhook_token` says where the secret of Alertmanager's webhook is (env:NAME or
+    file:/path). `charts` checks the links by which a chat fetches the picture of an alert.
     """
 
     @asynccontextmanager
@@ -50,12 +85,18 @@ def build_app(*, marts: str, receipts: str, gate: Gate) -> Litestar:
         app.state.marts = Warehouse(marts, name="lqo api (marts)")
         app.state.receipts = Warehouse(receipts, name="lqo api (receipts)")
         app.state.doors = gate.doors
+        app.state.chart_links = charts
+        app.state.alerting = alerting
+        app.state.exporter = Exporter(warehouse=receipts, scheduler=scheduler)
+        app.state.webhook_token = webhook_token
         async with gate.opened(), app.state.marts.opened(), app.state.receipts.opened():
             yield
 
     return Litestar(
         route_handlers=[
             healthz,
+            metrics_page,
+            alert_chart,
             *(Router(path, route_handlers=list(ENDPOINTS), guards=[refuse_unknown]) for path in ("/", "/v1")),
         ],
         lifespan=[lifespan],

@@ -1,4 +1,4 @@
-"""Answers with an ETag of their body: who asks again with it gets 304 where nothing has changed."""
+"""Answers to GET with an ETag of their body: who asks again with it gets 304 where nothing has changed."""
 
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ class TaggedResponse(Response[T]):
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **options: Any) -> ASGIResponse:
         plain = super().to_asgi_response(app, request, **options)
-        if plain.status_code != 200:
+        if plain.status_code != 200 or request.method not in ("GET", "HEAD"):
             return plain
         tag = ETag(value=sha256(plain.body).hexdigest()[:32], weak=True).to_header()
         headers = {"etag": tag, "cache-control": _CACHE_CONTROL}

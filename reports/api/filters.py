@@ -6,7 +6,7 @@ from typing import Annotated, Any, LiteralString
 from litestar.connection import ASGIConnection
 from litestar.exceptions import ClientException
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi.spec import Parameter
+from litestar.openapi.spec import Operation, Parameter
 from litestar.params import QueryParameter
 from psycopg.sql import SQL, Composed
 
@@ -64,7 +64,7 @@ def _parameters(connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, boo
     """The query parameters that the path's OpenAPI has, and whether one may be repeated."""
     paths = connection.app.openapi_schema.paths or {}
     item = paths.get(connection.scope["path_template"])
-    operation = item.get if item is not None else None
+    operation: Operation | None = getattr(item, str(connection.scope.get("method", "GET")).lower(), None)
     parameters = (operation.parameters if operation is not None else None) or ()
     return {
         parameter.name: parameter.schema is not None and _is_list(parameter.schema.to_schema())

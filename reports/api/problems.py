@@ -11,6 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap
 from psycopg_pool import PoolTimeout
 
+from reports.api.alert_port import RefusedError
+
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -32,10 +34,23 @@ PROBLEMS = {
         401: "A key of the proxy is needed.",
         403: "The key, or where the request comes from, does not allow it.",
         404: "There is no such thing.",
-        405: "Only GET is answered.",
+        405: "The path does not answer this method.",
         429: "Too many wrong keys came from this address.",
         503: "The warehouse does not answer, or not in time.",
     }.items()
+}
+
+ACTION_PROBLEMS = {
+    **PROBLEMS,
+    409: ResponseSpec(
+        Problem,
+        generate_examples=False,
+        description="It is in no state for that: an alert that does not fire cannot be acknowledged.",
+        media_type=MEDIA_TYPE,
+    ),
+    413: ResponseSpec(
+        Problem, generate_examples=False, description="The body is too large.", media_type=MEDIA_TYPE
+    ),
 }
 
 
@@ -52,6 +67,11 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     if isinstance(error.extra, list) and error.extra:
         detail = "; ".join(_fault(request, item) for item in error.extra)
     return problem(error.status_code, title=_title(error), detail=detail, headers=error.headers)
+
+
+def _impossible(_: Request[Any, Any, Any], error: RefusedError) -> Response[Problem]:
+    titles = {400: "Validation", 404: "Not found", 409: "Not possible now"}
+    return problem(error.status, title=titles[error.status], detail=str(error))
 
 
 def _title(error: HTTPException) -> str:
@@ -113,6 +133,7 @@ def _broken(request: Request[Any, Any, Any], error: Exception) -> Response[Probl
 
 HANDLERS: ExceptionHandlersMap = {
     HTTPException: _refused,
+    RefusedError: _impossible,
     PoolTimeout: _busy,
     psycopg.errors.QueryCanceled: _too_long,
     psycopg.errors.UndefinedTable: _no_marts,

@@ -14,6 +14,9 @@ from litestar.testing import TestClient
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.alerts.actions.desk import AlertDesk
+from orchestration.alerts.actions.role import ensure_actions_role
+from reports.api.alerting_writer import AlertingWriter
 from reports.api.app import build_app
 from reports.api.doors import build_gate
 from tests.conftest import create_database, drop_database
@@ -40,13 +43,24 @@ def marts(
 
 
 @pytest.fixture(scope="module")
-def client(marts: DatabaseUrl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def alerting(marts: DatabaseUrl, maintenance_url: DatabaseUrl) -> AlertingWriter:
+    """What writes of alerts, on a login that may write nothing else."""
+    admin = maintenance_url.with_database(marts.dbname)
+    login = ensure_actions_role(marts, admin=admin)
+    return AlertingWriter(login.psycopg(), AlertDesk(folder=None))
+
+
+@pytest.fixture(scope="module")
+def client(
+    marts: DatabaseUrl, alerting: AlertingWriter, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Client]:
     """A program on this machine, where no key is asked for."""
-    with serving(marts, home=tmp_path_factory.mktemp("home")) as opened:
+    with serving(marts, home=tmp_path_factory.mktemp("home"), alerting=alerting) as opened:
         yield opened
 
 
-def serving(url: DatabaseUrl, *, home: Path) -> Client:
-    """The API over `url` as `lqo up` runs it."""
+def serving(url: DatabaseUrl, *, home: Path, alerting: AlertingWriter | None = None) -> Client:
+    """The API over `url` as `lqo up` runs it; without `alerting` nobody acts on alerts."""
     gate = build_gate(Settings(home=home), host="127.0.0.1")
-    return TestClient(build_app(marts=url.psycopg(), receipts=url.psycopg(), gate=gate), base_url=LOCAL)
+    app = build_app(marts=url.psycopg(), receipts=url.psycopg(), gate=gate, alerting=alerting)
+    return TestClient(app, base_url=LOCAL)

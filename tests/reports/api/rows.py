@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 DAY = date(2026, 11, 2)
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BITING = "o'brien\"; drop table marts.calls; -- %s %(x)s \\ 한국어 🙂"
+FINGERPRINT = "f00dfeedf00dfeed"
 N_CALLS = 25
 SPACING = timedelta(minutes=20)
 
@@ -144,11 +145,40 @@ def _alerts(connection: Connection[TupleRow]) -> None:
             event_id=UUID(int=number),
             rule="failing_share",
             group_key=BITING,
+            fingerprint=FINGERPRINT,
             transition=transition,
             severity="critical",
             message="an alert",
             happened_at=NOON + timedelta(hours=number),
         )
+    add(
+        connection,
+        "alerting.states",
+        rule="failing_share",
+        group_key=BITING,
+        fingerprint=FINGERPRINT,
+        dimensions=Jsonb({"model": BITING}),
+        labels=Jsonb({"team": "검색 🙂"}),
+        state="firing",
+        since=NOON + timedelta(hours=2),
+        value=0.4,
+        n=90,
+        severity="critical",
+        owner="search",
+        evaluated_at=NOON + timedelta(hours=3),
+        event_id=UUID(int=2),
+    )
+    add(
+        connection,
+        "alerting.states",
+        rule="judge_grades",
+        group_key="a",
+        fingerprint="0" * 16,
+        state="pending",
+        since=NOON,
+        severity="warning",
+        evaluated_at=NOON,
+    )
     add(
         connection,
         "alerting.silences",

@@ -33,6 +33,8 @@ BAD = [
     ("/analytics/compare-models", {"grain": "day", "start": "2016-01-01"}, "grain", "14 days"),
     ("/alerts/history", {"transition": "burning"}, "transition", "firing"),
     ("/alerts/silences", {"which": "loud"}, "which", "open"),
+    ("/alerts", {"which": "loud"}, "which", "firing"),
+    ("/alerts", {"start": "2026-11-01"}, "start", "no such parameter"),
     ("/calls", {"status": "fine"}, "status", "client_gone"),
     ("/calls", {"failed": "perhaps"}, "failed", ""),
     ("/calls", {"start": "2026-11-01T10:00:00"}, "start", ""),
