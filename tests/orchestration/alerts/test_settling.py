@@ -60,8 +60,8 @@ def test_a_transition_is_a_state_an_event_and_a_message(connection: Connection) 
 
     [state] = rows(
         connection,
-        "select state, fingerprint, dimensions, labels, severity, owner, value, baseline, event_id, breached_at"
-        " from alerting.states",
+        "select state, fingerprint, dimensions, labels, severity, owner, value, baseline, event_id,"
+        " breached_at from alerting.states",
     )
     mark = fingerprint("errors", (("model", "m"),))
     assert state[:6] == ("firing", mark, {"model": "m"}, {"team": "search"}, "critical", "platform")
