@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest.settings import Settings
-from orchestration.alerts.definition.checks import BUILT_IN_GROUPS, ENGINE_METRICS
+from orchestration import weekly
+from orchestration.alerts.definition.checks import BUILT_IN_GROUPS, ENGINE_METRICS, RESERVED
 from orchestration.alerts.definition.folder import alerts_folder, rules_folder
 from orchestration.alerts.definition.load import load_path, load_rule_set, load_rules
 from orchestration.alerts.definition.model import QuietHours, RuleFile
@@ -15,6 +16,9 @@ from orchestration.alerts.definition.problems import FileProblemsError
 from orchestration.alerts.definition.schema import SCHEMA, rule_schema
 from orchestration.alerts.definition.validate import read_struct
 from orchestration.alerts.definition.words import condition_words, metric_words, window_words
+from orchestration.alerts.delivery import trial
+from orchestration.alerts.engine import evaluator_changes
+from orchestration.alerts.engine.own_rules import OWN_RULES
 from orchestration.alerts.reading.catalogue import BUILT_IN
 
 RULE = """\
@@ -222,6 +226,15 @@ def test_a_folder_that_was_named_must_be_there(tmp_path: Path) -> None:
 def test_the_schema_for_editors_is_that_of_the_rules() -> None:
     assert SCHEMA.read_text() == rule_schema()
     assert json.loads(rule_schema())["$ref"].endswith(RuleFile.__name__)
+
+
+def test_names_of_alerts_that_no_file_writes_are_taken(write: Write) -> None:
+    taken = {rule.name for rule in OWN_RULES} | {evaluator_changes.RULE, weekly.RULE, trial.RULE}
+
+    assert set(RESERVED) == taken
+    assert problems_of(write(RULE.replace("high_cost", "run_failure"))) == [
+        ":3: run_failure.name: is the name of alerts that no file writes"
+    ]
 
 
 def test_every_built_in_metric_has_a_reader_or_is_the_engines() -> None:
