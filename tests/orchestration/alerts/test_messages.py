@@ -51,7 +51,8 @@ def test_a_message_has_the_last_48_hours_of_the_windows_figure(connection: Conne
     connection.execute(HOURS)
     connection.execute(
         "insert into marts.calls_hourly"
-        " select hour, model, 100, case when hour >= %(late)s then 40 else 2 end from generate_series(%(first)s::timestamptz, %(last)s, '1 hour') as hour,"
+        " select hour, model, 100, case when hour >= %(late)s then 40 else 2 end"
+        " from generate_series(%(first)s::timestamptz, %(last)s, '1 hour') as hour,"
         " (values ('m'), ('silent')) as models (model)"
         " where model = 'm' or hour < %(late)s",
         {"first": NOON - 30 * HOUR, "last": NOON - HOUR, "late": NOON - 3 * HOUR},
