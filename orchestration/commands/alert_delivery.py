@@ -17,11 +17,14 @@ from orchestration.commands.warehouse import open_database, open_warehouse, sett
 if TYPE_CHECKING:
     from orchestration.alerts.delivery.plan import Plan
 
+DATABASE_PAUSE = 5.0
+
 
 def sender(
     once: Annotated[bool, typer.Option("--once", help="Send what is due, and stop.")] = False,
 ) -> None:
     """Send alerts to their channels; waits for a database that is down."""
+    from ingest.database.connect import DatabaseUnavailable
     from orchestration.alerts.delivery.channels import build_channels
     from orchestration.alerts.delivery.plan import current_plan
     from orchestration.alerts.delivery.sender import send_waiting
@@ -40,8 +43,15 @@ def sender(
     logs_or_exit()
     stop = threading.Event()
     stop_on_signal(stop)
-    with open_database(settings) as url:
-        run_sender(url, stop=stop, environ=os.environ)
+    while not stop.is_set():
+        try:
+            with open_database(settings) as url:
+                run_sender(url, stop=stop, environ=os.environ)
+        except DatabaseUnavailable as error:
+            if not error.is_transient:
+                raise
+            typer.echo(f"lqo: {error}; trying again", err=True)
+            stop.wait(DATABASE_PAUSE)
 
 
 def test(channel: Annotated[str, typer.Argument(help="A channel's name, as in channels.yaml.")]) -> None:

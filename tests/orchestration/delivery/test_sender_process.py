@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 from psycopg.rows import TupleRow
 
 from ingest.database.url import DatabaseUrl
+from orchestration.alerts.delivery.service import Worker
 from tests.conftest import REPOSITORY
-from tests.orchestration.delivery.messages import alert, lay
+from tests.orchestration.delivery.messages import Taking, alert, lay
 from tests.orchestration.delivery.receiver import Receiver
 
 Connection = psycopg.Connection[TupleRow]
@@ -80,3 +82,26 @@ def test_every_message_arrives_though_receiver_and_sender_are_killed(
     n_lost = sum(outcome == "lost" for _, _, outcome in receiver.notes())
     # One more each for the answers that the kills of the receiver and of the sender cut off.
     assert receiver.n_repeats() <= n_lost + 2
+
+
+def test_an_outcome_is_written_once_postgres_is_back(outbox: Connection, outbox_url: DatabaseUrl) -> None:
+    lay(outbox, alert())
+    stop = threading.Event()
+
+    def cut_the_line() -> None:
+        with outbox.transaction():
+            outbox.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'lqo sender' and datname = current_database()"
+            )
+
+    channel = Taking(on_deliver=cut_the_line)
+    thread = threading.Thread(target=Worker(channel, outbox_url, stop).run)
+    thread.start()
+    try:
+        wait_until(lambda: count(outbox, "sent_at is not null") == 1)
+    finally:
+        stop.set()
+        thread.join()
+    assert len(channel.taken) == 1
+    assert count(outbox, "is_repeat") == 0
