@@ -1,9 +1,10 @@
 """Charges over windows of landed calls: every provider attempt, priced from the dated book."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import LiteralString
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from orchestration import charging_queries as queries
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
 from orchestration.price_book import CHARGES, book_state, ensure_snapshots, load_book, newer_models
+from orchestration.price_curated import ensure_curated
 from orchestration.price_renewal import renew_snapshots
 from orchestration.transactions import writing
-from orchestration.windows import Window, merge
+from orchestration.windows import Window, days_within, merge
 
 CHUNK_CALLS = 20_000
 NO_CALL = UUID(int=0)
@@ -70,10 +72,12 @@ def charge_window(
     ones whose model has newer prices. `reprice` prices the whole window: a charge that comes out differently
     moves to `cost.charge_history` in the same transaction, an equal one is not touched. Each chunk is one
     transaction; the connection must be outside one. What a newer genai-prices has learned of the copied
-    models is copied first; the hours that this concerns are left marked for the next refresh.
+    models is copied first, as is the curated history; the hours that this concerns are left marked for the
+    next refresh.
     """
     chunks: list[_Chunk] = []
     if windows:
+        ensure_curated(connection)
         renew_snapshots(connection)
     books = _Books()
     for window in merge(windows):
@@ -87,6 +91,41 @@ def charge_window(
     return _total(chunks)
 
 
+def charge_corrected(
+    connection: Connection[TupleRow], windows: Sequence[Window], *, chunk_calls: int = CHUNK_CALLS
+) -> ChargeResult:
+    """Price those calls of the windows again about whose model and time the book has changed since.
+
+    The others are not read from `raw`, so that a correction costs what it touches and a look at the charges
+    of the windows. Day by day, so that no chunk looks further ahead than one. Transactions, history and marks
+    are those of `charge_window`.
+    """
+    chunks: list[_Chunk] = []
+    books = _Books()
+    for window in days_within(windows):
+        touched = _touched(connection, window)
+        if touched:
+            chunks += _charge_chunks(
+                connection,
+                queries.CORRECTED_CALLS,
+                window=window,
+                books=books,
+                calls=chunk_calls,
+                touched=touched,
+            )
+    return _total(chunks)
+
+
+def _touched(connection: Connection[TupleRow], window: Window) -> dict[str, object]:
+    """The models, validities and times of the changes that concern the window; empty for none."""
+    with connection.transaction():
+        rows = connection.execute(
+            queries.TOUCHED_MODELS, {"start": window.start, "end": window.end}
+        ).fetchall()
+    names = ("providers", "models", "froms", "tos", "changes")
+    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+
+
 def _charge_chunks(
     connection: Connection[TupleRow],
     query: LiteralString,
@@ -94,6 +133,7 @@ def _charge_chunks(
     window: Window,
     books: _Books,
     calls: int,
+    touched: Mapping[str, object] = MappingProxyType({}),
 ) -> Iterator[_Chunk]:
     position = (window.start, NO_CALL)
     while True:
@@ -103,6 +143,7 @@ def _charge_chunks(
                 "after": position[1],
                 "end": window.end,
                 "limit": calls,
+                **touched,
             }
             if query is queries.UNSETTLED_CALLS:
                 params |= _priceable(connection, window=window, books=books)

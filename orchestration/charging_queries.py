@@ -123,6 +123,64 @@ with calls as materialized (
 {_ATTEMPTS}
 """
 
+# What the book learned after the oldest charge of a model in the window: the times it is about, and when.
+TOUCHED_MODELS: LiteralString = """
+with charged as (
+    select provider, model, min(charged_at) as first_charged
+    from cost.charges
+    where started_at >= %(start)s and started_at < %(end)s
+    group by provider, model
+),
+changes as (
+    select *, greatest(recorded_at, superseded_at) as changed_at
+    from cost.prices
+    where valid_from < %(end)s and (valid_to is null or valid_to > %(start)s)
+)
+select charged.provider, charged.model, changes.valid_from, changes.valid_to, max(changes.changed_at)
+from charged
+inner join changes
+    on (changes.provider is null or changes.provider = charged.provider)
+    and case
+        when changes.match = 'exact' then changes.model = charged.model
+        else starts_with(charged.model, changes.model)
+    end
+    and changes.changed_at >= charged.first_charged
+group by 1, 2, 3, 4
+"""
+
+CORRECTED_CALLS: LiteralString = f"""
+with keys as materialized (
+    select distinct charges.started_at, charges.call_id
+    from cost.charges
+    where charges.started_at >= %(start)s
+      and charges.started_at < %(end)s
+      and (charges.started_at, charges.call_id) > (%(start)s, %(after)s)
+      and exists (
+          select from unnest(
+              %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[],
+              %(changes)s::timestamptz[]
+          ) as touched (provider, model, valid_from, valid_to, changed_at)
+          where touched.provider = charges.provider
+            and touched.model = charges.model
+            and touched.changed_at >= charges.charged_at
+            and charges.started_at >= touched.valid_from
+            and (touched.valid_to is null or charges.started_at < touched.valid_to)
+      )
+    order by charges.started_at, charges.call_id
+    limit %(limit)s
+),
+calls as materialized (
+    select {_CALL_COLUMNS}
+    from keys
+    inner join raw.llm_calls as calls
+        on calls.started_at = keys.started_at
+        and calls.call_id = keys.call_id
+        and calls.started_at >= %(start)s
+        and calls.started_at < %(end)s
+)
+{_ATTEMPTS}
+"""
+
 # Why only these reasons: no price book can help a call that has no readable usage.
 UNPRICED_MODELS: LiteralString = """
 select provider, model, min(price_version)
@@ -220,15 +278,23 @@ where old.started_at = calls.started_at
   )
 """
 
+# `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock: with
+# the history it tells what stood at any time.
 WRITE_CHARGES: LiteralString = f"""
 with written as (
-    insert into cost.charges ({_KEYS}, {_VALUES}, price_version, is_provisional)
-    select {_KEYS}, {_VALUES}, price_version, is_provisional
+    insert into cost.charges ({_KEYS}, {_VALUES}, price_version, is_provisional, charged_at)
+    select {_KEYS}, {_VALUES}, price_version, is_provisional, statement_timestamp()
     from charged_attempts
     order by started_at, call_id, attempt
     on conflict (started_at, call_id, attempt) do update
     set ({_VALUES}, price_version, is_provisional, charged_at)
-        = ({_of("excluded")}, excluded.price_version, excluded.is_provisional, statement_timestamp())
+        = (
+            {_of("excluded")}, excluded.price_version, excluded.is_provisional,
+            case
+                when ({_of("charges")}) is distinct from ({_of("excluded")}) then excluded.charged_at
+                else charges.charged_at
+            end
+        )
     where ({_of("charges")}) is distinct from ({_of("excluded")})
        or charges.is_provisional <> excluded.is_provisional
        or (excluded.unpriced_reason is not null and charges.price_version <> excluded.price_version)

@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow, class_row
 
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.genai import Refused, snapshot_rows
-from evaluators.pricing.rows import GENAI_SOURCE, PriceRow
+from evaluators.pricing.rows import CURATED_SOURCE, GENAI_SOURCE, PriceRow
 from orchestration.price_rows import PRICES, add_rows, current_rows, mark_charges, supersede_rows
 from orchestration.transactions import LOCK, writing
 
@@ -124,26 +124,28 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
     `source` names the file for rows that name no source; it never makes them copies of genai-prices. Waits
     for running charges, so that each of them is either seen by the marks set here or made with the new book.
     """
-    given = {_key(row): row for row in rows}
+    given = {price_key(row): row for row in rows}
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (PRICES,))
-        held = {_key(row): row for row in current_rows(connection)}
+        held = {price_key(row): row for row in current_rows(connection)}
         changed = {
-            key: row for key, row in given.items() if key not in held or _value(held[key]) != _value(row)
+            key: row
+            for key, row in given.items()
+            if key not in held or price_value(held[key]) != price_value(row)
         }
         corrected = [held[key] for key in changed if key in held]
         supersede_rows(connection, corrected)
         if changed:
-            own = f"file {source}" if source.startswith(GENAI_SOURCE) else source
+            own = f"file {source}" if source.startswith((GENAI_SOURCE, CURATED_SOURCE)) else source
             add_rows(connection, list(changed.values()), default_source=own)
-        n_marked = _mark_affected(connection, [*corrected, *changed.values()])
+        n_marked = mark_affected(connection, [*corrected, *changed.values()])
         version = book_version(connection)
     return PriceImport(len(changed), len(given) - len(changed), len(corrected), version, n_marked)
 
 
-def _key(row: PriceRow) -> tuple[object, ...]:
+def price_key(row: PriceRow) -> tuple[object, ...]:
     return (
-        row.is_snapshot,
+        row.authority,
         row.provider,
         row.model,
         row.match,
@@ -155,7 +157,7 @@ def _key(row: PriceRow) -> tuple[object, ...]:
     )
 
 
-def _value(row: PriceRow) -> tuple[object, ...]:
+def price_value(row: PriceRow) -> tuple[object, ...]:
     return (row.usd_per_million, row.valid_to)
 
 
@@ -166,7 +168,7 @@ def _snapshotted(connection: Connection[TupleRow]) -> set[tuple[str, str]]:
     return {(provider, model) for provider, model in rows}
 
 
-def _mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]) -> int:
+def mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]) -> int:
     """Mark the hours holding charges of a model and time that a changed row is about; returns their number.
 
     Reads the charges of the rows' validity once: an import is rare, and what it may restate must be found.

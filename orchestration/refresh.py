@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from ingest.settings import DEFAULT_START
-from orchestration.charging import ChargeResult, charge_window
+from orchestration.charging import ChargeResult, charge_corrected, charge_window
 from orchestration.closing import reopen_changed
 from orchestration.dirty import DirtyMark, clear, clear_before, dirty_windows, result_marks, snapshot
 from orchestration.held import held_hours, hold, release
@@ -64,7 +64,7 @@ def light_refresh(
     reopened = reopen_changed(connection, marks)
     scores = score_window(connection, windows, rules=rules)
     corrected = dirty_windows(mark for mark in marks if mark.stage == "prices")
-    repriced = charge_window(connection, corrected, reprice=True)
+    repriced = charge_corrected(connection, corrected)
     charges = charge_window(connection, windows)
     seen = {*marks, *result_marks(connection, windows)}
     n_cleared, done, bad = 0, list[datetime](), list[datetime]()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from evaluators.pricing.history import COLUMNS, read_price_history
 from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
-from evaluators.pricing.rows import GENAI_SOURCE, STANDARD, Match, PriceRow
+from evaluators.pricing.rows import CURATED_SOURCE, GENAI_SOURCE, STANDARD, Match, PriceRow
 from evaluators.usage_fields import MAX_TOKENS
 
 REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"})
@@ -101,7 +101,7 @@ def _row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime
     if _SURPLUS in cells:
         raise ValueError(_SURPLUS)
     source = parse_name(_text(cells, "source") or default_source, what="source")
-    if source.startswith(GENAI_SOURCE):
+    if source.startswith((GENAI_SOURCE, CURATED_SOURCE)):
         raise ValueError(f"source {source!r} is reserved for copied prices")
     provider, valid_to = _text(cells, "provider"), _text(cells, "valid_to")
     return PriceRow(

@@ -21,6 +21,7 @@ PRICE_PLACES: Final = 12
 """Decimal places of `usd_per_million`: with 6 for the million, amounts are whole numbers of 10^-18 USD."""
 
 GENAI_SOURCE: Final = "genai-prices"
+CURATED_SOURCE: Final = "curated history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +55,11 @@ class PriceRow:
             raise ValueError(problem)
 
     @property
-    def is_snapshot(self) -> bool:
-        """Whether the row was copied from genai-prices rather than stated by a user."""
-        return self.source.startswith(GENAI_SOURCE)
+    def authority(self) -> int:
+        """Whose word the row is: 0 copied from genai-prices, 1 of the curated history, 2 stated by a user."""
+        return (
+            0 if self.source.startswith(GENAI_SOURCE) else 1 if self.source.startswith(CURATED_SOURCE) else 2
+        )
 
     def _problem(self) -> str | None:
         times = (self.valid_from, self.valid_to, self.recorded_at, self.superseded_at)

@@ -15,7 +15,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 DAY_US: Final = 86_400_000_000
 
-Rank = tuple[bool, bool, bool, int, bool, int, datetime, datetime, int]
+Rank = tuple[int, bool, bool, int, bool, int, datetime, datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ def microseconds(at: datetime) -> int:
 def _entry(row: PriceRow) -> _Entry:
     tier, _, hours = row.service_tier.partition("@")
     rank = (
-        not row.is_snapshot,
+        row.authority,
         row.provider is not None,
         row.match == "exact",
         len(row.model),

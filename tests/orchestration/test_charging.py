@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from evaluators.pricing.book import PriceBook
 from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration import charging_queries
-from orchestration.charging import NO_CALL, charge_window
+from orchestration import charging, charging_queries
+from orchestration.charging import NO_CALL, charge_attempts, charge_corrected, charge_window
 from orchestration.price_book import import_prices
 from orchestration.windows import Window, hour_window
 from tests.orchestration.seeding import DAY, DAY_START, USAGE, add_calls, count, plan_nodes, rows
@@ -319,3 +321,59 @@ def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
         assert relations
         assert relations <= {"llm_calls_y2026m10", "charges_y2026m10"}
         assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+
+
+def test_a_correction_prices_only_the_calls_of_its_model_and_time(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_prices(connection, [*prices("house-a", "1"), *prices("house-b", "1")], source="file")
+    seed(connection, 48, model="house-a", spacing=timedelta(hours=1))
+    seed(connection, 480, model="house-b", seed="b", spacing=timedelta(minutes=6))
+    two_days = Window(DAY.start, DAY.end + timedelta(days=1))
+    charge_window(connection, [two_days])
+    noon = DAY_START + timedelta(hours=12)
+    import_prices(connection, prices("house-a", "2", valid_from=noon), source="file")
+    priced: list[int] = []
+
+    def counted(attempts: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
+        priced.append(len(attempts))
+        return charge_attempts(attempts, book=book)
+
+    monkeypatch.setattr(charging, "charge_attempts", counted)
+    result = charge_corrected(connection, [two_days], chunk_calls=7)
+
+    assert (result.n_priced, result.n_restated, sum(priced)) == (36, 36, 36)
+    assert charge_corrected(connection, [two_days]).n_restated == 0
+    assert sum(priced) == 36
+    assert rows(
+        connection,
+        "select model, started_at >= '2026-10-14T12:00Z', count(*), sum(amount_usd) from cost.charges"
+        " group by 1, 2 order by 1, 2",
+    ) == [
+        ("house-a", False, 12, Decimal("0.0018")),
+        ("house-a", True, 36, Decimal("0.0108")),
+        ("house-b", False, 120, Decimal("0.018")),
+        ("house-b", True, 360, Decimal("0.054")),
+    ]
+
+
+def test_a_correction_gives_what_pricing_everything_again_would(connection: Connection) -> None:
+    for model in ("house-a", "house-b"):
+        seed(connection, 20, model=model, seed=model, spacing=timedelta(hours=1))
+    given = [*prices("house-", "1", match="prefix"), *prices("house-a", "3", provider="openai")]
+    import_prices(connection, given, source="file")
+    charge_window(connection, [DAY])
+    # The second ends at noon what held all day, and a prefix of any provider changes beneath an exact price.
+    noon = DAY_START + timedelta(hours=12)
+    import_prices(connection, prices("house-", "2", match="prefix"), source="file")
+    import_prices(connection, prices("house-a", "3", provider="openai", valid_to=noon), source="file")
+
+    charge_corrected(connection, [DAY])
+
+    corrected = rows(connection, CHARGES)
+    assert charge_window(connection, [DAY], reprice=True).n_restated == 0
+    assert rows(connection, CHARGES) == corrected
+    assert rows(connection, "select amount_usd, count(*) from cost.charges group by 1 order by 1") == [
+        (Decimal("0.0003"), 28),
+        (Decimal("0.00045"), 12),
+    ]
