@@ -1,8 +1,8 @@
 """From the provider's first 500 to a message at a Slack-shaped receiver, by Prometheus' rules as shipped.
 
 Real proxy, Prometheus and Alertmanager with the shipped intervals, rules, routes and waits; only the
-addresses are those of this machine. Each run begins at another moment of the scrape interval: ten calls a second that succeed,
-then ten that fail.
+addresses are those of this machine. Each run begins at another moment of the scrape interval: ten calls a
+second that succeed, then ten that fail.
 """
 
 import argparse
