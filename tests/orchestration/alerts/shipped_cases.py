@@ -53,6 +53,12 @@ def latency_p95(marts: Marts, at: datetime, is_bad: bool) -> None:
                   buckets=[bucket - 50, bucket], counts=[500, 500])  # fmt: skip
 
 
+def traffic_drop(marts: Marts, at: datetime, is_bad: bool) -> None:
+    for week in range(int(is_bad), 5):
+        marts.hour(at - HOUR - week * WEEK, n=400 + 10 * week)
+    marts.hour(at - HOUR - WEEK, n=9, project="small")
+
+
 def project_spend(marts: Marts, at: datetime, is_bad: bool) -> None:
     marts.hour(at - HOUR, n=200, amount_usd=100 if is_bad else 10)
     for week in range(1, 5):
@@ -219,6 +225,7 @@ CASES: dict[str, Case] = {
     "availability": Case(availability, "provider=p · model=m", 0.7),
     "fallback_share": Case(fallback_share, "m", 1 / 3),
     "latency_p95": Case(latency_p95, "m", 3_000),
+    "traffic_drop": Case(traffic_drop, "shop", 0),
     "project_spend": Case(project_spend, "shop", 100),
     "key_spend": Case(key_spend, "key_1", 100),
     "budget_spent": Case(budget_spent, "scope=project · subject=shop", 0.9),

@@ -8,6 +8,7 @@ from orchestration.alerts.definition.model import (
     CalendarWindow,
     Change,
     Drop,
+    MartMetric,
     QuietHours,
     RollingWindow,
     Seasonal,
@@ -33,6 +34,14 @@ def test_a_condition_brings_the_windows_that_it_compares() -> None:
     assert change[1] == (NOON - 26 * HOUR, NOON - 24 * HOUR)
     drop = windows_of(rule(window=rolling, condition=Drop(baseline="7d", effect=0.1)), now=NOON)
     assert drop[1] == (NOON - 2 * HOUR - 7 * DAY, NOON - 2 * HOUR)
+
+
+def test_sums_are_compared_over_hours_that_are_over() -> None:
+    spent = MartMetric(mart="calls_hourly", kind="sum", numerator="amount_usd")
+    compared = rule(metric=spent, window=RollingWindow(span="2h"), condition=Seasonal(weeks=2))
+    assert windows_of(compared, now=NOON + timedelta(minutes=5)) == windows_of(compared, now=NOON)
+    alone = rule(metric=spent, window=RollingWindow(span="2h"))
+    assert windows_of(alone, now=NOON + timedelta(minutes=5))[0][1] == NOON + timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(

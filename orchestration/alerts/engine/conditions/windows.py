@@ -8,11 +8,13 @@ from orchestration.alerts.definition.model import (
     CalendarWindow,
     Change,
     Drop,
+    MartMetric,
     RollingWindow,
     Rule,
     Seasonal,
 )
 from orchestration.alerts.definition.spans import span
+from orchestration.alerts.engine.conditions.figures import SUMS
 from orchestration.alerts.reading.types import Window
 
 INSTANT = timedelta(microseconds=1)
@@ -23,7 +25,11 @@ def windows_of(rule: Rule, *, now: datetime) -> list[Window]:
 
     Aware, [start, end). Weeks and days before are those of the clock on the wall where the window is of a
     calendar, so that a day of 23 or 25 hours is compared with the same hours; else spans of 24 hours.
+    A sum that is compared with others is of hours that are over: five minutes of this hour against a whole
+    one of last week would be a fall each time the clock strikes.
     """
+    if _is_compared_sum(rule):
+        now = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     match rule.condition:
         case BurnRate(long=long, short=short):
             return [(now - span(long), now), (now - span(short), now)]
@@ -51,6 +57,12 @@ def window_at(rule: Rule, *, now: datetime, ago: timedelta = timedelta()) -> Win
             start, end = _begin(local, period).astimezone(UTC), local.astimezone(UTC)
             # At midnight sharp a day has begun of which nothing is over yet.
             return start, max(end, start + INSTANT)
+
+
+def _is_compared_sum(rule: Rule) -> bool:
+    is_sum = isinstance(rule.metric, MartMetric) and rule.metric.kind in SUMS
+    is_rolling = isinstance(rule.window, RollingWindow)
+    return is_sum and is_rolling and isinstance(rule.condition, Change | Seasonal)
 
 
 def reach_of(rule: Rule, *, now: datetime) -> timedelta:
