@@ -1,6 +1,7 @@
 """Errors as RFC 9457 `application/problem+json` that say what is wrong."""
 
 import logging
+from http import HTTPStatus
 from typing import Any, get_args
 
 import msgspec
@@ -75,7 +76,9 @@ def _impossible(_: Request[Any, Any, Any], error: RefusedError) -> Response[Prob
 
 
 def _title(error: HTTPException) -> str:
-    """`NotFoundException` as `Not found`."""
+    """`NotFoundException` as `Not found`; one without a class of its own by its status."""
+    if type(error) is HTTPException:
+        return HTTPStatus(error.status_code).phrase
     name = error.__class__.__name__.removesuffix("Exception")
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
     return words.strip().capitalize() or "Error"

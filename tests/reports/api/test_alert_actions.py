@@ -204,7 +204,7 @@ def test_a_key_of_a_project_and_no_key_may_not_act(behind_keys: Client, keys: di
 
 def test_a_page_in_a_browser_may_not_act(client: Client) -> None:
     answer = client.post(ACKNOWLEDGE, json={}, headers={"origin": "https://evil.example"})
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.json()["title"]) == (403, "Forbidden")
 
 
 def test_an_api_without_a_login_to_write_with_says_so_and_reads_on(
