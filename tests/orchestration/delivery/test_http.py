@@ -79,10 +79,11 @@ def test_a_status_says_whether_another_try_helps(status: str, is_final: bool, is
     assert reply.detail == f"HTTP {status[:3]}: no service"
 
 
-def test_a_redirect_is_not_followed() -> None:
-    with answering(answer("307 Moved", "Location: http://127.0.0.1:1/elsewhere")) as (url, _):
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(status: int) -> None:
+    with answering(answer(f"{status} Moved", "Location: http://127.0.0.1:1/elsewhere")) as (url, _):
         reply = send(url)
-    assert (reply.status, reply.is_final) == (307, False)
+    assert (reply.status, reply.is_final) == (status, False)
     assert "redirects are not followed" in reply.detail
 
 
