@@ -50,7 +50,8 @@ def check(
         raise UserError(f"{faults} in alert rules; {len(found.rules)} could be read", code=2)
     n_off = sum(not one.rule.enabled for one in found.rules)
     off = f", {n_off} of them off" if n_off else ""
-    typer.echo(f"{len(found.rules)} alert rules{off} ({told})")
+    word = "alert rule" if len(found.rules) == 1 else "alert rules"
+    typer.echo(f"{len(found.rules)} {word}{off} ({told})")
 
 
 def rules(
