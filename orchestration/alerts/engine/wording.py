@@ -21,9 +21,8 @@ def told(rule: Rule, subject: str, verdict: Verdict, *, reason: str | None = Non
         return f"{subject}: {verdict.told}"
     if reason is not None or verdict.value is None:
         return f"{subject}: {reason or 'no data at the moment'}"
-    calls = f" over {verdict.n:,} calls" if verdict.n else ""
     details = ", ".join(_details(rule, verdict))
-    return f"{subject}: {_value(rule, verdict)}{calls} {window_words(rule)} ({details})"
+    return f"{subject}: {_value(rule, verdict)}{_behind(rule, verdict)} {window_words(rule)} ({details})"
 
 
 def window_words(rule: Rule) -> str:
@@ -41,6 +40,13 @@ def _value(rule: Rule, verdict: Verdict) -> str:
     if isinstance(rule.condition, BurnRate):
         return f"{value:.1f} times the budget's pace"
     return figure(value, rule.metric.unit)
+
+
+def _behind(rule: Rule, verdict: Verdict) -> str:
+    """How many calls stand behind the figure; of calls themselves, how many they are of."""
+    if rule.metric.unit == "calls" and not isinstance(rule.condition, BurnRate):
+        return f" of {verdict.n:,}" if verdict.n > (verdict.value or 0) else ""
+    return f" over {verdict.n:,} calls" if verdict.n else ""
 
 
 def _details(rule: Rule, verdict: Verdict) -> list[str]:

@@ -128,7 +128,7 @@ USD = MartMetric(mart="calls_hourly", kind="sum", unit="usd", numerator="amount_
                 metric=COUNT,
                 condition=Seasonal(),
             ),
-            "m: 0 calls over 840 calls today (Asia/Seoul) (0 calls is usual at this time of the last 4 weeks,"
+            "m: 0 calls of 840 today (Asia/Seoul) (0 calls is usual at this time of the last 4 weeks,"
             " usually 0 calls to 0 calls, threshold 0 calls)",
         ),
     ],
