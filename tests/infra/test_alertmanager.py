@@ -15,6 +15,9 @@ from psycopg.types.json import Jsonb
 from orchestration.alerts.alertmanager.channel import NAME, AlertmanagerChannel, alertmanager_channel
 from orchestration.alerts.alertmanager.keeping import AlertmanagerError, keep_alive
 from orchestration.alerts.delivery.channel import Parcel
+from orchestration.alerts.delivery.channels import build_channels
+from orchestration.alerts.delivery.plan import current_plan
+from orchestration.alerts.delivery.sender import Delivery, send_waiting
 from orchestration.alerts.message import AlertMessage
 from reports.alert_history import record
 from reports.api.alertmanager import Webhook, notices_of
@@ -208,6 +211,18 @@ def test_what_fires_is_posted_again_and_what_waits_is_not(
     named = {each["labels"]["alertname"] for each in alertmanager.alerts()}
     assert "not_out_yet" not in named
     assert keep_alive(connection, environ={}, now=datetime.now(UTC)) == 0
+
+
+def test_the_sender_carries_the_outbox_to_alertmanager(
+    alertmanager: Alertmanager, slack: Receiver, connection: Connection, tmp_path: Path
+) -> None:
+    put_firing(connection, message("from_the_outbox"), is_sent=False)
+    put_firing(connection, message("beside_it"), is_sent=False)
+    environ = {"ALERTMANAGER_URL": alertmanager.url, "LQO_HOME": str(tmp_path)}
+    (channel,) = build_channels(current_plan(environ), environ)
+    assert send_waiting(connection, channels=[channel]) == Delivery(n_sent=2)
+    slack.wait(lambda bodies: len(of("from_the_outbox", bodies)) == len(of("beside_it", bodies)) == 1)
+    assert keep_alive(connection, environ=environ, now=datetime.now(UTC)) == 2
 
 
 def ends_at(alertmanager: Alertmanager, rule: str) -> str:
