@@ -32,7 +32,7 @@ def held_hours(
     """Hours that the refresh leaves out, because they alone make dbt fail; as of now."""
     found: list[dict[Group, Sums]] = [{} for _ in windows]
     for number, n in connection.execute(HELD, _bounds(windows)):
-        found[number - 1][()] = Sums(n, 1.0, n=n, value=float(n))
+        found[number - 1][()] = Sums(n, 1.0, value=float(n))
     return found
 
 
