@@ -25,7 +25,7 @@ EMPTY: LiteralString = """
 truncate
     marts.calls_hourly, marts.cost_daily, marts.failing_hourly, marts.traffic_mix, marts.quality_by_prompt,
     marts.latency_daily_histogram, marts.evaluation_coverage, marts.quality_daily, marts.judge_mix_daily,
-    evaluation.drift_findings, alerting.outbox, alerting.events
+    evaluation.drift_findings, alerting.outbox, alerting.acknowledgements, alerting.events
 """
 
 
