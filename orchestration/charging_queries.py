@@ -278,8 +278,8 @@ where old.started_at = calls.started_at
   )
 """
 
-# `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock: with
-# the history it tells what stood at any time.
+# `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock:
+# with the history it tells what stood at any time.
 WRITE_CHARGES: LiteralString = f"""
 with written as (
     insert into cost.charges ({_KEYS}, {_VALUES}, price_version, is_provisional, charged_at)

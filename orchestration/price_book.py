@@ -13,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from evaluators.pricing.book import PriceBook
+from evaluators.pricing.changes import changes, price_key
 from evaluators.pricing.genai import Refused, snapshot_rows
 from evaluators.pricing.rows import CURATED_SOURCE, GENAI_SOURCE, PriceRow
 from orchestration.price_rows import PRICES, add_rows, current_rows, mark_charges, supersede_rows
@@ -20,11 +21,15 @@ from orchestration.transactions import LOCK, writing
 
 CHARGES = "cost.charges"
 
-AS_KNOWN_AT: LiteralString = """
+EVER: LiteralString = """
 select
     id, provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
     valid_to, recorded_at, superseded_at, source, price_version
 from cost.prices
+"""
+
+AS_KNOWN_AT: LiteralString = f"""
+{EVER}
 where recorded_at <= %(known_at)s and (superseded_at is null or superseded_at > %(known_at)s)
 """
 
@@ -60,11 +65,21 @@ class PriceImport:
 def load_book(connection: Connection[TupleRow], *, known_at: datetime | None = None) -> PriceBook:
     """The book as it is, or as it was known at an aware time."""
     with connection.transaction():
-        if known_at is None:
-            return PriceBook(current_rows(connection))
-        with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
-            rows = cursor.execute(AS_KNOWN_AT, {"known_at": known_at}).fetchall()
-    return PriceBook(rows, known_at=known_at)
+        return PriceBook(known_rows(connection, known_at=known_at), known_at=known_at)
+
+
+def known_rows(connection: Connection[TupleRow], *, known_at: datetime | None = None) -> list[PriceRow]:
+    """The rows of the book as it is, or as it was known at an aware time."""
+    if known_at is None:
+        return current_rows(connection)
+    with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        return cursor.execute(AS_KNOWN_AT, {"known_at": known_at}).fetchall()
+
+
+def all_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
+    """Every row there ever was, superseded ones too."""
+    with connection.transaction(), connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        return cursor.execute(EVER).fetchall()
 
 
 def book_state(connection: Connection[TupleRow]) -> tuple[int, int]:
@@ -124,41 +139,19 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
     `source` names the file for rows that name no source; it never makes them copies of genai-prices. Waits
     for running charges, so that each of them is either seen by the marks set here or made with the new book.
     """
-    given = {price_key(row): row for row in rows}
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (PRICES,))
-        held = {price_key(row): row for row in current_rows(connection)}
-        changed = {
-            key: row
-            for key, row in given.items()
-            if key not in held or price_value(held[key]) != price_value(row)
-        }
-        corrected = [held[key] for key in changed if key in held]
+        found = changes(current_rows(connection), rows, is_complete=False)
+        added = [change.row for change in found]
+        corrected = [change.before for change in found if change.before]
         supersede_rows(connection, corrected)
-        if changed:
+        if added:
             own = f"file {source}" if source.startswith((GENAI_SOURCE, CURATED_SOURCE)) else source
-            add_rows(connection, list(changed.values()), default_source=own)
-        n_marked = mark_affected(connection, [*corrected, *changed.values()])
+            add_rows(connection, added, default_source=own)
+        n_marked = mark_affected(connection, [*corrected, *added])
         version = book_version(connection)
-    return PriceImport(len(changed), len(given) - len(changed), len(corrected), version, n_marked)
-
-
-def price_key(row: PriceRow) -> tuple[object, ...]:
-    return (
-        row.authority,
-        row.provider,
-        row.model,
-        row.match,
-        row.bucket,
-        row.min_input_tokens,
-        row.service_tier,
-        row.currency,
-        row.valid_from,
-    )
-
-
-def price_value(row: PriceRow) -> tuple[object, ...]:
-    return (row.usd_per_million, row.valid_to)
+    n_unchanged = len({price_key(row) for row in rows}) - len(added)
+    return PriceImport(len(added), n_unchanged, len(corrected), version, n_marked)
 
 
 def _snapshotted(connection: Connection[TupleRow]) -> set[tuple[str, str]]:

@@ -5,9 +5,10 @@ from typing import LiteralString
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
+from evaluators.pricing.changes import price_key, price_value
 from evaluators.pricing.curated import curated_rows
 from evaluators.pricing.rows import CURATED_SOURCE, PriceRow
-from orchestration.price_book import CHARGES, mark_affected, price_key, price_value
+from orchestration.price_book import CHARGES, mark_affected
 from orchestration.price_rows import CURRENT, PRICES, add_rows, supersede_rows
 from orchestration.transactions import LOCK, writing
 
@@ -15,7 +16,7 @@ HELD: LiteralString = f"{CURRENT} and starts_with(source, %s)"
 
 
 def ensure_curated(connection: Connection[TupleRow]) -> int:
-    """Add the curated prices that the book lacks and supersede those that ship no more; returns the rows added.
+    """Add the curated prices that the book lacks, supersede those that ship no more; returns the rows added.
 
     Supersedes and marks hours as an import does. Once the book holds them, a call reads these rows and
     writes nothing. The connection must be outside a transaction.

@@ -51,7 +51,7 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
     rejects: list[Reject] = []
     for number, cells in lines:
         try:
-            rows.append(_row(cells, default_source=path.name, recorded_at=recorded_at))
+            rows.append(price_row(cells, default_source=path.name, recorded_at=recorded_at))
         except ValueError as error:
             rejects.append(Reject(number, (_text(cells, "model") or "")[:LONGEST_NAME], str(error)))
     return PriceFile(rows, rejects)
@@ -96,8 +96,8 @@ def _unknown(lines: Iterable[tuple[int, Mapping[str, Any]]], *, known: Set[str],
     return None
 
 
-def _row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime) -> PriceRow:
-    """One row; ValueError says what is wrong with it."""
+def price_row(cells: Mapping[str, Any], *, default_source: str, recorded_at: datetime) -> PriceRow:
+    """One row from text by column name; ValueError says what is wrong with it."""
     if _SURPLUS in cells:
         raise ValueError(_SURPLUS)
     source = parse_name(_text(cells, "source") or default_source, what="source")

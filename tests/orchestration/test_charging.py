@@ -298,8 +298,9 @@ def months_of_calls(connection: Connection) -> Callable[[str], list[dict[str, An
     with connection.transaction():
         connection.execute("analyze raw.llm_calls, cost.charges")
     window = hour_window(DAY_START)
-    params = {"start": window.start, "end": window.end, "after": NO_CALL, "limit": 20_000}
+    params: dict[str, object] = {"start": window.start, "end": window.end, "after": NO_CALL, "limit": 20_000}
     params |= {"book_version": 9, "providers": ["openai"], "models": ["gpt-4o-mini"]}
+    params |= {"froms": [window.start], "tos": [None], "changes": [datetime.now(UTC)]}
     return lambda query: plan_nodes(connection, query, params)
 
 
@@ -309,6 +310,8 @@ QUERIES = (
     charging_queries.UNPRICED_MODELS,
     charging_queries.UNKNOWN_MODELS,
     charging_queries.ALL_CALLS,
+    charging_queries.TOUCHED_MODELS,
+    charging_queries.CORRECTED_CALLS,
 )
 
 
@@ -319,8 +322,9 @@ def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
         nodes = months_of_calls(query)
         relations = {node["Relation Name"] for node in nodes if "Relation Name" in node}
         assert relations
-        assert relations <= {"llm_calls_y2026m10", "charges_y2026m10"}
-        assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+        assert relations <= {"llm_calls_y2026m10", "charges_y2026m10", "prices"}
+        scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+        assert scanned <= {"prices"}
 
 
 def test_a_correction_prices_only_the_calls_of_its_model_and_time(
