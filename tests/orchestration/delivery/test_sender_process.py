@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.alerts.delivery.service import Worker
 from tests.conftest import REPOSITORY
@@ -89,8 +90,8 @@ def test_an_outcome_is_written_once_postgres_is_back(outbox: Connection, outbox_
     stop = threading.Event()
 
     def cut_the_line() -> None:
-        with outbox.transaction():
-            outbox.execute(
+        with connect(outbox_url) as other:
+            other.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
                 " where application_name = 'lqo sender' and datname = current_database()"
             )
