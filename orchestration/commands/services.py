@@ -89,7 +89,7 @@ def loader(
     stop = threading.Event()
     stop_on_signal(stop)
     metrics = LoaderMetrics()
-    with _metrics_of(metrics, host=metrics_host, port=metrics_port), open_database(settings) as url:
+    with metrics_of(metrics, host=metrics_host, port=metrics_port), open_database(settings) as url:
         try:
             result = run_loader(
                 settings,
@@ -168,19 +168,17 @@ def _parts(
 
 
 @contextmanager
-def _metrics_of(metrics: "LoaderMetrics", *, host: str, port: int | None) -> Iterator[None]:
-    """Serve the loader's metrics, where a port is given."""
+def metrics_of(metrics: "LoaderMetrics", *, host: str, port: int | None) -> Iterator[None]:
+    """Serve the loader's metrics, where a port is given. Calls land without them where it is taken."""
     from ingest.loading.metrics import served
 
-    if port is None:
-        yield
-        return
     with ExitStack() as stack:
-        try:
-            bound = stack.enter_context(served(metrics, host=host, port=port))
-        except OSError as error:
-            raise UserError(f"the metrics cannot be served on {host}:{port}: {error.strerror}") from error
-        typer.echo(f"metrics on http://{host}:{bound}/metrics", err=True)
+        if port is not None:
+            try:
+                bound = stack.enter_context(served(metrics, host=host, port=port))
+                typer.echo(f"metrics on http://{host}:{bound}/metrics", err=True)
+            except OSError as error:
+                typer.echo(f"lqo: no metrics on {host}:{port}: {error.strerror}; loading without", err=True)
         yield
 
 
