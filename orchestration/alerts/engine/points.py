@@ -14,9 +14,11 @@ from orchestration.alerts.engine.conditions.windows import windows_of
 from orchestration.alerts.engine.series import Totals, totals_of
 from orchestration.alerts.message import Point
 from orchestration.alerts.reading.read import has_series, read_series
-from orchestration.alerts.reading.types import Group, ReadingError
+from orchestration.alerts.reading.types import Group, ReadingError, Series
 
 N_POINTS = 48
+# Read under the lock of the states: a chart is not worth a wait of the other ticks.
+PATIENCE_SECONDS = 3
 HOUR = timedelta(hours=1)
 
 
@@ -45,10 +47,13 @@ class Charts:
         first = self.now - N_POINTS * timedelta(days=1 if _is_daily(self.rule, self.now) else 0, hours=1)
         start = windows_of(self.rule, now=first)[0][0]
         try:
-            return totals_of(read_series(self.connection, self.rule, start=start, end=self.now))
+            return totals_of(self._series(start))
         except ReadingError:
             # The alert is told without its chart.
             return None
+
+    def _series(self, start: datetime) -> Series:
+        return read_series(self.connection, self.rule, start=start, end=self.now, seconds=PATIENCE_SECONDS)
 
     def _moments(self, totals: Totals) -> list[datetime]:
         return [self.now - number * totals.step for number in reversed(range(N_POINTS))]

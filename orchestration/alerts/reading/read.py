@@ -8,7 +8,7 @@ from psycopg.rows import TupleRow
 
 from orchestration.alerts.definition.model import BuiltInMetric, MartMetric, Rule
 from orchestration.alerts.reading.catalogue import BUILT_IN
-from orchestration.alerts.reading.guard import guarded, told
+from orchestration.alerts.reading.guard import TIMEOUT_SECONDS, guarded, told
 from orchestration.alerts.reading.mart import mart_series, mart_windows
 from orchestration.alerts.reading.query import query_windows
 from orchestration.alerts.reading.types import Group, ReadingError, Series, Sums, Window
@@ -39,12 +39,20 @@ def has_series(rule: Rule) -> bool:
 
 
 def read_series(
-    connection: psycopg.Connection[TupleRow], rule: Rule, *, start: datetime, end: datetime
+    connection: psycopg.Connection[TupleRow],
+    rule: Rule,
+    *,
+    start: datetime,
+    end: datetime,
+    seconds: float = TIMEOUT_SECONDS,
 ) -> Series:
-    """The groups' sums by the hours or days that begin in [start, end). Raises ReadingError with one line."""
+    """The groups' sums by the hours or days that begin in [start, end), read in at most `seconds`.
+
+    Raises ReadingError with one line.
+    """
     if not isinstance(rule.metric, MartMetric) or not has_series(rule):
         raise ReadingError("has no series: its figures do not add up over windows")
-    with guarded(connection):
+    with guarded(connection, seconds=seconds):
         return mart_series(connection, rule, rule.metric, start=start, end=end)
 
 
