@@ -24,6 +24,9 @@ from reports.api.alertmanager import Webhook, notices_of
 from tests.infra.alertmanager_server import TOKEN, Alertmanager, running_alertmanager
 from tests.infra.receivers import Receiver, receiving
 
+# One Alertmanager for all of them, not one a worker.
+pytestmark = pytest.mark.xdist_group("alertmanager")
+
 Connection = psycopg.Connection[TupleRow]
 HOUR_AGO = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
 
