@@ -17,6 +17,7 @@ from orchestration.commands import (
     evaluations,
     evaluators,
     golden,
+    invoices,
     jobs,
     judges,
     keys,
@@ -57,6 +58,7 @@ app.command("status")(data.status)
 app.command("doctor")(data.doctor)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(prices.app, name="prices")
+app.add_typer(invoices.app, name="invoices")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
 app.add_typer(labels.app, name="labels")

@@ -14,6 +14,7 @@ TABLES = (
     "latency_hourly_histogram",
     "latency_daily_histogram",
     "cost_daily",
+    "cost_hourly",
     "evaluation_coverage",
     "model_comparison",
     "model_availability",

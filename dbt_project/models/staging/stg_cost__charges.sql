@@ -13,6 +13,8 @@ final as (
         provider,
         model,
         price_version,
+        -- Text, because dbt's unit tests cannot make up an array.
+        price_row_ids::text as price_row_ids,
         input_uncached,
         cache_read,
         cache_write,

@@ -1,0 +1,25 @@
+with source as (
+
+    select * from {{ source('cost', 'invoices') }}
+
+),
+
+final as (
+
+    select
+        invoice_id,
+        source as file_name,
+        format,
+        account,
+        time_zone,
+        tolerance,
+        n_lines,
+        first_day,
+        last_day,
+        amount_usd,
+        imported_at
+    from source
+
+)
+
+select * from final

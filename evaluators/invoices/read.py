@@ -1,0 +1,109 @@
+"""Files of an invoice in, lines and rejects out; the form is told by what is in them."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from evaluators.invoices import anthropic, google, openai, own
+from evaluators.invoices.lines import InvoiceFileError, Reading
+
+
+def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Reading:
+    """The lines of one invoice, which may stand in several files (pages) of one form, numbered through.
+
+    `time_zone` says whose days a CSV of our own is of; the others know it. Raises InvoiceFileError for
+    what is no invoice, is empty, mixes forms, or names a time zone that there is not.
+    """
+    if time_zone is not None:
+        try:
+            ZoneInfo(time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvoiceFileError(f"there is no time zone {time_zone[:40]!r}") from None
+    readings = [_read(path, time_zone=time_zone) for path in paths]
+    if len({reading.format for reading in readings}) != 1:
+        raise InvoiceFileError("the files are of different forms; import them one after the other")
+    whole = readings[0]
+    for reading in readings[1:]:
+        offset = len(whole.lines) + len(whole.rejects)
+        whole.lines += [replace(line, line=line.line + offset) for line in reading.lines]
+        whole.rejects += [replace(reject, line=reject.line + offset) for reject in reading.rejects]
+        whole.n_other += reading.n_other
+        whole.notes = reading.notes
+    whole.lines = [replace(line, line=place) for place, line in enumerate(whole.lines, start=1)]
+    return whole
+
+
+def _read(path: Path, *, time_zone: str | None) -> Reading:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvoiceFileError(f"{path}: {error}") from None
+    reading = _read_json(path, text) if text.lstrip()[:1] in ("{", "[") else _read_csv(path, text, time_zone)
+    if not reading.lines and not reading.rejects:
+        raise InvoiceFileError(f"{path}: no lines")
+    return reading
+
+
+def _read_json(path: Path, text: str) -> Reading:
+    items = _items(path, text)
+    if all(openai.is_page(item) for item in items):
+        reading = Reading("openai")
+        for page in items:
+            reading.notes.clear()
+            openai.read_page(page, into=reading)
+        return reading
+    if all(anthropic.is_page(item) for item in items):
+        reading = Reading("anthropic")
+        for page in items:
+            reading.notes.clear()
+            anthropic.read_page(page, into=reading)
+        return reading
+    if "sku" in items[0] and "usage_start_time" in items[0]:
+        reading = Reading("google", google.TIME_ZONE)
+        for number, row in enumerate(items, start=1):
+            google.read_row(row, number=number, into=reading)
+        return reading
+    raise InvoiceFileError(f"{path}: JSON of no known report (OpenAI's, Anthropic's or Google's export)")
+
+
+def _items(path: Path, text: str) -> list[Mapping[str, Any]]:
+    """The objects of a JSON file: one, a list of them, or one a line."""
+    try:
+        try:
+            given: Any = json.loads(text, parse_float=Decimal)
+        except json.JSONDecodeError:
+            given = [json.loads(line, parse_float=Decimal) for line in text.splitlines() if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise InvoiceFileError(f"{path}: no JSON: {error}") from None
+    items: list[Any] = given if isinstance(given, list) else [given]
+    if not items or not all(isinstance(item, dict) for item in items):
+        raise InvoiceFileError(f"{path}: not an object, nor a list of them")
+    return items
+
+
+def _read_csv(path: Path, text: str, time_zone: str | None) -> Reading:
+    try:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        columns = {(name or "").replace("_description", ".description") for name in reader.fieldnames or ()}
+        if columns >= google.COLUMNS:
+            reading = Reading("google", google.TIME_ZONE)
+            for row in reader:
+                dotted = {(key or "").replace("_description", ".description"): row[key] for key in row}
+                google.read_row(dotted, number=reader.line_num, into=reading)
+            return reading
+        if missing := own.REQUIRED - columns:
+            raise InvoiceFileError(f"{path}: no column {', '.join(sorted(missing))}")
+        if unknown := columns - own.COLUMNS:
+            raise InvoiceFileError(f"{path}: unknown column {min(unknown)[:60]!r}")
+        reading = Reading("csv", time_zone or "UTC")
+        for row in reader:
+            own.read_row(row, number=reader.line_num, into=reading)
+        return reading
+    except csv.Error as error:
+        raise InvoiceFileError(f"{path}: {error}") from None

@@ -1,0 +1,216 @@
+"""`lqo invoices`: what providers bill, beside what we charged."""
+
+import json
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from psycopg.rows import dict_row
+from rich.console import Console
+from rich.table import Table
+
+from orchestration.commands.errors import UserError
+from orchestration.commands.paths import file_or_exit
+from orchestration.commands.warehouse import open_warehouse, settings_or_exit
+
+app = typer.Typer(no_args_is_help=True, help="Invoices of providers, and whether they match our charges.")
+
+Form = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")]
+
+COLUMNS = (
+    "provider",
+    "day",
+    "model",
+    "key_id",
+    "verdict",
+    "billed_usd",
+    "charged_usd",
+    "gap_usd",
+    "calls_not_seen_usd",
+    "retries_usd",
+    "unpriced_usd",
+    "cache_usd",
+    "tier_usd",
+    "fees_usd",
+    "time_zone_usd",
+    "rounding_usd",
+    "unexplained_usd",
+)
+
+
+@app.callback()
+def _invoices() -> None:
+    """Invoices of providers, and whether they match our charges."""
+
+
+@app.command("import")
+def import_(
+    files: Annotated[
+        list[Path], typer.Argument(help="A CSV of ours, or the pages of a provider's export.")
+    ],
+    account: Annotated[
+        str, typer.Option(help="Which account at the provider, if several.")
+    ] = "",
+    time_zone: Annotated[
+        str | None, typer.Option(help="Whose days a CSV of ours is of, as America/New_York; default UTC.")
+    ] = None,
+    tolerance: Annotated[str, typer.Option(help="Share that may stay unexplained, as 2% or 0.02.")] = "2%",
+    is_partial: Annotated[
+        bool, typer.Option("--partial", help="Import the good lines of a file that has bad ones.")
+    ] = False,
+) -> None:
+    """Keep an invoice line by line; the same one twice is one, a later one of the same days replaces them."""
+    paths = [file_or_exit(file) for file in files]
+    share = _share(tolerance)
+    from evaluators.invoices.lines import InvoiceFileError
+    from evaluators.invoices.read import read_invoice
+    from orchestration.invoices import import_invoice
+
+    try:
+        reading = read_invoice(paths, time_zone=time_zone)
+    except InvoiceFileError as error:
+        raise UserError(str(error)) from error
+    for reject in reading.rejects[:20]:
+        typer.echo(f"  line {reject.line}: {reject.reason}", err=True)
+    if reading.rejects and not (is_partial and reading.lines):
+        raise UserError(f"{len(reading.rejects):,} bad lines, nothing imported (--partial takes the others)")
+    if not reading.lines:
+        raise UserError(f"no line about models among {reading.n_other:,}")
+    with open_warehouse(settings_or_exit()) as connection:
+        source = ", ".join(path.name for path in paths)[:300]
+        done = import_invoice(connection, reading, source=source, account=account, tolerance=share)
+    for note in reading.notes:
+        typer.echo(f"note: {note}", err=True)
+    if done.is_known:
+        typer.echo(f"invoice {done.invoice_id} has these lines already; nothing changed")
+        return
+    typer.echo(
+        f"invoice {done.invoice_id}: {len(reading.lines):,} lines  replaced {done.n_superseded:,}"
+        f"  rejected {len(reading.rejects):,}  other services {reading.n_other:,}"
+    )
+
+
+@app.command("list")
+def list_(form: Form = "table") -> None:
+    """Show all invoices, the newest first."""
+    from orchestration.invoices import list_invoices
+
+    with open_warehouse(settings_or_exit()) as connection:
+        found = list_invoices(connection)
+    rows = [
+        {
+            "invoice": each.invoice_id,
+            "from": each.first_day,
+            "to": each.last_day,
+            "format": each.format,
+            "account": each.account,
+            "lines": each.n_lines,
+            "current": each.n_current,
+            "usd": each.amount_usd,
+            "source": each.source,
+        }
+        for each in found
+    ]
+    _print(rows, form=form, nothing="no invoices (`lqo invoices import --help`)")
+
+
+@app.command()
+def key(
+    provider: Annotated[str, typer.Argument(help="Whose invoices: openai, anthropic …")],
+    theirs: Annotated[str, typer.Argument(help="The key as its invoices name it.")],
+    ours: Annotated[str, typer.Argument(help="The key_id of our calls (`lqo keys list`).")],
+) -> None:
+    """Say which of our keys a key of a provider's invoices is, so that keys can be told apart."""
+    from orchestration.invoices import name_key
+
+    with open_warehouse(settings_or_exit()) as connection:
+        name_key(connection, provider=provider.lower(), theirs=theirs, ours=ours)
+    typer.echo(f"{provider}: {theirs} is {ours}")
+
+
+@app.command()
+def show(
+    month: Annotated[str | None, typer.Option(help="One month, as 2026-10.")] = None,
+    provider: Annotated[str | None, typer.Option(help="One provider.")] = None,
+    is_open: Annotated[bool, typer.Option("--open", help="Only what does not match.")] = False,
+    form: Form = "table",
+) -> None:
+    """Show what is billed beside what we charged, and why it differs; exit 1 if anything is unexplained."""
+    given: dict[str, Any] = {"month": _month(month), "provider": provider, "is_open": is_open}
+    with open_warehouse(settings_or_exit()) as connection:
+        rows = _reconciled(connection, given)
+    _print(rows, form=form, nothing="nothing to compare (`lqo invoices import --help`)")
+    n_open = sum(row["verdict"] in ("not matched", "no price") for row in rows)
+    if form == "table" and rows:
+        matched = sum(row["verdict"] == "matched" for row in rows)
+        explained = sum(row["verdict"] == "explained" for row in rows)
+        billed = sum(((row["billed_usd"] or Decimal(0)) for row in rows), Decimal(0))
+        charged = sum((row["charged_usd"] for row in rows), Decimal(0))
+        verdict = "NOT MATCHED" if n_open else "MATCHED" if not explained else "EXPLAINED"
+        typer.echo(
+            f"{verdict}: billed {billed:.2f}  charged {charged:.2f}  gap {billed - charged:.2f} USD;"
+            f" {matched:,} matched, {explained:,} explained, {n_open:,} not"
+        )
+    if n_open:
+        raise typer.Exit(1)
+
+
+def _reconciled(connection: Any, given: dict[str, Any]) -> list[dict[str, Any]]:
+    found = connection.execute("select to_regclass('marts.invoice_reconciliation')").fetchone()
+    if not found or found[0] is None:
+        raise UserError("the marts are not built yet (`lqo up`, or `lqo backfill`)")
+    query = f"""
+        select {", ".join(COLUMNS)}
+        from marts.invoice_reconciliation
+        where (%(month)s::date is null or day >= %(month)s and day < %(month)s + interval '1 month')
+            and (%(provider)s::text is null or provider = %(provider)s)
+            and (not %(is_open)s or verdict in ('not matched', 'no price'))
+        order by provider, day, model, key_id
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, given).fetchall()
+
+
+def _share(text: str) -> Decimal:
+    try:
+        share = Decimal(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except InvalidOperation:
+        share = Decimal("NaN")
+    if not share.is_finite() or not 0 <= share < 1:
+        raise UserError(f"tolerance {text[:20]!r} is no share such as 2% or 0.02", code=2)
+    return share
+
+
+def _month(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m").date().isoformat()  # noqa: DTZ007  a month has no zone
+    except ValueError:
+        raise UserError(f"{text[:20]!r} is no month such as 2026-10", code=2) from None
+
+
+def _print(rows: list[dict[str, Any]], *, form: str, nothing: str) -> None:
+    if form == "json":
+        typer.echo(json.dumps(rows, default=str, ensure_ascii=False))
+        return
+    if not rows:
+        typer.echo(nothing)
+        return
+    shown = Table(box=None, pad_edge=False)
+    # A cause that is nowhere needs no column.
+    names = [each for each in rows[0] if not each.endswith("_usd") or any(row[each] for row in rows)]
+    for each in names:
+        shown.add_column(each.removesuffix("_usd").replace("_", " "))
+    for row in rows:
+        shown.add_row(*(_cell(row[each]) for each in names))
+    console = Console()
+    (console if console.is_terminal else Console(width=10_000)).print(shown, markup=False)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:.4f}"
+    return "" if value is None else str(value)

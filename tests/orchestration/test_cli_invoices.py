@@ -1,0 +1,45 @@
+"""`lqo invoices` as a person uses it."""
+
+import json
+from pathlib import Path
+
+from ingest.database.url import DatabaseUrl
+from tests.orchestration.test_cli import lqo
+
+INVOICE = "day,provider,model,n_requests,output,amount_usd\n2026-10-31,openai,house,3,30,7.5\n"
+
+
+def test_an_invoice_is_imported_once_listed_and_compared(
+    tmp_path: Path, modelled_warehouse: DatabaseUrl
+) -> None:
+    env = {"DATABASE_URL": modelled_warehouse.libpq()}
+    file = tmp_path / "october.csv"
+    file.write_text(INVOICE)
+    done = lqo(tmp_path, "invoices", "import", str(file), "--tolerance", "1%", **env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "invoice 1: 1 lines  replaced 0  rejected 0  other services 0\n"
+    again = lqo(tmp_path, "invoices", "import", str(file), **env)
+    assert again.stdout == "invoice 1 has these lines already; nothing changed\n"
+    (listed,) = json.loads(lqo(tmp_path, "invoices", "list", "--format", "json", **env).stdout)
+    assert (listed["usd"], listed["current"], listed["source"]) == ("7.5", 1, "october.csv")
+    shown = lqo(tmp_path, "invoices", "show", "--month", "2026-10", **env).stdout
+    assert shown.splitlines()[0].split()[:4] == ["provider", "day", "model", "key"]
+    assert shown.splitlines()[-1].startswith("EXPLAINED: billed 7.50  charged 0.00  gap 7.50 USD; 0 matched")
+
+
+def test_a_bad_invoice_is_refused_with_its_lines(tmp_path: Path, warehouse: DatabaseUrl) -> None:
+    file = tmp_path / "bad.csv"
+    file.write_text(INVOICE + "2026-10-31,openai,house,-3,30,7.5\n")
+    done = lqo(tmp_path, "invoices", "import", str(file), DATABASE_URL=warehouse.libpq())
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "  line 3: n_requests '-3' is not a count",
+        "lqo: 1 bad lines, nothing imported (--partial takes the others)",
+    ]
+    for arguments in (
+        ["import", str(file), "--tolerance", "lots"],
+        ["import", "nowhere.csv"],
+        ["show", "--month", "x"],
+    ):
+        done = lqo(tmp_path, "invoices", *arguments, DATABASE_URL=warehouse.libpq())
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
