@@ -48,7 +48,10 @@ select 'failing day checks', count(*)::text from evaluation.day_checks where not
 union all
 select 'alerts firing', count(*)::text from alerting.states where state = 'firing'
 union all
-select 'alerts waiting to be sent', count(*)::text from alerting.outbox where sent_at is null
+select 'alerts waiting to be sent', count(*)::text from alerting.outbox
+where sent_at is null and dead_at is null and muted_at is null
+union all
+select 'alerts given up', count(*)::text from alerting.outbox where dead_at is not null
 """
 
 

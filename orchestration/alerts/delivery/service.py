@@ -15,7 +15,7 @@ from ingest.database.url import DatabaseUrl
 from orchestration.alerts.delivery.channel import Channel, Reply
 from orchestration.alerts.delivery.channels import build_channels
 from orchestration.alerts.delivery.claims import Claim, claim_next, settle
-from orchestration.alerts.delivery.outbox import Connection, reroute
+from orchestration.alerts.delivery.outbox import Connection, drop_points, reroute
 from orchestration.alerts.delivery.plan import Plan, channels_path, current_plan
 from orchestration.alerts.delivery.sender import deliver
 from orchestration.alerts.delivery.text import one_line
@@ -26,6 +26,7 @@ POLL_SECONDS = 0.5
 """An alert leaves within this of its commit; an idle look costs a quarter of a millisecond."""
 LOOK_SECONDS = 2.0
 CHORES_SECONDS = 60.0
+TIDY_SECONDS = 3600.0
 LONGEST_WAIT = 15.0
 _TROUBLE = (DatabaseUnavailable, psycopg.OperationalError, psycopg.InterfaceError)
 
@@ -91,7 +92,7 @@ def run_sender(
 ) -> None:
     """Run until `stop`; takes up an edited channels.yaml within seconds, and keeps the last good one."""
     path, seen, team = channels_path(environ), object(), _Team(url)
-    done_at, plan = float("-inf"), current_plan(environ)
+    done_at, tidied_at, plan = float("-inf"), float("-inf"), current_plan(environ)
     while not stop.is_set():
         if (now_seen := _state(path)) != seen:
             seen, plan, done_at = now_seen, current_plan(environ), float("-inf")
@@ -102,7 +103,9 @@ def run_sender(
                 log.info("channels: %s", ", ".join(plan.names) or "none is set; alerts wait")
         if time.monotonic() - done_at >= CHORES_SECONDS:
             done_at = time.monotonic()
-            _do_chores(url, plan, environ)
+            is_hourly = done_at - tidied_at >= TIDY_SECONDS
+            tidied_at = done_at if is_hourly else tidied_at
+            _do_chores(url, plan, environ, is_hourly=is_hourly)
         stop.wait(LOOK_SECONDS)
     team.change([])
 
@@ -127,8 +130,8 @@ class _Team:
             thread.start()
 
 
-def _do_chores(url: DatabaseUrl, plan: Plan, environ: Mapping[str, str]) -> None:
-    """What is due each minute; a database that is down does it in the next one."""
+def _do_chores(url: DatabaseUrl, plan: Plan, environ: Mapping[str, str], *, is_hourly: bool) -> None:
+    """What is due each minute, and each hour; what fails is done the next time."""
     try:
         with connect(url, autocommit=True, application_name="lqo sender") as connection:
             if n_routed := reroute(connection, plan):
@@ -137,6 +140,8 @@ def _do_chores(url: DatabaseUrl, plan: Plan, environ: Mapping[str, str]) -> None
                 from orchestration.alerts.alertmanager.keeping import keep_alive
 
                 keep_alive(connection, environ=environ, now=datetime.now(UTC))
+            if is_hourly:
+                drop_points(connection)
     except Exception as error:
         log.warning("%s", one_line(str(error) or type(error).__name__, most=200))
 

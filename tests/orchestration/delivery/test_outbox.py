@@ -13,7 +13,7 @@ from ingest.database.url import DatabaseUrl
 from orchestration.alerts.delivery.channel import Limits, Reply
 from orchestration.alerts.delivery.claims import claim_next, pause, settle
 from orchestration.alerts.delivery.dead import put_back
-from orchestration.alerts.delivery.outbox import put_message, put_ready, reroute
+from orchestration.alerts.delivery.outbox import drop_points, put_message, put_ready, reroute
 from orchestration.alerts.delivery.plan import Plan
 from orchestration.alerts.delivery.sender import Delivery, send_waiting
 from tests.orchestration.delivery.messages import NOON, Taking, alert, hostile_alert, lay
@@ -282,6 +282,18 @@ def test_alerts_that_waited_for_a_readable_file_are_routed_later(outbox: Connect
     assert reroute(outbox, Plan({}, default=("slack", "mail"))) == 0
     slack, mail = Taking(), Taking(name="mail")
     assert send_waiting(outbox, channels=[slack, mail], now=start) == Delivery(4, 0)
+
+
+def test_the_charts_of_a_month_ago_go_and_the_words_stay(outbox: Connection) -> None:
+    lay(outbox, alert(0), alert(1), alert(2))
+    for n, days in ((0, 32), (1, 29)):
+        outbox.execute(
+            "update alerting.outbox set sent_at = now() - make_interval(days => %s) where event_id = %s",
+            (days, alert(n).event_id),
+        )
+    assert (drop_points(outbox), drop_points(outbox)) == (1, 0)
+    kept = rows(outbox, "payload ->> 'group_key', payload ? 'points'")
+    assert sorted(kept) == [("g0", False), ("g1", True), ("g2", True)]
 
 
 def test_an_error_of_our_own_is_a_failed_try(outbox: Connection, start: datetime) -> None:
