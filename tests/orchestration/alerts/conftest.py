@@ -90,3 +90,24 @@ def marts(alert_warehouse: DatabaseUrl) -> Iterator[Marts]:
     with connect(alert_warehouse, application_name="tests (alerts)") as connection:
         yield Marts(connection)
         connection.rollback()
+
+
+@pytest.fixture(scope="session")
+def plain_warehouse(
+    maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str
+) -> Iterator[DatabaseUrl]:
+    """One database without marts, likewise."""
+    name = f"lqo_alerts_{uuid4().hex}"
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        create_database(maintenance, name, owner=owner_url.user, template=template)
+        yield owner_url.with_database(name)
+        drop_database(maintenance, name)
+
+
+@pytest.fixture
+def rolled_back(plain_warehouse: DatabaseUrl) -> Iterator[psycopg.Connection[TupleRow]]:
+    """A connection in a transaction that is never committed: what the engine commits is a savepoint of it."""
+    with connect(plain_warehouse, application_name="tests (alerts)") as connection:
+        connection.execute("select")
+        yield connection
+        connection.rollback()

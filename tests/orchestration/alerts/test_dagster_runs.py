@@ -21,35 +21,36 @@ MINUTE = timedelta(minutes=1)
 def record(connection: Connection, *, minutes: int, **given: Any) -> list[tuple[str, str, str]]:
     run = EndedRun(**{"run_id": f"run{minutes}-abcdef", "job": "day", "at": NOON + minutes * MINUTE, **given})
     found = record_run(connection, run)
-    connection.commit()
     return [(one.rule, one.group, one.transition) for one in found]
 
 
-def test_a_job_that_fails_is_told_once_until_it_succeeds(connection: Connection) -> None:
-    assert record(connection, minutes=0) == []
-    assert record(connection, minutes=1, error="dbt: 3 errors") == [("run_failure", "day", "firing")]
-    assert record(connection, minutes=2, error="dbt: 3 errors") == []
-    assert record(connection, minutes=3, job="close_day", error="no") == [
+def test_a_job_that_fails_is_told_once_until_it_succeeds(rolled_back: Connection) -> None:
+    assert record(rolled_back, minutes=0) == []
+    assert record(rolled_back, minutes=1, error="dbt: 3 errors") == [("run_failure", "day", "firing")]
+    assert record(rolled_back, minutes=2, error="dbt: 3 errors") == []
+    assert record(rolled_back, minutes=3, job="close_day", error="no") == [
         ("run_failure", "close_day", "firing")
     ]
-    assert record(connection, minutes=4) == [("run_failure", "day", "resolved")]
-    with connection.transaction():
-        messages = connection.execute(
+    assert record(rolled_back, minutes=4) == [("run_failure", "day", "resolved")]
+    with rolled_back.transaction():
+        messages = rolled_back.execute(
             "select message, source from alerting.events order by happened_at"
         ).fetchall()
     assert messages[0] == ("day: run run1-abc failed: dbt: 3 errors", "dagster")
     assert messages[-1] == ("day: a later run succeeded", "dagster")
 
 
-def test_a_check_of_severity_error_is_told_and_a_warning_is_not(connection: Connection) -> None:
+def test_a_check_of_severity_error_is_told_and_a_warning_is_not(rolled_back: Connection) -> None:
     failed = CheckResult(
         "marts/evaluation_coverage:ledger", passed=False, is_error=True, description="3 rows off"
     )
     warned = CheckResult("raw/llm_calls:error_rate", passed=False, is_error=False)
     passed = CheckResult(failed.name, passed=True, is_error=True)
-    assert record(connection, minutes=1, checks=(failed, warned)) == [("asset_check", failed.name, "firing")]
-    assert record(connection, minutes=2, checks=(warned,)) == [], "a run without the check says nothing of it"
-    assert record(connection, minutes=3, checks=(passed,)) == [("asset_check", failed.name, "resolved")]
+    assert record(rolled_back, minutes=1, checks=(failed, warned)) == [("asset_check", failed.name, "firing")]
+    assert record(rolled_back, minutes=2, checks=(warned,)) == [], (
+        "a run without the check says nothing of it"
+    )
+    assert record(rolled_back, minutes=3, checks=(passed,)) == [("asset_check", failed.name, "resolved")]
 
 
 @dg.op

@@ -47,9 +47,9 @@ def transition(group: str = "m") -> Transition:
     )
 
 
-def test_a_message_has_the_last_48_hours_of_the_windows_figure(connection: Connection) -> None:
-    connection.execute(HOURS)
-    connection.execute(
+def test_a_message_has_the_last_48_hours_of_the_windows_figure(rolled_back: Connection) -> None:
+    rolled_back.execute(HOURS)
+    rolled_back.execute(
         "insert into marts.calls_hourly"
         " select hour, model, 100, case when hour >= %(late)s then 40 else 2 end"
         " from generate_series(%(first)s::timestamptz, %(last)s, '1 hour') as hour,"
@@ -57,10 +57,10 @@ def test_a_message_has_the_last_48_hours_of_the_windows_figure(connection: Conne
         " where model = 'm' or hour < %(late)s",
         {"first": NOON - 30 * HOUR, "last": NOON - HOUR, "late": NOON - 3 * HOUR},
     )
-    connection.execute("grant usage on schema marts to lqo_alerts")
-    connection.execute("grant select on marts.calls_hourly to lqo_alerts")
-    [found] = evaluate_alerts(connection, rules=[rule()], now=NOON)
-    [(payload,)] = connection.execute("select payload from alerting.outbox").fetchall()
+    rolled_back.execute("grant usage on schema marts to lqo_alerts")
+    rolled_back.execute("grant select on marts.calls_hourly to lqo_alerts")
+    [found] = evaluate_alerts(rolled_back, rules=[rule()], now=NOON)
+    [(payload,)] = rolled_back.execute("select payload from alerting.outbox").fetchall()
 
     points = [point["value"] for point in payload["points"]]
     assert len(points) == 48
@@ -83,14 +83,14 @@ def test_links_lead_to_what_the_environment_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["m", 'it\'s; $(rm -rf ~) `x` "y"', "모델\n🦜 \\"])
-def test_the_query_can_be_pasted_whatever_a_group_is_called(connection: Connection, name: str) -> None:
-    connection.execute(HOURS)
-    connection.execute("insert into marts.calls_hourly values (%s, %s, 9, 3)", (NOON - HOUR, name))
+def test_the_query_can_be_pasted_whatever_a_group_is_called(rolled_back: Connection, name: str) -> None:
+    rolled_back.execute(HOURS)
+    rolled_back.execute("insert into marts.calls_hourly values (%s, %s, 9, 3)", (NOON - HOUR, name))
     command = query_of(rule(), transition(name))
     assert command is not None
     program, verb, statement = shlex.split(command)
     assert (program, verb) == ("lqo", "sql")
-    assert connection.execute(statement.encode()).fetchall() == [(NOON - HOUR, name, 9, 3)]
+    assert rolled_back.execute(statement.encode()).fetchall() == [(NOON - HOUR, name, 9, 3)]
 
 
 SECOND = Verdict("breach", value=0.31, threshold=0.05, baseline=0.02, low=0.2, high=0.4, q=0.002, n=840)

@@ -27,6 +27,11 @@ BREACH = Verdict("breach", value=0.4, threshold=0.05, baseline=0.02, low=0.3, hi
 CLEAR = Verdict("clear", value=0.01, threshold=0.05, n=130)
 
 
+@pytest.fixture
+def connection(rolled_back: Connection) -> Connection:
+    return rolled_back
+
+
 def say(
     connection: Connection,
     verdicts: Mapping[str, Verdict],
@@ -38,9 +43,7 @@ def say(
     """Settle these verdicts of models."""
     groups = {(("model", name),): verdict for name, verdict in verdicts.items()}
     reading = from_verdicts(of or own_rule(), groups, (at - HOUR, at))
-    found = settle(connection, [reading], now=at, stale=stale)
-    connection.commit()
-    return found
+    return settle(connection, [reading], now=at, stale=stale)
 
 
 def rows(connection: Connection, query: Any) -> list[tuple[Any, ...]]:
@@ -79,10 +82,10 @@ def test_a_transition_is_a_state_an_event_and_a_message(connection: Connection) 
 
 def test_the_same_moment_again_writes_nothing(connection: Connection) -> None:
     assert len(say(connection, {"m": BREACH})) == 1
-    before = rows(connection, "select xmin, * from alerting.states")
+    before = rows(connection, "select ctid, * from alerting.states")
     assert say(connection, {"m": BREACH}) == []
     assert say(connection, {"m": CLEAR}, at=NOON - HOUR) == []
-    assert rows(connection, "select xmin, * from alerting.states") == before
+    assert rows(connection, "select ctid, * from alerting.states") == before
     assert len(waiting(connection)) == 1
 
 
@@ -90,9 +93,9 @@ def test_only_groups_that_matter_are_written(connection: Connection) -> None:
     say(connection, {f"m{number}": CLEAR for number in range(50)} | {"bad": BREACH})
     assert rows(connection, "select group_key from alerting.states") == [("bad",)]
     say(connection, {"bad": CLEAR}, at=NOON + MINUTE)
-    resolved = rows(connection, "select xmin, * from alerting.states")
+    resolved = rows(connection, "select ctid, * from alerting.states")
     say(connection, {"bad": CLEAR}, at=NOON + 2 * MINUTE)
-    assert rows(connection, "select xmin, * from alerting.states") == resolved
+    assert rows(connection, "select ctid, * from alerting.states") == resolved
 
 
 def test_what_begins_at_night_is_told_in_the_morning(connection: Connection) -> None:
@@ -172,7 +175,7 @@ def test_names_of_groups() -> None:
     )
 
 
-def test_ticks_at_once_take_turns_and_fire_once(connection: Connection, warehouse: DatabaseUrl) -> None:
+def test_ticks_at_once_take_turns_and_fire_once(warehouse: DatabaseUrl) -> None:
     found: list[list[Transition]] = []
     start = threading.Barrier(4)
 
@@ -187,7 +190,8 @@ def test_ticks_at_once_take_turns_and_fire_once(connection: Connection, warehous
     for thread in threads:
         thread.join()
     assert sum(map(len, found)) == 1
-    assert len(waiting(connection)) == 1
+    with connect(warehouse) as own:
+        assert len(waiting(own)) == 1
 
 
 QUERY = rule(name="wrong", metric=SqlMetric(query="select no_such as model, 1 as value, 1 as n"))
@@ -198,9 +202,7 @@ def test_a_rule_that_cannot_be_read_stops_no_other_and_is_an_alert(connection: C
     right = rule(
         name="right", group_by=[], minimum_n=0, metric=SqlMetric(query="select 0.9 as value, 50 as n")
     )
-    connection.commit()
     found = tick(connection, rules=[QUERY, right], now=NOON)
-    connection.commit()
     assert [(one.rule, one.group) for one in found.transitions] == [
         ("right", "all"),
         ("alert_rules", "wrong"),
