@@ -15,8 +15,6 @@ from reports.alert_history import Notice, record
 from reports.api.alerting_writer import AlertingWriter
 from reports.api.problems import PROBLEMS
 
-MOST_ALERTS = 5000
-
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An alert of Alertmanager's webhook (version 4)."""
@@ -59,7 +57,7 @@ async def alertmanager_webhook(*, request: Request[Any, Any, State], data: JSONB
 
 
 def notices_of(webhook: Webhook) -> list[Notice]:
-    """What is recorded of a webhook, `MOST_ALERTS` at most."""
+    """What is recorded of a webhook."""
     return [
         Notice(
             fingerprint=each.fingerprint,
@@ -69,7 +67,7 @@ def notices_of(webhook: Webhook) -> list[Notice]:
             labels=each.labels,
             annotations=each.annotations,
         )
-        for each in webhook.alerts[:MOST_ALERTS]
+        for each in webhook.alerts
     ]
 
 

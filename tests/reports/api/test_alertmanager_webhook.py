@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.alerts.actions.role import ensure_actions_role
 from reports.alert_history import Notice, group_key, record
 from reports.api.alerting_writer import AlertingWriter
 from reports.api.app import build_app
@@ -50,11 +51,12 @@ def client(url: DatabaseUrl, *, home: Path, token: str | None) -> TestClient[Any
 
 
 def test_a_webhook_with_the_token_is_recorded_once(
-    warehouse: DatabaseUrl, connection: Connection, tmp_path: Path
+    warehouse: DatabaseUrl, maintenance_url: DatabaseUrl, connection: Connection, tmp_path: Path
 ) -> None:
+    login = ensure_actions_role(warehouse, admin=maintenance_url)
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     right = {"Authorization": f"Bearer {TOKEN}"}
-    with client(warehouse, home=tmp_path, token=f"file:{tmp_path / 'token'}") as opened:
+    with client(login, home=tmp_path, token=f"file:{tmp_path / 'token'}") as opened:
         answers = [
             opened.post(path, json=body(), headers=right).json()
             for path in ("/v1/alerts/alertmanager", "/alerts/alertmanager")
