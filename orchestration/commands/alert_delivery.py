@@ -15,9 +15,11 @@ from orchestration.commands.logs import logs_or_exit
 from orchestration.commands.warehouse import open_database, open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
+    from orchestration.alerts.delivery.channel import Channel
     from orchestration.alerts.delivery.plan import Plan
 
 DATABASE_PAUSE = 5.0
+COLUMNS = ("channel", "type", "per_minute", "digest_above", "n_waiting", "n_dead")
 
 
 def sender(
@@ -74,6 +76,38 @@ def test(channel: Annotated[str, typer.Argument(help="A channel's name, as in ch
     typer.echo(f"{channel}: taken, {reply.status} in {time.monotonic() - started:.2f} s: {said}")
 
 
+def channels(
+    form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
+) -> None:
+    """List the channels and what waits for each; exit 2 if channels.yaml or a rule names one wrongly."""
+    from orchestration.alerts.definition.folder import alerts_folder
+    from orchestration.alerts.definition.load import load_rule_set
+    from orchestration.alerts.delivery.channels import build_channels
+    from orchestration.alerts.delivery.dead import read_counts
+    from orchestration.alerts.delivery.plan import find_problems
+    from orchestration.commands.query import print_rows
+
+    settings = settings_or_exit()
+    if problems := find_problems():
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        raise UserError(f"{len(problems)} fault{'' if len(problems) == 1 else 's'} in channels.yaml", code=2)
+    there = build_channels(_plan_or_exit())
+    with open_warehouse(settings) as connection:
+        counts = read_counts(connection)
+    rows: list[tuple[object, ...]] = [
+        (one.name, _kind(one), one.limits.per_minute, one.limits.digest_above, *counts.get(one.name, (0, 0)))
+        for one in there
+    ]
+    names = {one.name for one in there}
+    rows += [(name, "is not there", None, None, *counts[name]) for name in sorted(counts.keys() - names)]
+    print_rows(COLUMNS, rows, form=form.value)
+    rules = load_rule_set(alerts_folder(settings)).in_force
+    wrong = [f"{rule.name}: {name}" for rule in rules for name in rule.channels if name not in names]
+    if wrong:
+        raise UserError(f"rules name channels that are not there: {', '.join(wrong)}", code=2)
+
+
 def dead(
     form: Annotated[Format, typer.Option("--format", help="table, csv or json.")] = Format.TABLE,
 ) -> None:
@@ -97,6 +131,10 @@ def retry(
     if not n_back and event is not None:
         raise UserError(f"there is no dead letter of {event}")
     typer.echo(f"{n_back} put back")
+
+
+def _kind(channel: "Channel") -> str:
+    return type(channel).__name__.removesuffix("Channel").lower()
 
 
 def _plan_or_exit() -> "Plan":

@@ -75,6 +75,7 @@ for verb in (
     alert_actions.mute,
     alert_actions.mutes,
     alert_actions.unmute,
+    alert_delivery.channels,
     alert_delivery.test,
     alert_delivery.dead,
     alert_delivery.retry,

@@ -1,4 +1,4 @@
-"""Messages that no further try is made for, and those that wait after failures."""
+"""Messages that no further try is made for, and what waits for each channel."""
 
 from typing import LiteralString
 from uuid import UUID
@@ -16,6 +16,14 @@ where outbox.dead_at is not null
 order by outbox.dead_at desc, outbox.event_id
 limit 1000
 """
+COUNTS: LiteralString = """
+select
+    channel,
+    count(*) filter (where sent_at is null and dead_at is null and muted_at is null),
+    count(*) filter (where dead_at is not null)
+from alerting.outbox
+group by channel
+"""
 PUT_BACK: LiteralString = """
 update alerting.outbox
 set dead_at = null, dead_reason = null, attempts = 0, first_attempt_at = null, next_attempt_at = now()
@@ -23,6 +31,11 @@ where dead_at is not null
     and (%(event)s::uuid is null or event_id = %(event)s)
     and (%(channel)s::text is null or channel = %(channel)s)
 """
+
+
+def read_counts(connection: psycopg.Connection[TupleRow]) -> dict[str, tuple[int, int]]:
+    """By channel: how many messages wait, and how many were given up."""
+    return {channel: (waiting, dead) for channel, waiting, dead in connection.execute(COUNTS).fetchall()}
 
 
 def put_back(

@@ -64,6 +64,23 @@ def current_plan(environ: Mapping[str, str] | None = None) -> Plan:
         return replace(plan, problem=str(error))
 
 
+def find_problems(environ: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
+    """Everything that is wrong with the file, in the order of its lines."""
+    env = os.environ if environ is None else environ
+    path = channels_path(env)
+    try:
+        read_channels(
+            path.read_bytes(), env_channels=_plan_of_environment(env).env_channels, source=str(path)
+        )
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        return (Problem(str(path), 0, "", f"cannot be read ({error.strerror or type(error).__name__})"),)
+    except FileProblemsError as error:
+        return error.problems
+    return ()
+
+
 def channels_path(environ: Mapping[str, str] | None = None) -> Path:
     """`channels.yaml`, which stands beside the users' rules: `LQO_ALERTS`, else `alerts/` of `LQO_HOME`."""
     env = os.environ if environ is None else environ

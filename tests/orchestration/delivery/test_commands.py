@@ -72,6 +72,19 @@ def test_what_cannot_be_tested_is_a_line(folder: Path) -> None:
         run("sender", "--once")
 
 
+def test_channels_are_listed_with_what_waits(folder: Path, outbox: Connection) -> None:
+    (folder / "channels.yaml").write_text(FILE.format(url="https://desk.example/in"))
+    lay(outbox, alert(), channels=("desk", "gone"))
+    assert run("alerts", "channels", "--format", "csv").splitlines() == [
+        "channel,type,per_minute,digest_above,n_waiting,n_dead",
+        "desk,webhook,,,1,0",
+        "gone,is not there,,,1,0",
+    ]
+    (folder / "channels.yaml").write_text("version: 1\nchannels: []\ndefault: [a]\nreports: [b]\n")
+    with pytest.raises(UserError, match=r"2 faults in channels\.yaml"):
+        run("alerts", "channels")
+
+
 def test_dead_letters_are_listed_put_back_and_sent(
     folder: Path, receiver: Receiver, outbox: Connection
 ) -> None:
