@@ -39,6 +39,7 @@ from orchestration.assets.reports import drift
 from orchestration.assets.weekly import weekly
 from orchestration.checks.landed import landed_days
 from orchestration.checks.ledger import ledger
+from orchestration.checks.money import charged_days
 from orchestration.dbt import PROJECT_DIR, dbt_launcher, ensure_manifest
 from orchestration.resources import QuietDbt, Warehouse
 
@@ -57,7 +58,7 @@ def defs() -> dg.Definitions:
             *(prompt_templates, charges, build_dbt_models(manifest), drift, weekly),
             *(calibrations, golden_scores),
         ],
-        asset_checks=[landed_days, ledger],
+        asset_checks=[landed_days, ledger, charged_days],
         jobs=[
             *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy, jobs.golden_job),
             *(jobs.judging_job, judging_batches.batching_job, judging_batches.tend_judge_batches),
