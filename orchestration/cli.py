@@ -12,6 +12,7 @@ from orchestration.commands import (
     alert_delivery,
     alerts,
     bi,
+    chargeback,
     dagster,
     data,
     evaluations,
@@ -59,6 +60,7 @@ app.command("doctor")(data.doctor)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(prices.app, name="prices")
 app.add_typer(invoices.app, name="invoices")
+app.add_typer(chargeback.app, name="chargeback")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
 app.add_typer(labels.app, name="labels")

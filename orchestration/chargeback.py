@@ -1,0 +1,263 @@
+"""The books of a month: stated once per project, never changed.
+
+What a month's statement holds is computed from `marts.cost_hourly`: the month's own lines, and for every
+month closed before it the difference between what its calls cost now and all that has been stated for them.
+So the statements of all months add up to what their calls cost, as known at the last close.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import LiteralString
+
+from psycopg import Connection
+from psycopg.rows import TupleRow, class_row
+
+from orchestration.transactions import LOCK, writing
+
+CHARGES = "cost.charges"
+HOURS = "marts.cost_hourly"
+
+LINES: LiteralString = """
+with months as (
+    select %(month)s::date as of_month
+    union
+    select month from cost.chargebacks where month < %(month)s
+),
+now_known as (
+    select
+        months.of_month, project, key_id, provider, model, purpose, line,
+        sum(n_attempts)::bigint as n_attempts,
+        sum(n_calls)::bigint as n_calls,
+        sum(n_unpriced)::bigint as n_unpriced,
+        coalesce(sum(amount_usd), 0) as amount_usd
+    from months
+    inner join marts.cost_hourly
+        on hour >= months.of_month::timestamp at time zone 'UTC'
+        and hour < (months.of_month + interval '1 month') at time zone 'UTC'
+    where purpose <> 'demo'
+    group by 1, 2, 3, 4, 5, 6, 7
+),
+stated as (
+    select
+        of_month, project, key_id, provider, model, purpose, line,
+        sum(n_attempts)::bigint as n_attempts,
+        sum(n_calls)::bigint as n_calls,
+        sum(n_unpriced)::bigint as n_unpriced,
+        sum(amount_usd) as amount_usd
+    from cost.chargeback_lines
+    where month < %(month)s
+    group by 1, 2, 3, 4, 5, 6, 7
+)
+select
+    of_month, project, key_id, provider, model, purpose, line,
+    coalesce(now_known.n_attempts, 0) - coalesce(stated.n_attempts, 0) as n_attempts,
+    coalesce(now_known.n_calls, 0) - coalesce(stated.n_calls, 0) as n_calls,
+    coalesce(now_known.n_unpriced, 0) - coalesce(stated.n_unpriced, 0) as n_unpriced,
+    coalesce(now_known.amount_usd, 0) - coalesce(stated.amount_usd, 0) as amount_usd
+from now_known
+full join stated using (of_month, project, key_id, provider, model, purpose, line)
+where of_month = %(month)s
+    or (now_known.n_attempts, now_known.n_calls, now_known.n_unpriced, now_known.amount_usd)
+        is distinct from (stated.n_attempts, stated.n_calls, stated.n_unpriced, stated.amount_usd)
+order by of_month, project, key_id, provider, model, purpose, line
+"""
+
+STATED: LiteralString = """
+select
+    of_month, project, key_id, provider, model, purpose, line, n_attempts, n_calls, n_unpriced, amount_usd
+from cost.chargeback_lines
+where month = %(month)s
+order by of_month, project, key_id, provider, model, purpose, line
+"""
+
+# A mart that lacks an hour would be a statement that lacks money.
+DIFFERENCE: LiteralString = """
+select
+    charged.n_attempts, charged.amount_usd, modelled.n_attempts, modelled.amount_usd
+from (
+    select count(*) as n_attempts, coalesce(sum(amount_usd), 0) as amount_usd
+    from cost.charges
+    where started_at >= %(start)s and started_at < %(end)s
+) as charged
+cross join (
+    select coalesce(sum(n_attempts), 0)::bigint as n_attempts, coalesce(sum(amount_usd), 0) as amount_usd
+    from marts.cost_hourly
+    where hour >= %(start)s and hour < %(end)s
+) as modelled
+"""
+
+OPEN_DAYS: LiteralString = """
+select distinct (hour at time zone 'UTC')::date as day
+from marts.cost_hourly
+where hour >= %(start)s and hour < %(end)s
+    and not exists (
+        select from evaluation.day_closes
+        where day_closes.day = (hour at time zone 'UTC')::date
+            and (reopened_at is null or reopened_at < closed_at)
+    )
+order by day
+"""
+
+# The first month ever closed is where the books begin.
+NEIGHBOURS: LiteralString = """
+select
+    (select max(month) from cost.chargebacks),
+    (
+        select min(date_trunc('month', hour, 'UTC') at time zone 'UTC')::date
+        from marts.cost_hourly
+        where hour >= (select (max(month) + interval '1 month') at time zone 'UTC' from cost.chargebacks)
+            and hour < %(start)s
+            and purpose <> 'demo'
+    )
+"""
+
+COPY_LINES: LiteralString = """
+copy cost.chargeback_lines (
+    month, of_month, project, key_id, provider, model, purpose, line,
+    n_attempts, n_calls, n_unpriced, amount_usd
+) from stdin
+"""
+
+ADD: LiteralString = """
+insert into cost.chargebacks (month, closed_by, price_version, n_lines, amount_usd, content_hash)
+values (%s, %s, (select coalesce(max(price_version), 0) from cost.prices), %s, %s, %s)
+"""
+
+
+class ChargebackError(Exception):
+    """A month that cannot be closed or shown; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What the calls of one month cost a project by key, model, purpose and kind of attempt; as a difference
+    to what was stated before where `of_month` lies before the statement's month."""
+
+    of_month: date
+    project: str
+    key_id: str
+    provider: str
+    model: str
+    purpose: str
+    line: str
+    n_attempts: int
+    n_calls: int
+    n_unpriced: int
+    amount_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A month's lines; `closed_at` is None for one that is still open. `is_intact` is False where a closed
+    month's lines are no longer those that were hashed."""
+
+    month: date
+    lines: Sequence[Line]
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    is_intact: bool = True
+
+    @property
+    def amount_usd(self) -> Decimal:
+        return sum((line.amount_usd for line in self.lines), Decimal(0))
+
+
+def close_month(
+    connection: Connection[TupleRow], month: date, *, closed_by: str, now: datetime | None = None
+) -> Statement:
+    """State what the month cost, for good; raises ChargebackError where it is not over, not complete, closed
+    already, or out of turn. Waits for running charges and refreshes, so that the lines are of one moment."""
+    start, end = _bounds(month)
+    if end > (now or datetime.now(UTC)):
+        raise ChargebackError(f"{month:%Y-%m} is not over")
+    span = {"start": start, "end": end}
+    with writing(connection, relation=CHARGES):
+        connection.execute(LOCK, (HOURS,))
+        _check_turn(connection, month, span=span)
+        _check_complete(connection, month, span=span)
+        lines = _lines(connection, LINES, month)
+        amount = sum((line.amount_usd for line in lines), Decimal(0))
+        digest = _digest(lines, previous=_previous_hash(connection, month))
+        connection.execute(ADD, (month, closed_by, len(lines), amount, digest))
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(COPY_LINES) as copy,
+        ):
+            for line in lines:
+                copy.write_row((month, *(getattr(line, name) for name in Line.__slots__)))
+    return read_statement(connection, month)
+
+
+def read_statement(connection: Connection[TupleRow], month: date) -> Statement:
+    """The statement of a closed month as it was made; of any other, what it would be now."""
+    with connection.transaction():
+        held = connection.execute(
+            "select closed_at, closed_by, content_hash from cost.chargebacks where month = %s", [month]
+        ).fetchone()
+        if held is None:
+            last = connection.execute("select max(month) from cost.chargebacks").fetchone()
+            if last and last[0] and last[0] > month:
+                raise ChargebackError(f"{month:%Y-%m} lies before {last[0]:%Y-%m}, which is closed")
+            return Statement(month, _lines(connection, LINES, month))
+        lines = _lines(connection, STATED, month)
+        is_intact = _digest(lines, previous=_previous_hash(connection, month)) == bytes(held[2])
+    return Statement(month, lines, held[0], held[1], is_intact)
+
+
+def closed_months(connection: Connection[TupleRow]) -> list[date]:
+    """The months that are closed, the oldest first."""
+    with connection.transaction():
+        rows = connection.execute("select month from cost.chargebacks order by month").fetchall()
+    return [month for (month,) in rows]
+
+
+def _bounds(month: date) -> tuple[datetime, datetime]:
+    start = datetime(month.year, month.month, 1, tzinfo=UTC)
+    return start, (start + timedelta(days=31)).replace(day=1)
+
+
+def _check_turn(connection: Connection[TupleRow], month: date, *, span: dict[str, datetime]) -> None:
+    row = connection.execute(NEIGHBOURS, span).fetchone()
+    last, missing = row or (None, None)
+    if last is not None and last >= month:
+        problem = "is closed already" if last == month else f"lies before {last:%Y-%m}, which is closed"
+        raise ChargebackError(f"{month:%Y-%m} {problem}")
+    if missing is not None:
+        raise ChargebackError(f"close {missing:%Y-%m} first: it has charges")
+
+
+def _check_complete(connection: Connection[TupleRow], month: date, *, span: dict[str, datetime]) -> None:
+    row = connection.execute(DIFFERENCE, span).fetchone()
+    if row and (row[0], row[1]) != (row[2], row[3]):
+        raise ChargebackError(
+            f"cost_hourly holds {row[2]:,} attempts and {row[3]} USD of {month:%Y-%m}, the charges are"
+            f" {row[0]:,} and {row[1]}: run lqo backfill marts for that month first"
+        )
+    days = [f"{day:%d}" for (day,) in connection.execute(OPEN_DAYS, span).fetchall()]
+    if days:
+        raise ChargebackError(f"days of {month:%Y-%m} are not closed yet: {', '.join(days)} (lqo status)")
+
+
+def _lines(connection: Connection[TupleRow], query: LiteralString, month: date) -> list[Line]:
+    with connection.cursor(row_factory=class_row(Line)) as cursor:
+        return cursor.execute(query, {"month": month}).fetchall()
+
+
+def _previous_hash(connection: Connection[TupleRow], month: date) -> bytes:
+    row = connection.execute(
+        "select content_hash from cost.chargebacks where month < %s order by month desc limit 1", [month]
+    ).fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def _digest(lines: Sequence[Line], *, previous: bytes) -> bytes:
+    """Numbers are hashed by value: 1.50 and 1.5 are one amount."""
+    cells = sorted(repr([_plain(getattr(line, name)) for name in Line.__slots__]) for line in lines)
+    return hashlib.sha256(previous + repr(cells).encode()).digest()
+
+
+def _plain(value: object) -> str:
+    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
