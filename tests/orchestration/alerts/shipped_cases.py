@@ -95,6 +95,18 @@ def reported_cost(marts: Marts, at: datetime, is_bad: bool) -> None:
         marts.call(at - HOUR, amount_usd="9.99")
 
 
+def invoice_gap(marts: Marts, at: datetime, is_bad: bool) -> None:
+    if not is_bad:
+        return
+    day = (at - 9 * DAY).date()
+    marts.put("cost.invoices", content_hash=b"x", source="f", format="own", n_lines=1, first_day=day,
+              last_day=day)  # fmt: skip
+    [invoice] = marts.connection.execute("select max(invoice_id) from cost.invoices").fetchone() or (0,)
+    # Tokens of a model that nobody here has called.
+    marts.put("cost.invoice_lines", invoice_id=invoice, line=1, provider="p", day=day, kind="usage",
+              model="ghost", n_requests=3, output=900)  # fmt: skip
+
+
 def refresh_backlog(marts: Marts, at: datetime, is_bad: bool) -> None:
     marts.connection.execute("delete from raw.dirty_hours")
     waits = timedelta(minutes=45 if is_bad else 1)
@@ -232,6 +244,7 @@ CASES: dict[str, Case] = {
     "budget_burn": Case(budget_burn, "scope=project · subject=shop", 4.8),
     "unpriced_share": Case(unpriced_share, "provider=p · model=m", 0.2),
     "reported_cost": Case(reported_cost, "p", 0.1),
+    "invoice_gap": Case(invoice_gap, "p", 1),
     "refresh_backlog": Case(refresh_backlog, "calls", 45 * 60),
     "held_hours": Case(held_hours, "all", 1),
     "dead_letters": Case(dead_letters, "시간이 없다", 60),
