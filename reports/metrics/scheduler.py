@@ -5,15 +5,23 @@ Times come from numbers that Dagster writes (seconds since the epoch): its times
 
 from reports.metrics.families import Database, Family, Source
 
+# A daemon that a newer Dagster does not have any more leaves its last beat there for ever.
 HEARTBEATS = Source(
     labels=("daemon",),
     families=(
         Family(
             "llm_evaluator_scheduler_heartbeat_timestamp_seconds",
-            "When a daemon of Dagster last said it lives.",
+            "When a daemon of Dagster last said that it lives, in the last week.",
         ),
     ),
-    query="select lower(daemon_type), (body::jsonb ->> 'timestamp')::double precision from daemon_heartbeats",
+    query="""
+        with beats as (
+            select lower(daemon_type) as daemon, (body::jsonb ->> 'timestamp')::double precision as beat_at
+            from daemon_heartbeats
+        )
+
+        select daemon, beat_at from beats where beat_at > extract(epoch from now()) - 7 * 86400
+    """,
 )
 # A walk along the index of jobs: one look each, however many runs there are.
 JOBS = Source(

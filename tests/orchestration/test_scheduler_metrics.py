@@ -37,6 +37,7 @@ def test_dagsters_own_database_says_whether_the_scheduler_lives(empty_database: 
     storage = PostgresRunStorage.create_clean_storage(empty_database.sqlalchemy("psycopg2"))
     storage.add_daemon_heartbeat(DaemonHeartbeat(now - 40, "SENSOR", "id", []))
     storage.add_daemon_heartbeat(DaemonHeartbeat(now - 4000, "SCHEDULER", "id", []))
+    storage.add_daemon_heartbeat(DaemonHeartbeat(now - 30 * 86400, "OF_AN_OLDER_DAGSTER", "id", []))
     add_run(storage, "light_refresh", dg.DagsterRunStatus.SUCCESS, ended_at=now - 7200)
     add_run(storage, "light_refresh", dg.DagsterRunStatus.SUCCESS, ended_at=now - 500)
     add_run(storage, "light_refresh", dg.DagsterRunStatus.FAILURE, ended_at=now - 5000)
