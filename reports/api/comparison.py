@@ -32,11 +32,17 @@ class ComparedModel(msgspec.Struct, frozen=True, kw_only=True):
     and lengths, of which `mix_coverage` could be compared; `matched_difference` is on prompts that both sides
     have answered. Each has its verdict: better, worse, no difference shown, or not enough data. Latency is of
     calls that ended well; latency and cost are the model's own, the same on each of its rows of a period.
+
+    `calibration_state` says whether people's labels bear a judge out (ok, degraded, uncalibrated): only an
+    `ok` one ranks models; null for the rules. Of kind `external`, scores that came with an import, `better`
+    says no more than higher.
     """
 
     period: date
     evaluator: str
     evaluator_version: str
+    kind: str
+    calibration_state: str | None
     model: str
     measure: str
     n_calls: int | None
@@ -120,6 +126,11 @@ latencies as materialized (
         %(first)s, %(last)s, %(grain)s, 'latency', null::text[], %(projects)s::text[]
     )
 ),
+evaluators as materialized (
+    select evaluator, evaluator_version, kind, calibration_state
+    from marts.evaluator_calibrations
+    where stratum = 'overall'
+),
 costs as materialized (
     select
         case when %(grain)s = 'all' then %(first)s::date else date_trunc(%(grain)s, day::timestamp)::date end
@@ -134,12 +145,15 @@ costs as materialized (
 )
 select
     compared.*,
+    coalesce(evaluators.kind, case measure when 'fail_rate' then 'rule' else 'judge' end) as kind,
+    case measure when 'mean_score' then coalesce(calibration_state, 'uncalibrated') end as calibration_state,
     latencies.p50_ms as latency_p50_ms,
     latencies.p95_ms as latency_p95_ms,
     costs.n_priced,
     costs.amount_usd,
     round(1000 * costs.amount_usd / nullif(costs.n_priced, 0), 12) as cost_per_1k_calls_usd
 from compared
+left join evaluators using (evaluator, evaluator_version)
 left join latencies using (period, model)
 left join costs using (period, model)
 where {asked}

@@ -36,6 +36,7 @@ def fill(connection: Connection[TupleRow]) -> None:
     _quality(connection)
     _costs(connection)
     _breakdowns(connection)
+    _comparison(connection)
     _calls(connection)
     _alerts(connection)
 
@@ -94,6 +95,25 @@ def _breakdowns(connection: Connection[TupleRow]) -> None:
             **rules,
             **busy,
         )
+
+
+def _comparison(connection: Connection[TupleRow]) -> None:
+    stratum = {"day": DAY, "project": "p", "prompt_class": "math", "language": "en", "length_band": "0-99"}
+    counts = {"n_calls": 40, "n_ok": 40, "n_error": 0, "n_scored": 40, "n_failed": 4, "n_priced": 0}
+    for model in ("a", "b"):
+        add(connection, "marts.traffic_mix", model=model, rule_set_version=1, **stratum, **counts)
+        for evaluator in ("helpfulness", "langfuse.toxicity"):
+            judged = {"evaluator": evaluator, "evaluator_version": "7", "n_scored": 4, "n_clusters": 4}
+            add(connection, "marts.judge_mix_daily", model=model, **stratum, **judged, **SUMS)
+    for evaluator, kind in (("helpfulness", "judge"), ("langfuse.toxicity", "external")):
+        version = {"evaluator": evaluator, "version": "7", "kind": kind, "status": "active"}
+        add(connection, "evaluation.evaluator_versions", **version)
+    connection.execute(
+        "insert into evaluation.calibrations"
+        " (evaluator_version_id, stratum, n, n_clusters, agreement, figures, state)"
+        " select id, 'overall', 200, 150, 0.9, '{}', 'ok'"
+        " from evaluation.evaluator_versions where kind = 'judge'"
+    )
 
 
 def call_id(number: int) -> UUID:

@@ -123,6 +123,16 @@ def test_a_user_of_one_unscored_call_has_no_fail_rate(client: Client) -> None:
     assert next(iter(rows)) == "busy"
 
 
+def test_a_comparison_says_how_far_its_evaluator_is_borne_out(client: Client) -> None:
+    rows = ask(client, "/analytics/compare-models")["items"]
+    assert {(row["evaluator"], row["kind"], row["calibration_state"]) for row in rows} == {
+        ("helpfulness", "judge", "ok"),
+        ("langfuse.toxicity", "external", "uncalibrated"),
+        ("rules", "rule", None),
+    }
+    assert [row["model"] for row in rows] == ["a", "b"] * 3
+
+
 def test_versions_of_a_prompt_stand_apart(client: Client) -> None:
     rows = ask(client, "/analytics/prompts", prompt="greeting")["items"]
     assert sorted(row["prompt_version"] for row in rows) == ["v0", "v1"]
