@@ -17,6 +17,7 @@ from orchestration.commands import (
     data,
     evaluations,
     evaluators,
+    explain,
     golden,
     invoices,
     jobs,
@@ -54,6 +55,7 @@ app.command("import")(data.import_)
 app.command("backfill")(jobs.backfill)
 app.command("migrate")(data.migrate)
 app.command("sql")(data.sql)
+app.command("explain")(explain.explain)
 app.command("db-url")(data.db_url)
 app.command("status")(data.status)
 app.command("doctor")(data.doctor)
