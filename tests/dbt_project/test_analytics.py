@@ -340,6 +340,29 @@ def test_percentiles_over_days_are_at_most_one_percent_off(
     assert {row["model"] for row in read(reader, one, *ALL_DAYS)} == {"(all)", "model-1"}
 
 
+def test_imported_scores_of_a_profile_speak_for_themselves_and_grades_for_their_calls(
+    reader: Connection,
+) -> None:
+    reader.execute(
+        """
+        insert into marts.quality_hourly (
+            hour, model, project, evaluator, evaluator_version, kind, n_eligible, n_scored, n_unscored,
+            unscored_by_reason, n_sampled_out, n_pending, n_clusters, mean_score, coverage
+        )
+        select hour, 'm', 'p', kind, '1', kind, n, scored, 0, '{}', n - scored, 0, scored, mean, 0.1
+        from (values ('judge'), ('external')) as kinds (kind)
+        cross join (
+            values (timestamptz '2031-01-06 05:00+00', 100, 1, 1.0), ('2031-01-13 05:00+00', 10, 3, 5.0)
+        ) as hours (hour, n, scored, mean)
+        """
+    )
+    query = "select kind, n_hours, mean_score from marts.quality_profile_between('2031-01-01', '2031-01-31')"
+    assert {row["kind"]: (row["n_hours"], row["mean_score"]) for row in read(reader, query)} == {
+        "judge": (2, pytest.approx((100 * 1 + 10 * 5) / 110)),
+        "external": (2, pytest.approx((1 * 1 + 3 * 5) / 4)),
+    }
+
+
 def test_a_profile_follows_the_time_zone(reader: Connection) -> None:
     """Seoul is nine hours ahead: 22:00 UTC of Saturday is 07:00 of Sunday there."""
     query = "select * from marts.quality_profile_between(%s, %s, %s) where kind = 'rule'"

@@ -1,7 +1,8 @@
 {#
   Quality by weekday and hour of the day, over the hours of `hours`, a CTE of quality_hourly with the local time as
   `local_hour`. A judge's mean of many hours weighs each hour by its calls, since each hour's mean speaks for all of
-  them; its interval cannot be had from those of the hours, so there is none.
+  them; scores that came with an import were drawn by nobody and speak for themselves alone. The interval of a mean
+  cannot be had from those of the hours, so there is none.
 #}
 {% macro quality_profile(hours) %}
 {%- set group = 'weekday, hour_of_day, model, project, evaluator, evaluator_version, kind' -%}
@@ -10,6 +11,7 @@ placed as (
     select
         extract(isodow from local_hour)::integer as weekday,
         extract(hour from local_hour)::integer as hour_of_day,
+        case kind when 'external' then n_scored else n_eligible end as n_spoken_for,
         *
     from {{ hours }}
 
@@ -24,7 +26,7 @@ profile as (
         sum(n_eligible)::bigint as n_eligible,
         sum(n_scored)::bigint as n_scored,
         sum(n_failed)::bigint as n_failed,
-        sum(n_eligible * mean_score) / sum(n_eligible) filter (where mean_score is not null) as mean_score
+        sum(n_spoken_for * mean_score) / sum(n_spoken_for) filter (where mean_score is not null) as mean_score
     from placed
     group by {{ group }}
 
