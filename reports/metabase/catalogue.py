@@ -52,15 +52,21 @@ PAGES = (
     ),
     CardPage(
         "LQO Cost",
-        "Priced calls by model, project and key; tokens; what has no price; what providers report. USD.",
+        "Cost by model, project and key; tokens; what providers report, and whether invoices match. USD.",
         (
             Card("cost_totals"),
             Card("cost_of_models", "bar", "model"),
             Card("cost_of_projects", "bar", "project"),
             Card("tokens", "bar", "kind"),
+            Card("cost_lines", "bar", "line"),
+            Card("cache_savings", "bar", "model"),
+            Card("unit_costs", "line", "model"),
             Card("judging_cost", "bar", "judge"),
             Card("cost_of_keys"),
             Card("cost_against_reports"),
+            Card("cost_movers"),
+            Card("invoices"),
+            Card("invoice_gaps"),
         ),
     ),
     CardPage(

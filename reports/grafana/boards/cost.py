@@ -4,11 +4,25 @@ from reports.grafana.boards.common import GRAIN, MODEL, PROJECT, USD, marks
 from reports.grafana.model import Dashboard, Metric, Panel, Row, chart, figures, table
 
 _AMOUNTS = {"amount_usd": USD, "reported_usd": USD, "failed_attempts_usd": USD}
+_MOVES = ("amount_usd", "before_usd", "delta_usd", "volume_usd", "rate_usd")
+_BILLED = ("billed_usd", "charged_usd", "gap_usd", "unexplained_usd")
+_CAUSES = (
+    "calls_not_seen_usd",
+    "retries_usd",
+    "unpriced_usd",
+    "known_calls_usd",
+    "cache_usd",
+    "tier_usd",
+    "cache_and_tier_usd",
+    "fees_usd",
+    "time_zone_usd",
+    "rounding_usd",
+)
 
 COST = Dashboard(
     uid="lqo-cost",
     title="LQO Cost",
-    about="Priced calls by model, project and key; tokens; what has no price; what providers report. USD.",
+    about="Cost by model, project and key; tokens; what providers report, and whether invoices match. USD.",
     span="now-30d",
     variables=(PROJECT, MODEL, GRAIN),
     panels=(
@@ -25,6 +39,9 @@ COST = Dashboard(
         chart("cost_of_models", series="model", unit="currencyUSD", is_stacked=True),
         chart("cost_of_projects", series="project", unit="currencyUSD", is_stacked=True),
         chart("tokens", series="kind", is_stacked=True),
+        chart("cost_lines", series="line", unit="currencyUSD", is_stacked=True),
+        chart("cache_savings", series="model", unit="currencyUSD", is_stacked=True),
+        chart("unit_costs", series="model", unit="currencyUSD"),
         Panel(
             title="Spending now",
             asks="What do the calls of this moment cost in USD an hour, by the proxy's own count?",
@@ -39,6 +56,10 @@ COST = Dashboard(
         ),
         table("cost_of_keys", columns=_AMOUNTS),
         table("cost_against_reports", columns=_AMOUNTS),
+        table("cost_movers", columns=dict.fromkeys(_MOVES, USD)),
+        Row("Invoices"),
+        table("invoices", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),
+        table("invoice_gaps", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),
         Row("Judging"),
         chart("judging_cost", series="judge", unit="currencyUSD", is_stacked=True, width=24),
     ),

@@ -70,6 +70,10 @@ insert into evaluation.drift_findings (
 values ('2026-11-02', 'latency_ms', 'number', 'Wasserstein', 0.2, 0.1, true, 900, 900, '2026-10-26', '0.7');
 insert into evaluation.prompt_templates (template_id, origin, template, miner, first_seen)
 values ('11111111-1111-1111-1111-111111111111', 'mined', 'Summarise <TEXT> 👋', '1.0.0', '2026-11-01');
+insert into cost.invoices (content_hash, source, format, n_lines, first_day, last_day, amount_usd)
+values ('', 'a file', 'csv', 1, '2026-11-02', '2026-11-07', 40);
+insert into cost.invoice_lines (invoice_id, line, provider, day, kind, model, amount_usd)
+values (1, 1, 'provider-0', '2026-11-02', 'cost', 'model-0', 40);
 insert into evaluation.day_closes (day, n_calls) values ('2026-11-01', 200);
 insert into evaluation.day_checks (day, check_name, passed, n, severity)
 values ('2026-11-01', 'unknown_models', false, 3, 'warn');

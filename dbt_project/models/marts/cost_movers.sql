@@ -1,0 +1,88 @@
+{{ config(materialized='view') }}
+
+-- The newest whole days against as many before them. The newest day of the marts may still run, and is left out.
+
+with days as (
+
+    select * from {{ ref('cost_attempts_daily') }}
+    where purpose <> 'demo' or not exists (select from {{ ref('cost_hourly') }} where purpose <> 'demo')
+
+),
+
+newest as (
+
+    select max(day) - 1 as day from days
+
+),
+
+periods as (
+
+    select
+        period,
+        newest.day - n_days + 1 as first_day,
+        newest.day - 2 * n_days + 1 as first_day_before,
+        newest.day as last_day
+    from newest
+    cross join (values ('day', 1), ('week', 7), ('month', 28)) as lengths (period, n_days)
+
+),
+
+amounts as (
+
+    select
+        periods.period,
+        periods.first_day,
+        periods.last_day,
+        cells.dimension,
+        cells.name,
+        coalesce(sum(days.amount_usd) filter (where days.day >= periods.first_day), 0) as amount_usd,
+        coalesce(sum(days.amount_usd) filter (where days.day < periods.first_day), 0) as before_usd,
+        coalesce(sum(days.n_attempts) filter (where days.day >= periods.first_day), 0)::bigint as n_attempts,
+        coalesce(sum(days.n_attempts) filter (where days.day < periods.first_day), 0)::bigint as n_attempts_before
+    from periods
+    inner join days on days.day >= periods.first_day_before and days.day <= periods.last_day
+    cross join lateral (
+        values
+        ('model', days.model),
+        ('project', days.project),
+        ('environment', days.environment),
+        ('key', days.key_id),
+        ('prompt', days.prompt_name || ' ' || days.prompt_version),
+        ('purpose', days.purpose),
+        ('line', days.line)
+    ) as cells (dimension, name)
+    group by 1, 2, 3, 4, 5
+
+),
+
+split as (
+
+    select
+        *,
+        amount_usd - before_usd as delta_usd,
+        (n_attempts - n_attempts_before) * before_usd / nullif(n_attempts_before, 0) as volume_usd
+    from amounts
+
+),
+
+final as (
+
+    select
+        period,
+        first_day,
+        last_day,
+        dimension,
+        name,
+        amount_usd,
+        before_usd,
+        delta_usd,
+        coalesce(volume_usd, delta_usd) as volume_usd,
+        delta_usd - coalesce(volume_usd, delta_usd) as rate_usd,
+        n_attempts,
+        n_attempts_before,
+        rank() over (partition by period, dimension order by abs(delta_usd) desc) as place
+    from split
+
+)
+
+select * from final
