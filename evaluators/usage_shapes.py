@@ -48,6 +48,8 @@ def find_shape(usage: Usage, endpoint: str) -> Shape:
             return shape
     if "total_tokens" in usage and "embed" in endpoint:
         return only_total
+    if usage.get("type") == "duration":
+        raise UsageError("unsupported_usage", "billed by the second and not by tokens")
     raise UsageError("unknown_shape", f"fields: {', '.join(sorted(map(str, usage)))[:200]}")
 
 
@@ -81,19 +83,23 @@ def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     return (prompt - cached - written - audio, cached, written, 0, audio, text, reasoning, output_audio)
 
 
-def responses(usage: Usage, _provider: str, _endpoint: str) -> Counts:
-    """OpenAI responses and realtime; also a bare `input_tokens`, `output_tokens`.
+def responses(usage: Usage, _provider: str, endpoint: str) -> Counts:
+    """OpenAI responses, realtime and audio; also a bare `input_tokens`, `output_tokens`.
 
     input_tokens includes cached, written and audio tokens; output_tokens includes reasoning and audio;
-    total = input + output. Source: platform.openai.com/docs/api-reference/responses/object.
+    total = input + output. What speech puts out is audio, though no field says so.
+    Source: platform.openai.com/docs/api-reference/responses/object (audio/createSpeech, images/object).
     """
+    if "/images" in endpoint:
+        raise UsageError("unsupported_usage", "image tokens have a price of their own and no bucket")
     given, out = required(usage, "input_tokens"), required(usage, "output_tokens")
     parts = part(usage, "input_tokens_details") or part(usage, "input_token_details")
     output_parts = part(usage, "output_tokens_details") or part(usage, "output_token_details")
     check_total(optional(usage, "total_tokens"), given + out, "input_tokens + output_tokens")
     cached = agreed(count(parts, "cached_tokens"), parts, ("cache_read_input_tokens",))
     written = agreed(count(parts, "cache_write_tokens"), parts, ("cache_creation_input_tokens",))
-    audio, output_audio = count(parts, "audio_tokens"), count(output_parts, "audio_tokens")
+    audio = count(parts, "audio_tokens")
+    output_audio = out if "/audio/speech" in endpoint else count(output_parts, "audio_tokens")
     refuse_cached_audio(cached, audio, parts)
     refuse(output_parts, "image_tokens")
     reasoning = count(output_parts, "reasoning_tokens")

@@ -1,6 +1,7 @@
 """Buckets: each provider's semantics, the sums they must keep, and what is refused."""
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluators.pricing.book import PriceBook, price
+from evaluators.pricing.curated import curated_rows
+from evaluators.pricing.genai import snapshot_rows
+from evaluators.pricing.rows import Charge
 from evaluators.usage import (
     BUCKETS,
     Buckets,
@@ -183,3 +188,30 @@ def test_the_service_tier_is_read_from_the_usage_object() -> None:
 )
 def test_what_is_billed_by_the_piece_is_seen(usage: Any, fee: str | None) -> None:
     assert fee_of(usage) == fee
+
+
+PRICED = [(case, expected) for case in GOLDEN for expected in case.get("priced", ())]
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"), PRICED, ids=lambda value: value.get("model") or value.get("name")
+)
+def test_the_golden_usage_object_costs_its_published_price(
+    case: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    copied = snapshot_rows(case["provider"], expected["model"], at=datetime(2026, 11, 1, tzinfo=UTC))
+    assert isinstance(copied, list)
+    found = price(
+        case["usage"],
+        provider=case["provider"],
+        endpoint=case["endpoint"],
+        model=expected["model"],
+        at=datetime.fromisoformat(expected["at"]),
+        book=PriceBook([*copied, *curated_rows()]),
+    )
+    assert isinstance(found, Charge), found
+    assert found.amount_usd == Decimal(expected["usd"])
+    parts = (
+        Decimal(case["buckets"][name]) * Decimal(usd) for name, usd in expected["usd_per_million"].items()
+    )
+    assert found.amount_usd * 10**6 == sum(parts)
