@@ -219,6 +219,19 @@ def test_a_day_is_compared_on_one_mix_of_prompts(reader: Connection, calls: list
                 assert_compared(row, wanted[row["model"]], rate="fail_rate", mix="standardised_fail_rate")
 
 
+def test_a_day_compared_names_the_rule_sets_that_judged_it(reader: Connection, calls: list[Row]) -> None:
+    judged: dict[tuple[Any, str], set[int]] = {}
+    for call in calls:
+        if call["is_failed"] is not None:
+            judged.setdefault((call["day"], call["model"]), set()).add(call["rule_set_version"])
+    found = {
+        (row["day"], row["model"]): row["rule_set_versions"]
+        for row in records(reader, "select * from marts.model_comparison")
+    }
+    assert found == {key: sorted(judged[key]) if key in judged else None for key in found}
+    assert any(len(versions) > 1 for versions in judged.values())
+
+
 def test_any_days_are_compared_by_rules_and_by_judges(
     reader: Connection, calls: list[Row], grades: list[Row]
 ) -> None:

@@ -41,6 +41,18 @@ models as (
 
 ),
 
+rule_sets as (
+
+    select
+        (hour at time zone 'UTC')::date as day,
+        model,
+        array_agg(distinct rule_set_version order by rule_set_version) as rule_set_versions
+    from {{ ref('failing_hourly') }}
+    where {{ on_window_days('hour') }}
+    group by 1, 2
+
+),
+
 compared as (
 
     select
@@ -238,8 +250,10 @@ final as (
         matched_difference,
         matched_difference_low,
         matched_difference_high,
-        coalesce(matched_verdict, 'not enough data') as matched_verdict
+        coalesce(matched_verdict, 'not enough data') as matched_verdict,
+        rule_set_versions
     from against_rest
+    left join rule_sets using (day, model)
     left join latencies using (day, model)
     left join on_one_mix using (day, model)
     left join on_the_same_prompts using (day, model)
