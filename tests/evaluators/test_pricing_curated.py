@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import combinations
+from pathlib import Path
 
 import pytest
 
 from evaluators.pricing.book import PriceBook, price
 from evaluators.pricing.curated import curated_rows
+from evaluators.pricing.files import read_price_file
 from evaluators.pricing.genai import snapshot_rows
 from evaluators.pricing.rows import Charge, PriceRow
 from tests.evaluators.price_rows import row
@@ -95,3 +97,20 @@ def test_no_bucket_of_a_curated_time_is_priced_by_todays_table() -> None:
     assert isinstance(found, Charge)
     assert "genai-prices" not in found.source
     assert found.amount_usd == Decimal("0.00045")
+
+
+@pytest.mark.parametrize(
+    ("model", "at", "usd"),
+    [
+        ("gpt-4o", "2024-06-15T12:00:00Z", "20"),
+        ("gpt-4o", "2025-01-15T12:00:00Z", "12.5"),
+        ("o3", "2025-04-20T12:00:00Z", "50"),
+        ("o3", "2025-05-20T12:00:00Z", "50"),
+        ("o3", "2025-07-01T12:00:00Z", "10"),
+    ],
+)
+def test_a_call_costs_what_it_cost_then_with_a_table_of_observed_prices_too(
+    shared_data: Path, model: str, at: str, usd: str
+) -> None:
+    observed = read_price_file(shared_data / "price_history.csv", recorded_at=TODAY)
+    assert cost("openai", model, at, *observed.rows) == Decimal(usd)
