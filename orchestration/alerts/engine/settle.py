@@ -16,7 +16,15 @@ from orchestration.alerts.engine.machine import Step, policy_of, step
 from orchestration.alerts.engine.points import Charts
 from orchestration.alerts.engine.quiet import quiet_until
 from orchestration.alerts.engine.rule_reading import RuleReading
-from orchestration.alerts.engine.store import LOCK, Held, StateRow, put_event, read_states, write_states
+from orchestration.alerts.engine.store import (
+    LOCK,
+    Held,
+    StateRow,
+    put_event,
+    read_states,
+    rename_group,
+    write_states,
+)
 from orchestration.alerts.engine.telling import tell
 from orchestration.alerts.engine.transition import Transition, event_id_of
 from orchestration.alerts.engine.verdict import Verdict
@@ -55,12 +63,30 @@ def settle(
         for reading in readings:
             start, end = reading.window
             is_behind = any(start <= hour < end for hour in stale)
-            held = states[reading.rule.name]
+            held = _by_present_names(connection, reading, states[reading.rule.name])
             if only_read:
                 held = {key: one for key, one in held.items() if key in reading.places}
             moves = moves_of(reading, held, now=now, is_behind=is_behind)
             write_states(connection, [move.row for move in moves])
             found += _announce(connection, reading, moves, now=now)
+    return found
+
+
+def _by_present_names(
+    connection: psycopg.Connection[TupleRow], reading: RuleReading, states: Mapping[str, Held]
+) -> Mapping[str, Held]:
+    """The states by the groups' text of today: a rule that names its dimensions in another order tells of the
+    same alerts, so what fires goes on under the new text."""
+    lost = [key for key, one in states.items() if one.dimensions and key not in reading.places]
+    if not lost:
+        return states
+    keys = {frozenset(group): key for key, (group, _) in reading.places.items()}
+    found = dict(states)
+    for key in lost:
+        new = keys.get(frozenset(states[key].dimensions.items()))
+        if new is not None and new not in found:
+            rename_group(connection, reading.rule.name, key, new=new)
+            found[new] = found.pop(key)
     return found
 
 

@@ -56,6 +56,7 @@ on conflict (rule, group_key) do update set
     held_until = excluded.held_until,
     details = excluded.details
 """
+RENAME: LiteralString = "update alerting.states set group_key = %s where rule = %s and group_key = %s"
 PUT_EVENT: LiteralString = """
 insert into alerting.events (
     event_id, rule, group_key, transition, severity, value, threshold, n, message, happened_at,
@@ -132,6 +133,11 @@ def write_states(connection: psycopg.Connection[TupleRow], rows: Iterable[StateR
     if values:
         with connection.cursor() as cursor:
             cursor.executemany(PUT_STATE, values)
+
+
+def rename_group(connection: psycopg.Connection[TupleRow], rule: str, group: str, *, new: str) -> None:
+    """Give a group's row the text that its rule has for it now."""
+    connection.execute(RENAME, (new, rule, group))
 
 
 def put_event(connection: psycopg.Connection[TupleRow], found: Transition) -> bool:

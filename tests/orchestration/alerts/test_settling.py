@@ -13,7 +13,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.alerts.definition.model import QuietHours, Rule, SqlMetric
 from orchestration.alerts.engine.groups import LONGEST_KEY, fingerprint, group_key
-from orchestration.alerts.engine.rule_reading import from_verdicts
+from orchestration.alerts.engine.rule_reading import RuleReading, from_verdicts
 from orchestration.alerts.engine.settle import settle
 from orchestration.alerts.engine.tick import end_retired, evaluate_alerts, tick
 from orchestration.alerts.engine.transition import Transition
@@ -173,6 +173,22 @@ def test_names_of_groups() -> None:
     assert (
         fingerprint("r", pair) == fingerprint("r", pair[::-1]) != fingerprint("r", (("a", "12"), ("b", "")))
     )
+
+
+def test_a_rule_that_names_its_groups_in_another_order_goes_on(connection: Connection) -> None:
+    pair = (("provider", "p"), ("model", "m"))
+
+    def settled(group: tuple[tuple[str, str], ...], verdict: Verdict, at: datetime) -> list[str]:
+        places = {group_key(group): (group, 0)}
+        reading = RuleReading(own_rule(), (at - HOUR, at), places, [verdict])
+        return [f"{one.transition} {one.group}" for one in settle(connection, [reading], now=at)]
+
+    assert settled(pair, BREACH, NOON) == ["firing provider=p · model=m"]
+    assert settled(pair[::-1], BREACH, NOON + MINUTE) == []
+    assert rows(connection, "select group_key, state, since from alerting.states") == [
+        ("model=m · provider=p", "firing", NOON)
+    ]
+    assert settled(pair[::-1], CLEAR, NOON + 2 * MINUTE) == ["resolved model=m · provider=p"]
 
 
 def test_ticks_at_once_take_turns_and_fire_once(warehouse: DatabaseUrl) -> None:
