@@ -6,8 +6,13 @@ from collections.abc import Iterator
 from orchestration.alerts.definition.model import MartMetric, Rule, SqlMetric
 
 # set_config could take the owner's role back; an advisory lock outlives the transaction and would stop the
-# writers that take it; pg_sleep only holds the others up; U& spells any of these in another way.
-_REFUSED = re.compile(r"\b(set_config|pg_sleep\w*|pg_\w*advisory\w*|pg_notify|dblink\w*)\b|\b(u&)[\"']", re.I)
+# writers that take it; pg_sleep only holds the others up; ts_stat, ts_rewrite and the *_to_xml run a text as
+# SQL, where any of these may be put together out of pieces; U& spells them in another way.
+_REFUSED = re.compile(
+    r"\b(set_config|pg_sleep\w*|pg_\w*advisory\w*|pg_notify|pg_logical_emit_message|dblink\w*"
+    r"|ts_stat|ts_rewrite|\w+_to_xml\w*)\b|\b(u&)[\"']",
+    re.I,
+)
 
 
 def find_refused(text: str) -> str | None:
