@@ -66,7 +66,9 @@ def why_not(url: str, *, allow_http: bool) -> str | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return "the webhook is not an http(s) URL"
-    if parts.scheme not in ("http", "https") or not host or port == 0:
+    # The errors of the client would tell of a character that does not belong there with all of the URL.
+    is_clean = url.isascii() and url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "https") or not host or port == 0 or not is_clean:
         return "the webhook is not an http(s) URL"
     if parts.username is not None or parts.password is not None:
         return "the webhook's URL has a user name or password in it"

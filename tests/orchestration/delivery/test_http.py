@@ -121,11 +121,15 @@ def test_a_server_that_is_away_has_not_got_it() -> None:
         ("https://", "not an http"),
         ("https://[::1/", "not an http"),
         ("https://example.com:0/", "not an http"),
+        ("https://example.com/T0/SECR ET", "not an http"),
+        ("https://example.com/T0/SECR\nET", "not an http"),
+        ("https://example.com/T0/SECR\u00e9T", "not an http"),
     ],
 )
 def test_where_nothing_is_posted(url: str, words: str) -> None:
     assert words in (why_not(url, allow_http=False) or "")
     assert send(url).detail == why_not(url, allow_http=False)
+    assert "SECR" not in send(url).detail
 
 
 @pytest.mark.parametrize(
