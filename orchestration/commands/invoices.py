@@ -47,12 +47,8 @@ def _invoices() -> None:
 
 @app.command("import")
 def import_(
-    files: Annotated[
-        list[Path], typer.Argument(help="A CSV of ours, or the pages of a provider's export.")
-    ],
-    account: Annotated[
-        str, typer.Option(help="Which account at the provider, if several.")
-    ] = "",
+    files: Annotated[list[Path], typer.Argument(help="A CSV of ours, or the pages of a provider's export.")],
+    account: Annotated[str, typer.Option(help="Which account at the provider, if several.")] = "",
     time_zone: Annotated[
         str | None, typer.Option(help="Whose days a CSV of ours is of, as America/New_York; default UTC.")
     ] = None,
@@ -150,7 +146,7 @@ def show(
         charged = sum((row["charged_usd"] for row in rows), Decimal(0))
         verdict = "NOT MATCHED" if n_open else "MATCHED" if not explained else "EXPLAINED"
         typer.echo(
-            f"{verdict}: billed {billed:.2f}  charged {charged:.2f}  gap {billed - charged:.2f} USD;"
+            f"{verdict}: billed {billed:.4f}  charged {charged:.4f}  gap {billed - charged:.4f} USD;"
             f" {matched:,} matched, {explained:,} explained, {n_open:,} not"
         )
     if n_open:

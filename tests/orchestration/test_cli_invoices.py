@@ -24,7 +24,9 @@ def test_an_invoice_is_imported_once_listed_and_compared(
     assert (listed["usd"], listed["current"], listed["source"]) == ("7.5", 1, "october.csv")
     shown = lqo(tmp_path, "invoices", "show", "--month", "2026-10", **env).stdout
     assert shown.splitlines()[0].split()[:4] == ["provider", "day", "model", "key"]
-    assert shown.splitlines()[-1].startswith("EXPLAINED: billed 7.50  charged 0.00  gap 7.50 USD; 0 matched")
+    assert shown.splitlines()[-1].startswith(
+        "EXPLAINED: billed 7.5000  charged 0.0000  gap 7.5000 USD; 0 matched"
+    )
 
 
 def test_a_bad_invoice_is_refused_with_its_lines(tmp_path: Path, warehouse: DatabaseUrl) -> None:
