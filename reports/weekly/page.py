@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from evaluators.statistics.estimate import Estimate
-from reports.weekly import charts, tables, wording
+from reports.weekly import charts, comparing, tables, wording
 from reports.weekly.figures import Figures
 from reports.weekly.headlines import headlines
 from reports.weekly.style import STYLE
@@ -69,7 +69,7 @@ def render(figures: Figures) -> str:
 def _bodies(figures: Figures) -> Iterator[tuple[str, str]]:
     judges = charts.judges(figures)
     yield "quality", f'<div class="charts">{charts.quality(figures)}{charts.traffic(figures)}{judges}</div>'
-    yield "models", f"{tables.models(figures)}{tables.comparison(figures)}{_how_compared(figures)}"
+    yield "models", f"{tables.models(figures)}{comparing.comparison(figures)}{_how_compared(figures)}"
     yield "prompts", tables.prompts(figures)
     yield (
         "cost",
