@@ -197,6 +197,7 @@ def _write(
         cursor.execute(queries.MAKE_STAGE)
         copy_frame(cursor, charges, table="charged_attempts")
         if not is_new:
+            cursor.execute(queries.ANALYZE_STAGE)
             n_restated = cursor.execute(queries.KEEP_SUPERSEDED, span).rowcount
             cursor.execute(queries.DROP_VANISHED, span)
         counts = cursor.execute(queries.WRITE_CHARGES).fetchall()

@@ -226,6 +226,9 @@ create temp table if not exists charged_attempts (
 ) on commit delete rows
 """
 
+# Without statistics the plan for what has vanished may compare all charges pairwise: 12.6 s instead of 0.2 s.
+ANALYZE_STAGE: LiteralString = "analyze charged_attempts (started_at, call_id, attempt)"
+
 _KEYS: LiteralString = "started_at, call_id, attempt"
 _VALUES: LiteralString = """
     provider, model, price_row_ids, input_uncached, cache_read, cache_write, cache_write_1h, input_audio,

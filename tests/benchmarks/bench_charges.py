@@ -9,6 +9,7 @@ copying; re-pricing grows with the calls that it is about.
 """
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -59,18 +60,31 @@ def main() -> None:
         fill(connection, days=given.days, a_day=given.a_day)
         import_prices(connection, prices("2"), source="bench")
         n_calls = given.days * given.a_day
-        bare = timed(lambda: read_and_copy(connection, window))
         first = timed(lambda: charge_window(connection, [window]))
-        print(f"{n_calls:,} calls: read and copied {bare:.1f} s")
-        print(f"  charged {first:.1f} s ({n_calls / first:,.0f} a second), with the rows written and indexed")
+        print(
+            f"{n_calls:,} calls charged in {first:.1f} s ({n_calls / first:,.0f} a second), with the writes"
+        )
         with connection.transaction():
             connection.execute("analyze raw.llm_calls, cost.charges")
-        priced = timed(lambda: price_and_copy(connection, window))
-        print(f"  read, priced and copied {priced:.1f} s: {priced / bare:.2f} times reading and copying")
+        compare(connection, window)
         usd = 3
         for names in (("rare-model",), ("rare-model", "some-model"), tuple(name for name, _ in MODELS)):
             correct(connection, window, names, usd=str(usd))
             usd += 1
+
+
+def compare(connection: Connection[TupleRow], window: Window) -> None:
+    """In turns, so that other work on the machine slows both alike; the median of five."""
+    rounds = [
+        (timed(lambda: read_and_copy(connection, window)), timed(lambda: price_and_copy(connection, window)))
+        for _ in range(5)
+    ]
+    bare, priced = (statistics.median(column) for column in zip(*rounds, strict=True))
+    ratio = statistics.median(priced / bare for bare, priced in rounds)
+    print(
+        f"  read and copied {bare:.1f} s, read, priced and copied {priced:.1f} s: {ratio:.2f} times",
+        flush=True,
+    )
 
 
 def correct(connection: Connection[TupleRow], window: Window, names: tuple[str, ...], *, usd: str) -> None:
