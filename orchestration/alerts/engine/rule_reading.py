@@ -17,6 +17,7 @@ from orchestration.alerts.engine.groups import group_key
 from orchestration.alerts.engine.store import Held
 from orchestration.alerts.engine.transition import Source
 from orchestration.alerts.engine.verdict import ABSENT, OUTCOMES, Verdict, Verdicts
+from orchestration.alerts.reading.guard import bounded
 from orchestration.alerts.reading.read import read_windows
 from orchestration.alerts.reading.types import Group, Sums, Window
 
@@ -73,7 +74,8 @@ def read_rule(
     Raises ReadingError or ConditionError, in one line, for a rule that cannot be evaluated.
     """
     if isinstance(rule.metric, BuiltInMetric) and (built_in := BUILT_INS.get(rule.metric.name)):
-        found = built_in(connection, rule, now=now, held=held)
+        with bounded(connection):
+            found = built_in(connection, rule, now=now, held=held)
         return None if found is None else from_verdicts(rule, found.verdicts, found.window, found.silenced)
     windows = windows_of(rule, now=now)
     read = read_windows(connection, rule, windows=windows)

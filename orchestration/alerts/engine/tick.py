@@ -11,6 +11,7 @@ import psycopg
 from psycopg.rows import TupleRow
 
 from orchestration.alerts.definition.model import Rule, SqlMetric
+from orchestration.alerts.delivery.text import one_line
 from orchestration.alerts.engine.conditions.statistical import ConditionError
 from orchestration.alerts.engine.own_rules import ALERT_RULES, OWN_RULES
 from orchestration.alerts.engine.rule_reading import RuleReading, from_verdicts, read_rule
@@ -82,6 +83,12 @@ def tick(
             # Before the first refresh there is no mart; that is no fault of the rule.
             if is_modelled or not isinstance(error.__cause__, psycopg.errors.UndefinedTable):
                 found.errors[rule.name] = " ".join(str(error).split())
+            continue
+        except Exception as error:
+            # A fault of ours (a figure that no double holds, say) in one rule must not end the others.
+            if connection.closed:
+                raise
+            found.errors[rule.name] = one_line(f"{type(error).__name__}: {error}", most=300)
             continue
         if reading is not None:
             readings.append(reading)

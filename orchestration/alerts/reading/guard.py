@@ -19,11 +19,11 @@ MOST_ROWS = 200_000
 _ENTER: LiteralString = """
 select
     set_config('transaction_read_only', 'on', true),
-    set_config('statement_timeout', %s, true),
     set_config('timezone', 'UTC', true),
     set_config('jit', 'off', true),
     set_config('role', 'lqo_alerts', true)
 """
+_TIMEOUT: LiteralString = "select set_config('statement_timeout', %s, true)"
 # Every % of a rule is a %, except these two.
 _PERCENT = re.compile(r"%(?!\((?:start|end)\)s)")
 MISSING_ROLE = (
@@ -39,9 +39,17 @@ def guarded(connection: psycopg.Connection[TupleRow], *, seconds: float = TIMEOU
     A savepoint (or transaction) that is rolled back at the end: with it role, rights and time limit are the
     caller's again. Raises ReadingError in one line; only a lost connection is raised as it is.
     """
+    with bounded(connection, seconds=seconds):
+        _enter(connection)
+        yield
+
+
+@contextmanager
+def bounded(connection: psycopg.Connection[TupleRow], *, seconds: float = TIMEOUT_SECONDS) -> Iterator[None]:
+    """The same with the caller's rights, for what our own code reads."""
     try:
         with connection.transaction(force_rollback=True):
-            _enter(connection, seconds)
+            connection.execute(_TIMEOUT, [f"{round(seconds * 1000)}ms"])
             yield
     except psycopg.Error as error:
         if connection.closed:
@@ -53,9 +61,10 @@ def fetch(
     connection: psycopg.Connection[TupleRow], query: str, parameters: Mapping[str, Any]
 ) -> list[TupleRow]:
     """All rows of one statement, which holds a rule's text. Raises ReadingError for more than MOST_ROWS."""
-    # With parameters it is prepared, and Postgres refuses a second statement.
-    cursor = connection.execute(cast(LiteralString, query), parameters, binary=True)
-    rows = cursor.fetchmany(MOST_ROWS + 1)
+    # With parameters it is prepared, and Postgres refuses a second statement. The client holds all that the
+    # server gives: without a limit that might be a day of calls.
+    limited = cast(LiteralString, f"{query}\nlimit {MOST_ROWS + 1}")
+    rows = connection.execute(limited, parameters, binary=True).fetchall()
     if len(rows) > MOST_ROWS:
         raise ReadingError(f"gives more than {MOST_ROWS:,} groups: choose coarser ones, or a where")
     return rows
@@ -77,8 +86,8 @@ def told(error: psycopg.Error, *, seconds: float = TIMEOUT_SECONDS) -> str:
     return " ".join(text.split())[:300]
 
 
-def _enter(connection: psycopg.Connection[TupleRow], seconds: float) -> None:
+def _enter(connection: psycopg.Connection[TupleRow]) -> None:
     try:
-        connection.execute(_ENTER, [f"{round(seconds * 1000)}ms"])
+        connection.execute(_ENTER)
     except (psycopg.errors.InvalidParameterValue, psycopg.errors.InsufficientPrivilege) as error:
         raise ReadingError(MISSING_ROLE) from error

@@ -8,7 +8,7 @@ from psycopg.rows import TupleRow
 
 from orchestration.alerts.definition.model import BuiltInMetric, MartMetric, Rule
 from orchestration.alerts.reading.catalogue import BUILT_IN
-from orchestration.alerts.reading.guard import TIMEOUT_SECONDS, guarded, told
+from orchestration.alerts.reading.guard import TIMEOUT_SECONDS, bounded, guarded
 from orchestration.alerts.reading.mart import mart_series, mart_windows
 from orchestration.alerts.reading.query import query_windows
 from orchestration.alerts.reading.types import Group, ReadingError, Series, Sums, Window
@@ -66,10 +66,5 @@ def _built_in(
     reader = BUILT_IN.get(metric.name)
     if reader is None:
         raise ReadingError(f"there is no reader of {metric.name}")
-    try:
-        with connection.transaction(force_rollback=True):
-            return reader(connection, rule, windows)
-    except psycopg.Error as error:
-        if connection.closed:
-            raise
-        raise ReadingError(told(error)) from error
+    with bounded(connection):
+        return reader(connection, rule, windows)

@@ -223,3 +223,13 @@ def test_the_tick_of_the_sensor_names_the_judge_that_stays_silent(
         said: Any = alerts(context)
     assert said.skip_message is not None
     assert f"the judge may not alert: {GROUP}: -0.80, the judge is uncalibrated" in said.skip_message
+
+
+def test_a_mart_that_is_not_as_it_should_be_is_an_error_of_this_rule_alone(mart: Connection) -> None:
+    mart.execute("create table marts.calls (n bigint)")
+    mart.execute("alter table marts.judge_quality_daily rename column mean_score to gone")
+    mart.commit()
+
+    found = tick(mart, rules=[RULE], now=NOON)
+
+    assert "mean_score does not exist" in found.errors["judge_grades"]

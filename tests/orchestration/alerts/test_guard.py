@@ -1,20 +1,24 @@
 """What a rule's SQL may do: read the marts, alone, for a while. Nothing else."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.alerts.definition.load import load_path, load_rule_set
 from orchestration.alerts.definition.model import MartMetric, Rule, SqlMetric
+from orchestration.alerts.reading.catalogue import BUILT_IN, Reader
 from orchestration.alerts.reading.guard import embedded, fetch, guarded
 from orchestration.alerts.reading.read import read_windows
 from orchestration.alerts.reading.trial import find_rule_faults
-from orchestration.alerts.reading.types import ReadingError
+from orchestration.alerts.reading.types import ReadingError, Window
 from tests.orchestration.alerts.conftest import NOON, Marts, shipped
 
 WINDOW = (NOON - timedelta(hours=1), NOON)
@@ -96,6 +100,23 @@ def test_what_runs_too_long_is_stopped(marts: Marts) -> None:
         fetch(marts.connection, slow, {})
 
     assert marts.connection.execute("show statement_timeout").fetchone() == ("0",)
+
+
+def test_more_rows_than_are_kept_are_not_sent(marts: Marts) -> None:
+    with (
+        pytest.raises(ReadingError, match=r"^gives more than 200,000 groups"),
+        guarded(marts.connection, seconds=3),
+    ):
+        fetch(marts.connection, "select generate_series(1, 1000000000)", {})
+
+
+def test_what_our_own_code_reads_is_stopped_as_well(marts: Marts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(connection: psycopg.Connection[TupleRow], rule: Rule, windows: Sequence[Window]) -> list[Any]:
+        return [connection.execute("show statement_timeout").fetchone()]
+
+    monkeypatch.setitem(cast(dict[str, Reader], BUILT_IN), "held_hours", slow)
+
+    assert read_windows(marts.connection, shipped("held_hours"), windows=[WINDOW]) == [("15s",)]
 
 
 def test_a_marts_table_cannot_be_written_either(marts: Marts) -> None:

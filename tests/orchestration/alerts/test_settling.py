@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -11,7 +11,8 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.alerts.definition.model import QuietHours, Rule, SqlMetric
+from orchestration.alerts.definition.model import BuiltInMetric, QuietHours, Rule, SqlMetric
+from orchestration.alerts.engine.built_in.catalogue import BUILT_INS
 from orchestration.alerts.engine.groups import LONGEST_KEY, fingerprint, group_key
 from orchestration.alerts.engine.rule_reading import RuleReading, from_verdicts
 from orchestration.alerts.engine.settle import settle
@@ -233,6 +234,25 @@ def test_a_rule_that_cannot_be_read_stops_no_other_and_is_an_alert(connection: C
         for one in evaluate_alerts(connection, rules=[mended, right], now=NOON + minutes * MINUTE)
     ]
     assert moves == [("alert_rules", "resolved", "wrong: works again")]
+
+
+def test_a_fault_of_ours_in_one_rule_stops_no_other(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection.execute("create table marts.calls (n bigint)")
+    right = rule(
+        name="right", group_by=[], minimum_n=0, metric=SqlMetric(query="select 0.9 as value, 50 as n")
+    )
+
+    def broken(*_: object, **__: object) -> None:
+        raise OverflowError("of\nours")
+
+    monkeypatch.setitem(cast(dict[str, object], BUILT_INS), "broken", broken)
+    wrong = own_rule(name="wrong", metric=BuiltInMetric(name="broken"))
+    found = tick(connection, rules=[wrong, right], now=NOON)
+
+    assert found.errors == {"wrong": "OverflowError: of ours"}
+    assert [one.rule for one in found.transitions] == ["right", "alert_rules"]
 
 
 def test_a_tick_that_has_no_time_left_says_which_rules_it_did_not_reach(connection: Connection) -> None:
