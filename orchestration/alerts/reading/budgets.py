@@ -10,24 +10,40 @@ from orchestration.alerts.definition.model import BurnRate, Rule
 from orchestration.alerts.reading.types import Group, Sums, Window
 
 # A caller's user has no mart by the hour; docs/alerting.md says so.
+# The mart is read once for each span and scope, however many budgets there are.
 SPENT: LiteralString = """
-select
-    windows.number, budgets.scope, budgets.subject, budgets.limit_usd::double precision,
-    coalesce(spent.amount, 0)::double precision, coalesce(spent.n_calls, 0)::bigint
-from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
-    as windows (window_start, window_end, number)
-cross join access.budgets
-cross join lateral (
-    select sum(amount_usd) as amount, sum(n_calls) as n_calls
-    from marts.calls_hourly
-    where hour < windows.window_end
-        and case budgets.scope when 'key' then key_id else project end = budgets.subject
-        and hour >= case
+with asked as (
+    select
+        windows.number, windows.window_end, budgets.scope, budgets.subject, budgets.limit_usd,
+        case
             when %(is_period)s then date_trunc(budgets.period, windows.window_end, 'UTC')
             else windows.window_start
-        end
-) as spent
-where budgets.scope in ('key', 'project') and (%(period)s::text is null or budgets.period = %(period)s)
+        end as first_hour
+    from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
+        as windows (window_start, window_end, number)
+    cross join access.budgets
+    where budgets.scope in ('key', 'project') and (%(period)s::text is null or budgets.period = %(period)s)
+),
+spans as (
+    select distinct first_hour, window_end, scope from asked
+),
+spent as materialized (
+    select spans.*, found.*
+    from spans
+    cross join lateral (
+        select
+            case spans.scope when 'key' then key_id else project end as subject,
+            sum(amount_usd) as amount, sum(n_calls) as n_calls
+        from marts.calls_hourly
+        where hour >= spans.first_hour and hour < spans.window_end
+        group by 1
+    ) as found
+)
+select
+    asked.number, scope, subject, asked.limit_usd::double precision,
+    coalesce(spent.amount, 0)::double precision, coalesce(spent.n_calls, 0)::bigint
+from asked
+left join spent using (first_hour, window_end, scope, subject)
 order by 1, 2, 3, 4
 """
 

@@ -1,11 +1,14 @@
 """Budgets as alerts read them: what is spent in the running day or month, and how fast."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from orchestration.alerts.definition.model import BurnRate
+from orchestration.alerts.reading.budgets import SPENT
 from orchestration.alerts.reading.read import read_windows
 from orchestration.alerts.reading.types import Group
 from tests.orchestration.alerts.conftest import NOON, Marts, shipped
@@ -66,3 +69,21 @@ def test_a_pace_has_the_windows_spend_and_the_least_budget_of_its_period(spent: 
     daily = msgspec.structs.replace(rule, condition=BurnRate(period="day", long="6h", short="1h", factor=2))
     (found,) = read_windows(spent.connection, daily, windows=windows[:1])
     assert found[PROJECT].denominator == 1
+
+
+def test_however_many_budgets_there_are_the_mart_is_read_once_a_span(spent: Marts) -> None:
+    for number in range(10):
+        budget(spent, "key", f"key_{number}", period="month", usd=5)
+    values = {"starts": [NOON - HOUR], "ends": [NOON], "period": None, "is_period": True}
+    explained = spent.connection.execute(f"explain (analyze, format json) {SPENT}", values).fetchone()
+    assert explained is not None
+
+    assert sum(loops_of(explained[0][0]["Plan"], "calls_hourly")) == 1
+
+
+def loops_of(plan: dict[str, Any], relation: str) -> Iterator[int]:
+    """How often each scan of a relation was made."""
+    if plan.get("Relation Name") == relation:
+        yield plan["Actual Loops"]
+    for below in plan.get("Plans", ()):
+        yield from loops_of(below, relation)
