@@ -7,6 +7,7 @@ import dagster as dg
 
 from orchestration.alerts.definition.folder import alerts_folder
 from orchestration.alerts.definition.load import load_rule_set
+from orchestration.alerts.engine.dagster_runs import end_forgotten
 from orchestration.alerts.engine.evaluator_changes import report_changes
 from orchestration.alerts.engine.tick import end_retired, tick
 from orchestration.jobs import light_refresh
@@ -70,6 +71,7 @@ def alerts(warehouse: Warehouse) -> dg.SkipReason:
             connection, rules=rules.in_force, now=now, problems=problems, limit_seconds=LONGEST_TICK_SECONDS
         )
         ended = [] if problems else end_retired(connection, rules=rules.in_force, now=now)
+        ended += end_forgotten(connection, now=now)
         changes = report_changes(connection, now=now)
     said = [f"{len(rules.in_force)} rules", f"{len(found.transitions) + len(ended)} transitions"]
     said.append(f"{len(changes)} changes of evaluators")

@@ -11,6 +11,7 @@ from orchestration.alerts.definition.model import Rule
 from orchestration.alerts.engine.own_rules import ASSET_CHECK, RUN_FAILURE
 from orchestration.alerts.engine.rule_reading import RuleReading, from_verdicts
 from orchestration.alerts.engine.settle import settle
+from orchestration.alerts.engine.store import read_states
 from orchestration.alerts.engine.transition import Transition
 from orchestration.alerts.engine.verdict import Verdict
 from orchestration.alerts.reading.types import Group
@@ -18,6 +19,8 @@ from orchestration.alerts.reading.types import Group
 # An error of dbt may be pages long; the run's page has all of it.
 LONGEST_ERROR = 300
 INSTANT = timedelta(microseconds=1)
+# Longer than the longest schedule, a month: what has not run since was a single try, renamed or deleted.
+FORGOTTEN_AFTER = timedelta(days=35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,23 @@ def record_run(connection: psycopg.Connection[TupleRow], run: EndedRun) -> list[
     checks: dict[Group, Verdict] = {(("check", one.name),): _of_check(one) for one in run.checks}
     readings += [_reading(ASSET_CHECK, checks, run)] if checks else []
     return settle(connection, readings, now=run.at, only_read=True)
+
+
+def end_forgotten(connection: psycopg.Connection[TupleRow], *, now: datetime) -> list[Transition]:
+    """Resolve failures of jobs and checks that have not run for 35 days: no success would ever end them."""
+    with connection.transaction():
+        states = read_states(connection, [RUN_FAILURE.name, ASSET_CHECK.name])
+    over = Verdict("clear", reason=f"it has not run for {FORGOTTEN_AFTER.days} days")
+    readings: list[RuleReading] = []
+    for rule in (RUN_FAILURE, ASSET_CHECK):
+        gone: dict[Group, Verdict] = {
+            tuple(held.dimensions.items()): over
+            for held in states[rule.name].values()
+            if held.memory.state == "firing" and now - held.memory.evaluated_at >= FORGOTTEN_AFTER
+        }
+        if gone:
+            readings.append(from_verdicts(rule, gone, (now - INSTANT, now), source="dagster"))
+    return settle(connection, readings, now=now, only_read=True)
 
 
 def _reading(rule: Rule, verdicts: Mapping[Group, Verdict], run: EndedRun) -> RuleReading:

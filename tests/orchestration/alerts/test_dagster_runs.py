@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from ingest.database.url import DatabaseUrl
-from orchestration.alerts.engine.dagster_runs import CheckResult, EndedRun, record_run
+from orchestration.alerts.engine.dagster_runs import CheckResult, EndedRun, end_forgotten, record_run
 from orchestration.resources import Warehouse
 
 Connection = psycopg.Connection[TupleRow]
@@ -51,6 +51,23 @@ def test_a_check_of_severity_error_is_told_and_a_warning_is_not(rolled_back: Con
         "a run without the check says nothing of it"
     )
     assert record(rolled_back, minutes=3, checks=(passed,)) == [("asset_check", failed.name, "resolved")]
+
+
+def test_what_never_runs_again_does_not_fire_for_ever(rolled_back: Connection) -> None:
+    failed = CheckResult("marts/gone:check", passed=False, is_error=True)
+    assert len(record(rolled_back, minutes=1, job="once", error="no", checks=(failed,))) == 2
+    record(rolled_back, minutes=2, job="monthly", error="no")
+    record(rolled_back, minutes=24 * 60, job="monthly", error="no")
+
+    later = NOON + timedelta(days=35, minutes=5)
+    ended = end_forgotten(rolled_back, now=later)
+
+    told = [(one.group, one.transition, one.message, one.source) for one in ended]
+    assert told == [
+        (name, "resolved", f"{name}: it has not run for 35 days", "dagster")
+        for name in ("once", "marts/gone:check")
+    ]
+    assert end_forgotten(rolled_back, now=later + MINUTE) == []
 
 
 @dg.op
