@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from orchestration.alerts.delivery.plan import UNROUTED, Plan
+from orchestration.alerts.delivery.plan import ALERTMANAGER, UNROUTED, Plan
 from orchestration.alerts.delivery.routing import route
 from orchestration.alerts.delivery.text import storable
 from orchestration.alerts.message import AlertMessage, Link
@@ -27,8 +27,9 @@ values (%(event_id)s, %(channel)s, %(payload)s, %(order_key)s, %(at)s)
 on conflict (event_id, channel) do nothing
 """
 WAITING_UNROUTED: LiteralString = """
-select event_id, payload from alerting.outbox
-where channel = %(channel)s and sent_at is null and dead_at is null and muted_at is null
+select event_id, channel, payload from alerting.outbox
+where channel = any(%(channels)s) and sent_at is null and dead_at is null and muted_at is null
+    and (claimed_until is null or claimed_until <= now())
 order by happened_at limit 500
 for update skip locked
 """
@@ -104,15 +105,17 @@ def fit(message: AlertMessage) -> AlertMessage:
 
 
 def reroute(connection: Connection, plan: Plan) -> int:
-    """Route what waits since the plan could not be read; how many alerts. Nothing while it still cannot."""
+    """Route what waits since the plan could not be read, or for an Alertmanager that is not set any more; how
+    many alerts. Nothing while the plan cannot be read."""
     if plan.problem is not None:
         return 0
+    left = [UNROUTED] if plan.to_alertmanager else [UNROUTED, ALERTMANAGER]
     with connection.transaction():
-        rows = connection.execute(WAITING_UNROUTED, {"channel": UNROUTED}).fetchall()
-        for event_id, payload in rows:
+        rows = connection.execute(WAITING_UNROUTED, {"channels": left}).fetchall()
+        for event_id, channel, payload in rows:
             message = msgspec.convert(payload, AlertMessage)
             put_message(connection, message, channels=route(message, plan))
-            connection.execute(TAKE_OUT, (event_id, UNROUTED))
+            connection.execute(TAKE_OUT, (event_id, channel))
     return len(rows)
 
 

@@ -284,6 +284,15 @@ def test_alerts_that_waited_for_a_readable_file_are_routed_later(outbox: Connect
     assert send_waiting(outbox, channels=[slack, mail], now=start) == Delivery(4, 0)
 
 
+def test_what_waits_for_an_alertmanager_that_is_switched_off_goes_to_the_channels(
+    outbox: Connection, start: datetime
+) -> None:
+    lay(outbox, alert(0), alert(1), channels=("alertmanager",))
+    assert reroute(outbox, Plan({}, default=("slack",), to_alertmanager=True)) == 0
+    assert reroute(outbox, Plan({}, default=("slack",))) == 2
+    assert send_waiting(outbox, channels=[Taking()], now=start) == Delivery(2, 0)
+
+
 def test_the_charts_of_a_month_ago_go_and_the_words_stay(outbox: Connection) -> None:
     lay(outbox, alert(0), alert(1), alert(2))
     for n, days in ((0, 32), (1, 29)):
