@@ -7,6 +7,7 @@ told of them, and no second event.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, LiteralString
 from uuid import UUID, uuid5
 
@@ -129,11 +130,15 @@ def row_of(notice: Notice) -> dict[str, Any]:
 def group_key(dimensions: dict[str, str]) -> str:
     """As of the engine's rules: one dimension is its value, several are named, none is `all`.
 
-    The severity is one of them: a rule may fire as a warning and as critical at once.
+    The severity is one of them: a rule may fire as a warning and as critical at once. A long one is cut and
+    gets a digest of the whole, since an index of Postgres holds 2,704 bytes a row.
     """
     if len(dimensions) == 1:
         return next(iter(dimensions.values()))
-    return " · ".join(f"{name}={value}" for name, value in dimensions.items()) or "all"
+    key = " · ".join(f"{name}={value}" for name, value in dimensions.items()) or "all"
+    if len(key) <= LONGEST_NAME:
+        return key
+    return f"{key[: LONGEST_NAME - 18]}… {sha256(key.encode()).hexdigest()[:16]}"
 
 
 def _uuid(text: str) -> UUID | None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -163,6 +164,15 @@ def test_hostile_alerts_are_recorded_as_text(connection: Connection) -> None:
         "select rule, severity, length(message) from alerting.events order by 1"
     ).fetchall()
     assert rows == [("(unnamed)", "warning", 0), ("a�b", "warning", 4000)]
+
+
+def test_many_long_labels_are_recorded_and_stay_apart(connection: Connection) -> None:
+    def busy(last: str) -> Notice:
+        noise = {f"l{number}": token_hex(250) for number in range(20)}
+        return notice(labels={"alertname": "Busy", **noise, "z": last}, fingerprint=last)
+
+    assert record(connection, [busy("a"), busy("b")]) == 2
+    assert connection.execute("select count(*) from alerting.states").fetchone() == (2,)
 
 
 def test_our_own_alerts_get_a_note_and_no_event(connection: Connection) -> None:
