@@ -1,14 +1,17 @@
 """Each shipped rule over filled marts: silent in good times, firing in bad ones, and resolved after them."""
 
+import shlex
 from datetime import datetime, timedelta
 
 import msgspec
 import pytest
 
 from orchestration.alerts.definition.checks import ENGINE_METRICS
-from orchestration.alerts.definition.model import Rule, SqlMetric
+from orchestration.alerts.definition.model import MartMetric, Rule, SqlMetric
 from orchestration.alerts.definition.spans import span
+from orchestration.alerts.engine.links import query_of
 from orchestration.alerts.engine.tick import evaluate_alerts
+from orchestration.alerts.engine.transition import Transition, event_id_of
 from tests.orchestration.alerts.conftest import NOON, SHIPPED, Marts, shipped
 from tests.orchestration.alerts.shipped_cases import CASES, Case
 
@@ -72,3 +75,23 @@ def test_a_rule_that_fails_is_told_once_and_stops_no_other(marts: Marts) -> None
         ("secret_leak", case.group, "firing"),
     }
     assert evaluate_alerts(marts.connection, rules=[peeping], now=NOON + timedelta(minutes=1)) == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, rule in SHIPPED.items() if isinstance(rule.metric, MartMetric)]
+)
+def test_the_command_of_a_message_asks_for_columns_that_exist(marts: Marts, name: str) -> None:
+    moment = Transition(
+        event_id=event_id_of(name, "g", "firing", NOON),
+        rule=name,
+        group="g",
+        transition="firing",
+        severity="info",
+        message="m",
+        happened_at=NOON,
+        dimensions=dict.fromkeys(SHIPPED[name].group_by, "g"),
+    )
+    command = query_of(SHIPPED[name], moment)
+    assert command is not None
+
+    assert marts.connection.execute(shlex.split(command)[2].replace("%", "%%")).fetchall() == []
