@@ -1,7 +1,7 @@
 """Each shipped rule over filled marts: silent in good times, firing in bad ones, and resolved after them."""
 
 import shlex
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -49,6 +49,18 @@ def test_a_shipped_rule_is_silent_then_fires_then_resolves(marts: Marts, name: s
     if rule.keep_firing:
         ended += told(marts, rule, at=times[2] + kept)
     assert [(group, transition) for group, transition, _ in ended] == [(case.group, "resolved")]
+
+
+def test_calls_that_wait_for_the_next_hour_of_a_judge_are_no_alarm(marts: Marts) -> None:
+    rule = msgspec.structs.replace(shipped("pending_calls"), hold=None)
+    # The rule asks the server's clock, as a judge works by it.
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    now = hour + timedelta(minutes=59)
+    marts.ledger(hour, evaluator="helpfulness", kind="judge", n=500, n_pending=500)
+    assert told(marts, rule, at=now) == []
+
+    marts.ledger(hour - timedelta(hours=5), evaluator="helpfulness", kind="judge", n=500, n_pending=120)
+    assert told(marts, rule, at=now + timedelta(seconds=1)) == [("helpfulness", "firing", 120.0)]
 
 
 def test_every_shipped_rule_has_such_a_case() -> None:
