@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -38,6 +39,10 @@ def print_statement(connection: psycopg.Connection, statement: LiteralString, *,
     print_rows([column.name for column in cursor.description or ()], cursor.fetchall(), form=form)
 
 
+# What a client calls a model or a user must not give orders to a terminal, nor turn the columns beside it.
+_CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+
+
 def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], *, form: str) -> None:
     """Print rows as a table, CSV or JSON."""
     {"table": _table, "csv": _csv, "json": _json}[form](names, rows)
@@ -62,7 +67,7 @@ def _table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for name in names:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*("" if value is None else _text(value) for value in row))
+        table.add_row(*("" if value is None else _CONTROLS.sub("\ufffd", _text(value)) for value in row))
     console = _wide_console()
     console.print(table, markup=False)
     console.print(f"({len(rows)} row{'' if len(rows) == 1 else 's'})", style="dim", highlight=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.database.url import DatabaseUrl
+from orchestration.commands.query import print_rows
 
 
 def sql(url: DatabaseUrl, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -88,3 +89,13 @@ def test_json_keeps_every_column_of_the_same_name(warehouse: DatabaseUrl, tmp_pa
 def test_an_array_in_a_cell_is_json_without_nan(form: str, warehouse: DatabaseUrl, tmp_path: Path) -> None:
     done = sql(warehouse, tmp_path, "select array['NaN'::float8, 1] as cell", "--format", form)
     assert '"NaN", 1.0' in done.stdout.replace('""', '"')
+
+
+def test_a_table_gives_no_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [("\x1b[2J\x1b]0;gone\x07gpt\u202eqq", "한국어 🙂")]
+
+    print_rows(["model", "user"], rows, form="table")
+
+    told = capsys.readouterr().out
+    assert "\x1b[2J" not in told and "\x1b]0" not in told and "\u202e" not in told
+    assert "gpt" in told and "한국어 🙂" in told
