@@ -12,6 +12,7 @@ import pytest
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
+from orchestration.alerts.alertmanager import keeping
 from orchestration.alerts.alertmanager.channel import NAME, AlertmanagerChannel, alertmanager_channel
 from orchestration.alerts.alertmanager.keeping import AlertmanagerError, keep_alive
 from orchestration.alerts.delivery.channel import Parcel
@@ -226,6 +227,22 @@ def test_the_sender_carries_the_outbox_to_alertmanager(
     assert send_waiting(connection, channels=[channel]) == Delivery(n_sent=2)
     slack.wait(lambda bodies: len(of("from_the_outbox", bodies)) == len(of("beside_it", bodies)) == 1)
     assert keep_alive(connection, environ=environ, now=datetime.now(UTC)) == 2
+
+
+def test_what_was_given_up_and_what_is_refused_let_nothing_else_end(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_AT_ONCE", 1)
+    put_firing(connection, message("a_refused"))
+    put_firing(connection, message("b_given_up"), is_sent=False)
+    connection.execute("update alerting.outbox set dead_at = now() where sent_at is null")
+    with receiving() as receiver:
+        statuses = iter((400, 200))
+        receiver.answer = lambda: next(statuses)
+        with pytest.raises(AlertmanagerError, match="HTTP 400"):
+            keep_alive(connection, environ={"ALERTMANAGER_URL": receiver.url}, now=datetime.now(UTC))
+        named = [each[0]["labels"]["alertname"] for each in receiver.bodies]
+    assert named == ["a_refused", "b_given_up"]
 
 
 def ends_at(alertmanager: Alertmanager, rule: str) -> str:

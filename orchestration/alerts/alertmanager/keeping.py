@@ -14,7 +14,8 @@ from orchestration.alerts.message import AlertMessage
 MOST_AT_ONCE = 200
 
 # What was told as it began is told again. What has no message for Alertmanager began before it was
-# configured; what has one that is not out yet waits for the sender, or for the end of quiet hours.
+# configured; what has one that is not out yet waits for the sender, or for the end of quiet hours. One that
+# was given up, as Alertmanager was away for a day, is told here: it still fires.
 FIRING: LiteralString = """
 select
     states.rule, states.group_key, states.dimensions, states.labels, states.severity, states.owner,
@@ -26,7 +27,7 @@ where states.state = 'firing'
     and states.source <> 'alertmanager'
     and states.event_id is not null
     and states.fingerprint is not null
-    and (outbox.event_id is null or outbox.sent_at is not null)
+    and (outbox.event_id is null or outbox.sent_at is not null or outbox.dead_at is not null)
     and (outbox.event_id is not null or coalesce(states.held_until, %(now)s) <= %(now)s)
 order by states.rule, states.group_key
 """
@@ -47,10 +48,15 @@ def keep_alive(connection: psycopg.Connection[Any], *, environ: Mapping[str, str
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(FIRING, {"channel": NAME, "now": now}).fetchall()
     messages = [_message(row) for row in rows]
+    refused = ""
     for start in range(0, len(messages), MOST_AT_ONCE):
         reply = channel.post_alerts(messages[start : start + MOST_AT_ONCE])
-        if not reply.is_ok:
-            raise AlertmanagerError(f"Alertmanager did not take what fires: {reply.detail}")
+        refused = refused if reply.is_ok else reply.detail
+        if reply.status == 0 and refused:
+            break
+    # Said at the end: an alert that is refused must not let those of other requests end.
+    if refused:
+        raise AlertmanagerError(f"Alertmanager did not take what fires: {refused}")
     return len(messages)
 
 
