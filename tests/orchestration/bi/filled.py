@@ -150,6 +150,7 @@ def _value(table: str, name: str, form: str, *, at: datetime, number: int) -> An
         "template_id": UUID("1" * 32),
         "bucket": 200 + number,
         "rule_set_version": 1,
+        "rule_set_versions": [1],
         "buckets": [200],
         "counts": [10],
         "example_call_ids": [call_id(0, at=at)],
