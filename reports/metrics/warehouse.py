@@ -99,7 +99,7 @@ REFRESH = Source(
         where dirty.hour < now() + interval '1 day'
             and not exists (
                 select from evaluation.held_hours as held
-                where held.hour = dirty.hour and held.retry_at > now()
+                where held.hour = dirty.hour
             )
         group by dirty.stage
     """,
@@ -109,7 +109,7 @@ HELD = Source(
     families=(
         Family("llm_evaluator_held_hours", "Hours on which dbt fails, set aside until it is tried again."),
     ),
-    query="select count(*) from evaluation.held_hours where retry_at > now()",
+    query="select count(*) from evaluation.held_hours",
 )
 CLOSES = Source(
     labels=(),

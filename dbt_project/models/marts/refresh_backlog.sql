@@ -6,6 +6,13 @@ with marks as (
 
 ),
 
+-- They wait for somebody to mend them, not for a refresh, and have an alert of their own.
+held as (
+
+    select * from {{ ref('stg_evaluation__held_hours') }}
+
+),
+
 final as (
 
     select
@@ -15,6 +22,10 @@ final as (
         max(hour) as newest_hour,
         min(changed_at) as oldest_change
     from marks
+    where not exists (
+        select from held
+        where held.hour = marks.hour
+    )
     group by stage
 
 )

@@ -112,6 +112,12 @@ def refresh_backlog(marts: Marts, at: datetime, is_bad: bool) -> None:
     waits = timedelta(minutes=45 if is_bad else 1)
     marts.put("raw.dirty_hours", hour=at - 2 * HOUR, stage="calls", changed_at=at - waits)
     marts.put("raw.dirty_hours", hour=at - HOUR, stage="calls", changed_at=at - waits / 2)
+    # What is held is no backlog, however long it waits.
+    marts.connection.execute("delete from evaluation.held_hours")
+    marts.put("raw.dirty_hours", hour=at - 9 * HOUR, stage="calls", changed_at=at - 5 * HOUR)
+    marts.put(
+        "evaluation.held_hours", hour=at - 9 * HOUR, n_failures=6, error="e", failed_at=at - HOUR, retry_at=at
+    )
 
 
 def held_hours(marts: Marts, at: datetime, is_bad: bool) -> None:
