@@ -12,8 +12,19 @@ Kind = Literal["share", "mean", "sum", "count", "ratio", "percentile", "last"]
 Unit = Literal["share", "usd", "ms", "grade", "calls", "tokens", "seconds", "number"]
 
 # "90s", "10m", "24h", "7d", "4w"; in seconds once it is read.
-Span = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,4}[smhdw]$")]
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Span = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[1-9][0-9]{0,4}[smhdw]$", extra={"means": "a whole number and s, m, h, d or w, as 24h"}
+    ),
+]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        extra={"means": "a name of at most 63 lower-case letters, digits and _ that begins with a letter"},
+    ),
+]
 
 
 class Struct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

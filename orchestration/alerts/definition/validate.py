@@ -1,8 +1,9 @@
 """A YAML node against msgspec types: every error with its line, not only the first one."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import msgspec.structs
@@ -11,6 +12,18 @@ from orchestration.alerts.definition.problems import FileProblemsError, Problem
 from orchestration.alerts.definition.yaml_text import Node, YamlError, read_node
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+_WRONG_TYPE: Final = re.compile(r"Expected `(?P<wanted>[a-z]+)(?: \| null)?`, got `(?P<given>[a-z]+)`")
+_OUT_OF_BOUNDS: Final = re.compile(r"Expected `(?P<wanted>int|float)` (?P<bound>[<>]=? .+)")
+_TYPES: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping of names to values",
+    "null": "nothing",
+}
 
 
 def read_struct(data: bytes, type_: type[T], *, source: str) -> T:
@@ -41,7 +54,9 @@ def find_problems(node: Node, type_: Any, *, source: str, field: str = "") -> It
         try:
             msgspec.convert(node.plain, type_)
         except msgspec.ValidationError as error:
-            yield Problem(source, node.line, field, str(error).partition(" - at ")[0])
+            yield Problem(
+                source, node.line, field, _reason(str(error).partition(" - at ")[0], type_, node.plain)
+            )
 
 
 def _of_structs(
@@ -89,6 +104,39 @@ def _parts(type_: Any) -> tuple[Any, ...]:
         return inner if len(inner) > 1 else (type_,)
     is_union = get_origin(type_) is Union or type(type_).__name__ == "UnionType"
     return get_args(type_) if is_union else (type_,)
+
+
+def _reason(message: str, type_: Any, given: Any) -> str:
+    """msgspec's words as those of people. What was given is not told, save for words of a choice: it may be
+    a secret that stands in a wrong place."""
+    wrong = _WRONG_TYPE.fullmatch(message)
+    if wrong is not None and {wrong["wanted"], wrong["given"]} <= _TYPES.keys():
+        return f"must be {_TYPES[wrong['wanted']]}, not {_TYPES[wrong['given']]}"
+    if (out := _OUT_OF_BOUNDS.fullmatch(message)) is not None:
+        return f"must be {_TYPES[out['wanted']]} {out['bound']}"
+    if message.startswith("Invalid enum value") and (choices := _choices(type_)):
+        only = choices[0] if len(choices) == 1 else f"one of {', '.join(choices)}"
+        return f"must be {only}, not {given!r:.60}"
+    if "matching regex" in message and (means := _meaning(type_)):
+        return f"must be {means}"
+    return message
+
+
+def _choices(type_: Any) -> list[str]:
+    """The values of a `Literal`, also of an optional or annotated one."""
+    if get_origin(type_) is Literal:
+        return [str(value) for value in get_args(type_)]
+    return [choice for part in get_args(type_) for choice in _choices(part)]
+
+
+def _meaning(type_: Any) -> str:
+    """What the pattern of an annotated type stands for, in words."""
+    for part in get_args(type_):
+        if isinstance(part, msgspec.Meta) and part.extra:
+            return str(part.extra.get("means", ""))
+        if found := _meaning(part):
+            return found
+    return ""
 
 
 def _guess(name: str, known: list[str]) -> str:

@@ -5,7 +5,13 @@ from typing import Annotated, Literal
 
 import msgspec
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[a-z][a-z0-9_-]{0,62}$",
+        extra={"means": "a name of at most 63 lower-case letters, digits, _ and - that begins with a letter"},
+    ),
+]
 Severity = Literal["critical", "warning", "info"]
 # Whoever has a webhook's address may post, so it is a secret, and a secret is a reference.
 Reference = Annotated[
@@ -13,6 +19,7 @@ Reference = Annotated[
     msgspec.Meta(
         pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$",
         description="Where a secret stands: env:NAME or file:/path.",
+        extra={"means": "a reference, env:NAME or file:/path: a secret does not stand here"},
     ),
 ]
 PerMinute = Annotated[float, msgspec.Meta(gt=0, le=6000, description="At most so many messages a minute.")]

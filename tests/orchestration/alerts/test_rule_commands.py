@@ -55,7 +55,8 @@ def test_check_tells_all_faults_of_files_and_of_their_sql(
 
     assert (code, told) == (2, "")
     assert faults == [
-        f"{file}:11: 훔쳐보기.name: Expected `str` matching regex '^[a-z][a-z0-9_]{{0,62}}$'",
+        f"{file}:11: 훔쳐보기.name: must be a name of at most 63 lower-case letters, digits and _ that begins"
+        " with a letter",
         f"{file}:6: peeping.metric.query: permission denied for schema raw",
         f"lqo: 2 faults in alert rules; {len(SHIPPED) + 1} could be read",
     ]
