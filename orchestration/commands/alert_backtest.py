@@ -2,8 +2,9 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, LiteralString
 
+import psycopg
 import typer
 
 from orchestration.commands import access_words as words
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from orchestration.alerts.engine.backtest.result import Backtest
 
 MOST_SHOWN = 40
+HAS_CALLS: LiteralString = "select to_regclass('marts.calls_hourly') is not null"
+FIRST_CALL: LiteralString = "select min(hour) from marts.calls_hourly"
 
 
 def backtest(
     rule: Annotated[str, typer.Argument(help="The rule's name.")],
-    days: Annotated[int, typer.Option(min=1, max=3650, help="How many days back.")] = 90,
+    days: Annotated[
+        int, typer.Option(min=1, max=3650, help="How many days back; no further than there are calls.")
+    ] = 90,
     step: Annotated[
         str | None, typer.Option(help="How far apart to look, as 1h or 1d; default the mart's grain.")
     ] = None,
@@ -38,21 +43,35 @@ def backtest(
     if pace is not None and pace <= timedelta(0):
         raise UserError("--step must be longer than nothing", code=2)
     end = datetime.now(UTC)
+    start = end - timedelta(days=days)
     with open_warehouse(settings) as connection:
+        # Days before the first call are no days on which nothing fired.
+        if (first := _first_call(connection)) is not None:
+            start = min(max(start, first), end - timedelta(days=1))
         try:
-            result = run_backtest(connection, found, start=end - timedelta(days=days), end=end, step=pace)
+            result = run_backtest(connection, found, start=start, end=end, step=pace)
         except (ReadingError, ConditionError) as error:
             raise UserError(f"{rule} cannot be evaluated: {error}") from error
     _print(result, form=form)
 
 
+def _first_call(connection: psycopg.Connection) -> datetime | None:
+    """When the first call of the marts came in; None where there are none."""
+    if connection.execute(HAS_CALLS).fetchone() != (True,):
+        return None
+    found = connection.execute(FIRST_CALL).fetchone()
+    return None if found is None else found[0]
+
+
 def _rule(settings: "Settings", name: str) -> "Rule":
+    from orchestration.alerts.actions.wording import nearest
     from orchestration.alerts.definition.folder import alerts_folder
     from orchestration.alerts.definition.load import load_rule_set
 
     rules = {one.rule.name: one.rule for one in load_rule_set(alerts_folder(settings)).rules}
     if name not in rules:
-        raise UserError(f"there is no rule {name}; `lqo alerts rules` lists them", code=2)
+        hint = nearest(name, set(rules))
+        raise UserError(f"there is no rule {name!r:.80}: {hint} (`lqo alerts rules` lists them)", code=2)
     return rules[name]
 
 
@@ -109,16 +128,17 @@ def as_json(result: "Backtest") -> dict[str, Any]:
 
 
 def summary(result: "Backtest") -> str:
-    """Three lines for people."""
+    """Two or three lines for people."""
     groups = len({one.group for one in result.firings})
     n, days = len(result.firings), round((result.end - result.start) / timedelta(days=1))
     more = f" (the last {MOST_SHOWN} are shown)" if n > MOST_SHOWN else ""
     hours = result.short.total_seconds() / 3600
     lines = [
-        f"{result.rule} would have fired {n} times in {days} days{more}, for {groups} of"
-        f" {result.n_groups} groups: {result.per_week:.2f} a week",
-        f"{result.n_short} of them were over within {hours:g} h",
+        f"{result.rule} would have fired {n} {'time' if n == 1 else 'times'} in {days} days{more},"
+        f" for {groups} of {result.n_groups} groups: {result.per_week:.2f} a week",
     ]
+    if n:
+        lines.append(f"{result.n_short} of them were over within {hours:g} h")
     if result.null is None:
         lines.append(
             "chance cannot be played out for this metric: count the alerts that you would not act on"

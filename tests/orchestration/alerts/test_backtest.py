@@ -101,7 +101,7 @@ def test_a_backtest_fires_where_live_ticks_do(mart: Connection) -> None:
     assert (found.n_moments, found.n_groups, found.n_short) == (96, 2, 0)
     assert BAD[0] < firing.fired_at < BAD[0] + 6 * HOUR
     assert found.null is not None and found.null.per_week < 0.5
-    assert "would have fired 1 times in 4 days, for 1 of 2 groups" in summary(found)
+    assert "would have fired 1 time in 4 days, for 1 of 2 groups" in summary(found)
     assert as_json(found)["firings"][0]["group"] == "m0"
 
 
