@@ -124,8 +124,9 @@ async def acknowledge_alert(
     *,
     request: Request[Caller, Any, State],
     fingerprint: Annotated[str, PathParameter(description="The alert's fingerprint, of 16 hex digits.")],
-    data: JSONBody[AcknowledgeWish],
+    data: JSONBody[AcknowledgeWish | None] = None,
 ) -> Acknowledgement:
+    data = data or AcknowledgeWish()
     by, writer = _actor(request.user, by=data.by), AlertingWriter.of(request)
     return await writer.run(
         lambda connection: writer.actions.acknowledge(connection, fingerprint, wish=data, by=by)

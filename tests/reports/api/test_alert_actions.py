@@ -89,8 +89,9 @@ def test_an_alert_is_taken_on_once(client: Client, marts: DatabaseUrl) -> None:
     first = client.post(ACKNOWLEDGE, json={"note": "보고 있어요", "by": "kim"})
     assert first.status_code == 200, first.text
     assert (first.json()["acknowledged_by"], first.json()["is_new"]) == ("kim", True)
-    again = client.post(f"/v1{ACKNOWLEDGE}", json={})
-    assert (again.json()["acknowledged_by"], again.json()["is_new"]) == ("kim", False)
+    for again in (client.post(f"/v1{ACKNOWLEDGE}", json={}), client.post(f"/v1{ACKNOWLEDGE}")):
+        assert again.status_code == 200, again.text
+        assert (again.json()["acknowledged_by"], again.json()["is_new"]) == ("kim", False)
     (taken,) = items(client, "/alerts", acknowledged="true")
     assert (taken["acknowledged_by"], taken["acknowledgement_note"]) == ("kim", "보고 있어요")
     events = items(client, "/alerts/history", fingerprint=FINGERPRINT, start="2026-11-01", end="2026-11-30")
