@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import psycopg
 import typer
@@ -18,6 +17,7 @@ from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
     from orchestration.alerts.actions.find import Alert
+    from orchestration.alerts.actions.silences import Matcher
     from orchestration.alerts.actions.wording import Author
 
 AlertName = Annotated[str, typer.Argument(help="A fingerprint (its first letters do), or a rule.")]
@@ -83,9 +83,7 @@ def silence(
             is_unseen=unseen,
         )
     since = f" from {_minute(made.starts_at)}" if made.state == "to come" else ""
-    typer.echo(
-        f"{made.silence_id}: {made.rule} of {made.group_key} is silent{since} until {_minute(made.ends_at)}"
-    )
+    typer.echo(f"{made.silence_id}: {_whom(matcher)} silent{since} until {_minute(made.ends_at)}")
 
 
 def silences(form: Form = Format.TABLE) -> None:
@@ -97,11 +95,14 @@ def silences(form: Form = Format.TABLE) -> None:
         print_statement(connection, LIST_SILENCES, form=form.value)
 
 
-def unsilence(silence_id: Annotated[UUID, typer.Argument(help="The silence's id.")], by: By = None) -> None:
+def unsilence(
+    silence: Annotated[str, typer.Argument(help="The silence's id (its first letters do).")], by: By = None
+) -> None:
     """End a silence now; what it held back is sent."""
-    from orchestration.alerts.actions.silences import end_silence
+    from orchestration.alerts.actions.silences import end_silence, find_silence
 
     with open_warehouse(settings_or_exit()) as connection, _told():
+        silence_id = find_silence(connection, silence)
         is_ended = end_silence(connection, silence_id, by=_author(by))
     typer.echo(f"{silence_id} is over" if is_ended else f"{silence_id} was over already")
 
@@ -186,6 +187,17 @@ def _label(text: str) -> tuple[str, str]:
     if not sign:
         raise UserError(f"--label must be such as team=search, not {text[:80]!r}", code=2)
     return name, value
+
+
+def _whom(matcher: "Matcher") -> str:
+    """What a silence is of, in words: one without a condition is of everything, and says so."""
+    rule = "every rule" if matcher.rule == "*" else matcher.rule
+    said = [rule if matcher.group == "*" else f"{rule} of {matcher.group}"]
+    said += [f"severity {matcher.severity}"] if matcher.severity else []
+    said += [f"owner {matcher.owner}"] if matcher.owner else []
+    said += [f"{name}={value}" for name, value in matcher.labels.items()]
+    is_all = len(said) == 1 and said[0] == "every rule"
+    return "EVERY alert of every rule is" if is_all else f"{', '.join(said)} is"
 
 
 def _minute(at: datetime) -> str:

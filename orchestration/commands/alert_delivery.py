@@ -100,7 +100,9 @@ def channels(
         for one in there
     ]
     names = {one.name for one in there}
-    rows += [(name, "is not there", None, None, *counts[name]) for name in sorted(counts.keys() - names)]
+    # One that is gone matters for as long as messages of it wait or were given up.
+    left = {name for name, of_name in counts.items() if any(of_name)} - names
+    rows += [(name, "is not there", None, None, *counts[name]) for name in sorted(left)]
     print_rows(COLUMNS, rows, form=form.value)
     rules = load_rule_set(alerts_folder(settings)).in_force
     wrong = [f"{rule.name}: {name}" for rule in rules for name in rule.channels if name not in names]

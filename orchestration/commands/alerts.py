@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ingest.settings import Settings
 from orchestration.commands import alert_actions, alert_backtest, alert_delivery, alert_rules
 from orchestration.commands.data import Format
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
@@ -47,10 +48,23 @@ def show(
         return
     if form is Format.TABLE:
         print_rows(
-            ["of the alert", "now"], [(name, value) for name, value in story.now.items()], form="table"
+            ["of the alert", "now"],
+            [*_about(settings, found.rule), *((name, value) for name, value in story.now.items())],
+            form="table",
         )
         typer.echo()
     print_rows(story.names, story.rows, form=form.value)
+
+
+def _about(settings: Settings, name: str) -> list[tuple[str, str]]:
+    """What the rule means and what to do, where a file defines it: the figures alone do not say."""
+    from orchestration.alerts.definition.folder import alerts_folder
+    from orchestration.alerts.definition.load import load_rule_set
+
+    for one in load_rule_set(alerts_folder(settings)).rules:
+        if one.rule.name == name:
+            return [("what it means", one.rule.summary), ("what to do", one.rule.runbook or "")]
+    return []
 
 
 @app.command()

@@ -46,9 +46,9 @@ def check_group(connection: psycopg.Connection[TupleRow], group: str, *, rule: s
     """Raise ActionError for a group that has never alerted; the message names the nearest."""
     known = {found for (found,) in connection.execute(_GROUPS, {"rule": rule})}
     if group != ANY and group not in known:
-        of = "any rule" if rule == ANY else rule
+        of = "no rule has ever" if rule == ANY else f"{rule} has never"
         raise ActionError(
-            f"{of} has never alerted for {group[:80]!r}: {nearest(group, known)}"
+            f"{of} alerted for {group[:80]!r}: {nearest(group, known)}"
             " (or say that it has not alerted yet: --unseen, or `unseen` in the API)",
             kind="unknown",
         )

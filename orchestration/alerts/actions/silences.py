@@ -1,5 +1,6 @@
 """Silences: while one holds, messages of its alerts wait in the outbox; history and states go on."""
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ select
     case when ends_at <= now() then 'over' when starts_at > now() then 'to come' else 'active' end as state,
     reason, created_by, created_at
 from alerting.silences
+"""
+_BEGINNING = re.compile(r"[0-9a-f-]{4,36}", re.ASCII)
+_BEGINS: LiteralString = """
+select silence_id from alerting.silences where silence_id::text like %s || '%%' order by ends_at desc limit 5
 """
 LIST_SILENCES: LiteralString = (
     _COLUMNS + "where ends_at > now() - interval '30 days' order by ends_at desc, silence_id"
@@ -145,6 +150,19 @@ def add_silence(
                 note=reason,
             )
         return _silence(connection, silence_id)
+
+
+def find_silence(connection: psycopg.Connection[TupleRow], name: str) -> UUID:
+    """The silence of an id, or of at least four letters of its beginning. Raises ActionError."""
+    wanted = name.strip().lower()
+    if not _BEGINNING.fullmatch(wanted):
+        raise ActionError(f"silence: its id or the first letters of it, not {name[:80]!r}")
+    found = [one for (one,) in connection.execute(_BEGINS, (wanted,))]
+    if not found:
+        raise ActionError(f"there is no silence {wanted}; `lqo alerts silences` lists them", kind="unknown")
+    if len(found) > 1:
+        raise ActionError(f"{wanted} is several silences: {', '.join(map(str, found))} …")
+    return found[0]
 
 
 def end_silence(connection: psycopg.Connection[TupleRow], silence_id: UUID, *, by: Author) -> bool:

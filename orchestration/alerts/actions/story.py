@@ -44,7 +44,12 @@ lines as (
             else coalesce(alerting.held_back(events, now()), 'waits')
         end,
         outbox.channel,
-        concat_ws(', ', outbox.attempts || ' tries', outbox.dead_reason, outbox.last_error),
+        concat_ws(
+            ', ',
+            outbox.attempts || case outbox.attempts when 1 then ' try' else ' tries' end,
+            outbox.dead_reason,
+            outbox.last_error
+        ),
         2,
         outbox.event_id
     from events

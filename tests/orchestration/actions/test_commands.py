@@ -78,6 +78,13 @@ def test_other_alerts_are_no_part_of_a_story(lqo: Lqo, alerts: Alerts) -> None:
     assert [line["what"] for line in story["story"]] == ["firing", "waits"]
 
 
+def test_a_story_begins_with_what_the_rule_means(lqo: Lqo, alerts: Alerts) -> None:
+    alerts.event(group="m")
+    lines = lqo("show", "failing_share", "m").splitlines()
+    assert lines[1].split(maxsplit=3)[3].startswith("More of a model's answers fail the rule checks")
+    assert "docs/alerting.md#failing_share" in lines[2]
+
+
 def test_a_mute_and_its_end(lqo: Lqo, alerts: Alerts) -> None:
     alerts.state("pending")
     assert "is mute until" in lqo("mute", "failing_share", "--until", "2h", "--reason", "wrong")
@@ -94,11 +101,26 @@ def test_a_silence_by_what_alerts_are_and_its_end(lqo: Lqo, alerts: Alerts) -> N
         "silence", "--label", "team=search", "--owner", "ops", "--severity", "warning",
         "--start", "1h", "--until", "2h", "--reason", "a release",
     )  # fmt: skip
-    assert ": * of * is silent from " in said
+    assert ": every rule, severity warning, owner ops, team=search is silent from " in said
     (silence,) = rows(lqo, "silences")
     assert (silence["labels"], silence["owner"], silence["state"]) == ({"team": "search"}, "ops", "to come")
-    assert "is over\n" in lqo("unsilence", silence["silence_id"])
+    assert "is over\n" in lqo("unsilence", silence["silence_id"][:8])
     assert "was over already" in lqo("unsilence", silence["silence_id"])
+
+
+def test_a_silence_of_everything_says_so_and_ends_by_its_first_letters_alone(
+    lqo: Lqo, alerts: Alerts
+) -> None:
+    said = lqo("silence", "--until", "2h", "--reason", "x")
+    assert ": EVERY alert of every rule is silent until " in said
+    for name, reason in (
+        ("zzzz", "the first letters"),
+        ("%", "the first letters"),
+        ("ffff0000", "there is no"),
+    ):
+        with pytest.raises(UserError, match=reason):
+            lqo("unsilence", name)
+    assert "is over\n" in lqo("unsilence", said[:13])
 
 
 def test_a_story_as_a_table_and_as_csv(lqo: Lqo, alerts: Alerts) -> None:
