@@ -94,7 +94,7 @@ def _print_regression(summary: Summary, console: Console) -> None:
         )
     console.print(table)
     for alert in reversed(summary.alerts):
-        sent = "sent" if alert.sent else "not sent"
+        sent = "sent to a webhook of the demo" if alert.sent else "not sent"
         style = "red" if alert.transition == "firing" else "green"
         console.print(
             f"[{style}]{alert.transition:<9}[/{style}] {alert.happened_at:%Y-%m-%d %H:%M} UTC  "
@@ -157,6 +157,7 @@ def _print_next(summary: Summary, console: Console) -> None:
     if summary.drift_report:
         console.print(f"drift report   {summary.drift_report}", soft_wrap=True)
     console.print("the week       .venv/bin/lqo report weekly      (one page; docs/reports.md)")
+    console.print("alerts         .venv/bin/lqo alerts history   (to your Slack: docs/channels.md)")
     console.print("the stack      make up      (proxy, Dagster UI, analytics API; prints every URL)")
     console.print(
         'a question     .venv/bin/lqo sql "select day, model, fail_rate, verdict from marts.model_comparison '
