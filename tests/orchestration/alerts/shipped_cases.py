@@ -85,8 +85,8 @@ def budget_burn(marts: Marts, at: datetime, is_bad: bool) -> None:
 
 
 def unpriced_share(marts: Marts, at: datetime, is_bad: bool) -> None:
-    n_unpriced = 20 if is_bad else 0
-    marts.hour(at - 2 * HOUR, n=100, n_unpriced=n_unpriced, n_priced=100 - n_unpriced)
+    # An outage leaves calls without a price, too.
+    marts.hour(at - 2 * HOUR, n=100, n_unpriced=20, n_priced=80, n_error=0 if is_bad else 20)
 
 
 def reported_cost(marts: Marts, at: datetime, is_bad: bool) -> None:
