@@ -168,5 +168,5 @@ def test_a_backtest_is_printed_as_json(
     assert (firing["group"], firing["value"], firing["n"]) == ("m", 0.6, 100)
     assert firing["lasted_seconds"] == 24 * 3600
 
-    with pytest.raises(UserError, match="there is no rule nonsense"):
+    with pytest.raises(UserError, match="there is no rule 'nonsense'"):
         backtest("nonsense")
