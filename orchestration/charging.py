@@ -15,6 +15,7 @@ from psycopg.rows import TupleRow
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.frame import price_frame
 from orchestration import charging_queries as queries
+from orchestration import charging_writes as writes
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
 from orchestration.price_book import CHARGES, book_state, ensure_snapshots, load_book, newer_models
@@ -194,13 +195,13 @@ def _write(
     span = {"start": charges["started_at"][0], "end": window.end}
     n_restated = 0
     with connection.cursor() as cursor:
-        cursor.execute(queries.MAKE_STAGE)
+        cursor.execute(writes.MAKE_STAGE)
         copy_frame(cursor, charges, table="charged_attempts")
         if not is_new:
-            cursor.execute(queries.ANALYZE_STAGE)
-            n_restated = cursor.execute(queries.KEEP_SUPERSEDED, span).rowcount
-            cursor.execute(queries.DROP_VANISHED, span)
-        counts = cursor.execute(queries.WRITE_CHARGES).fetchall()
+            cursor.execute(writes.ANALYZE_STAGE)
+            n_restated = cursor.execute(writes.KEEP_SUPERSEDED, span).rowcount
+            cursor.execute(writes.DROP_VANISHED, span)
+        counts = cursor.execute(writes.WRITE_CHARGES).fetchall()
     mark_hours(connection, {hour for hour, _, _ in counts}, stage="charges")
     return _Chunk([(hour, reason, n) for hour, reason, n in counts], n_restated)
 

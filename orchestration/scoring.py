@@ -13,6 +13,7 @@ from psycopg.rows import TupleRow
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from orchestration import scoring_queries as queries
+from orchestration import scoring_writes as writes
 from orchestration.dirty import mark_hours
 from orchestration.frames import copy_frame, read_chunk
 from orchestration.rule_sets import RuleSet, register_rule_set
@@ -161,14 +162,14 @@ def _write(
     connection: Connection[TupleRow], results: pl.DataFrame, *, params: Mapping[str, object]
 ) -> list[datetime]:
     with connection.cursor() as cursor:
-        cursor.execute(queries.MAKE_STAGE)
+        cursor.execute(writes.MAKE_STAGE)
         copy_frame(cursor, results, table="scored_calls")
         if params["previous"] is None:
-            cursor.execute(queries.WRITE_RESULTS, params)
+            cursor.execute(writes.WRITE_RESULTS, params)
         else:
             stale = cursor.execute(queries.STALE_NAMES, params).fetchone()
-            cursor.execute(queries.WRITE_AT_ONCE)
-            cursor.execute(queries.WRITE_CARRIED, {**params, "stale": stale[0] if stale else []})
+            cursor.execute(writes.WRITE_AT_ONCE)
+            cursor.execute(writes.WRITE_CARRIED, {**params, "stale": stale[0] if stale else []})
     hours = results["started_at"].dt.truncate("1h").unique()
     return mark_hours(connection, hours, stage="scores")
 

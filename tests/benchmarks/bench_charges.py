@@ -26,6 +26,7 @@ from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from orchestration import charging
 from orchestration import charging_queries as queries
+from orchestration import charging_writes as writes
 from orchestration.charging import CHUNK_CALLS, NO_CALL, charge_attempts, charge_corrected, charge_window
 from orchestration.frames import copy_frame, read_chunk
 from orchestration.price_book import import_prices, load_book
@@ -161,7 +162,7 @@ def chunks(connection: Connection[TupleRow], window: Window) -> Iterator[pl.Data
 
 def stage(connection: Connection[TupleRow], charges: pl.DataFrame) -> None:
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(queries.MAKE_STAGE)
+        cursor.execute(writes.MAKE_STAGE)
         copy_frame(cursor, charges, table="charged_attempts")
 
 
