@@ -24,7 +24,8 @@ from orchestration.demo.models import REGRESSED_MODEL
 from orchestration.demo.page import print_summary
 from orchestration.demo.prices import write_prices
 from orchestration.demo.provider import Provider, serve
-from orchestration.demo.summary import Summary, read_summary, summary_json
+from orchestration.demo.summary import Summary, summary_json
+from orchestration.demo.summary_reading import read_summary
 from orchestration.demo.traffic import DAYS, Plan, load_plan, write_traffic
 from orchestration.demo.webhook import receive_webhooks
 
