@@ -1,24 +1,17 @@
-"""The report's charts: quality, latency, traffic, cost and judges over the days, the report's week shaded."""
+"""The report's charts: quality, latency, traffic and cost over the days, the report's week shaded."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
 from itertools import groupby
-from math import floor
 
 from reports.weekly import svg, wording
-from reports.weekly.figures import FailingDay, Figures, JudgeDay
+from reports.weekly.figures import FailingDay, Figures
 from reports.weekly.html import Column, figure, nothing, table
 from reports.weekly.svg import Point, Series
-from reports.weekly.wording import grade, grades, percent, seconds, usd
+from reports.weekly.wording import percent, seconds, usd
 
 LOOKS = ("c0", "c1", "c2", "c3", "c4", "c5", "c6")
-# A judge a chart; more than these have their rows in the table of evaluators alone.
-MOST_JUDGES = 4
 RATE_TABLE = (Column("day"), Column("share", True), Column("95 % interval", True), Column("n", True))
-GRADE_TABLE = (
-    *(Column("day"), Column("mean grade", True), Column("95 % interval", True), Column("n", True)),
-    *(Column("coverage", True), Column("version")),
-)
 
 
 def quality(figures: Figures) -> str:
@@ -54,7 +47,7 @@ def quality(figures: Figures) -> str:
             _axes(figures, _highest(series), marks=marks),
             series,
             title="Share of failing calls by day",
-            told=_told("failing", [(one.day, one.share.estimate.value) for one in days], show=percent),
+            told=told("failing", [(one.day, one.share.estimate.value) for one in days], show=percent),
             key="quality",
         ),
         data=table((*RATE_TABLE, Column("rule set", True)), rows, label="Failing calls by day"),
@@ -104,7 +97,7 @@ def traffic(figures: Figures) -> str:
             axes,
             series,
             title="Calls by day",
-            told=_told("calls", [(one.day, one.traffic.n_calls) for one in days], show=_count),
+            told=told("calls", [(one.day, one.traffic.n_calls) for one in days], show=_count),
             key="traffic",
         ),
         data=table(columns, rows, label="Calls by day"),
@@ -142,7 +135,7 @@ def latency(figures: Figures) -> str:
             axes,
             series,
             title="Latency by day",
-            told=_told("p95", [(day, ms) for day, ms, _ in p95], show=seconds),
+            told=told("p95", [(day, ms) for day, ms, _ in p95], show=seconds),
             key="latency",
         ),
         data=table(columns, rows, label="Latency by day"),
@@ -187,79 +180,10 @@ def cost(figures: Figures) -> str:
             axes,
             series,
             title="Cost by day",
-            told=_told("cost", sorted(totals.items()), show=_dollars),
+            told=told("cost", sorted(totals.items()), show=_dollars),
             key="cost",
         ),
         data=table(columns, rows, label="Cost by day and model"),
-    )
-
-
-def judges(figures: Figures) -> str:
-    """A chart for each of the judges that graded most: its mean grade, a line a version."""
-    known = [one for one in figures.judge_days if one.mean.is_known]
-    by_name = {one.evaluator: 0 for one in known}
-    for one in known:
-        by_name[one.evaluator] += one.mean.n
-    shown = sorted(by_name, key=lambda evaluator: (-by_name[evaluator], evaluator))[:MOST_JUDGES]
-    return "".join(
-        _judge(figures, [one for one in known if one.evaluator == evaluator], key=f"judge{n}")
-        for n, evaluator in enumerate(shown)
-    )
-
-
-def _judge(figures: Figures, days: Sequence[JudgeDay], *, key: str) -> str:
-    evaluator, versions = days[0].evaluator, sorted({one.version for one in days})
-    looks = {version: LOOKS[n % len(LOOKS)] for n, version in enumerate(versions)}
-    states = {one.version: one.state for one in figures.calibrations if one.evaluator == evaluator}
-    series = [
-        Series(looks[version], [_judge_point(one) for one in days if one.version == version])
-        for version in versions
-    ]
-    rows = [
-        [
-            wording.day(one.day),
-            grade(one.mean),
-            grades(one.mean),
-            f"{one.mean.n:,}",
-            percent(one.coverage.estimate.value),
-            wording.name(one.version),
-        ]
-        for one in sorted(days, key=lambda one: (one.day, one.version))
-    ]
-    legend = [
-        (looks[version], f"{wording.name(version)} ({wording.safe(states.get(version, 'uncalibrated'))})")
-        for version in versions
-    ]
-    shown = wording.visible(evaluator)
-    is_imported = days[0].kind == "external"
-    values = [one.mean.value for one in days]
-    bottom = 1.0 if min(values) >= 1 else 0.0
-    axes = svg.frame(
-        figures.chart_days,
-        max(values),
-        label=lambda value: f"{value:g}",
-        week=(figures.week.first_day, figures.week.last_day),
-        # Grades go from 1 to 5; nobody knows the scale of a score that came with an import.
-        least=1e-9 if is_imported else 5.0,
-        bottom=float(min(0, floor(min(values)))) if is_imported else bottom,
-        marks=[found.at.date() for found in figures.boundaries if found.evaluator == evaluator],
-    )
-    return figure(
-        heading=f"{'Imported score' if is_imported else 'Judge of'} {shown}",
-        below="Mean of the scores that came with an import, on a scale of their own, with 95 % intervals."
-        if is_imported
-        else "Mean grade, 1 to 5, weighted for the judge's sampling, with 95 % intervals.",
-        legend=legend,
-        svg=svg.lines(
-            axes,
-            series,
-            title=f"Mean of {shown} by day",
-            told=_told(
-                "mean grade", [(one.day, one.mean.value) for one in days], show=lambda of: f"{of:.2f}"
-            ),
-            key=key,
-        ),
-        data=table(GRADE_TABLE, rows, label=f"Mean of {shown} by day"),
     )
 
 
@@ -289,13 +213,6 @@ def _failing_point(found: FailingDay) -> Point:
     return Point(found.day, share.estimate.value, share.estimate.low, share.estimate.high, note)
 
 
-def _judge_point(found: JudgeDay) -> Point:
-    mean = found.mean
-    low, high = (mean.low, mean.high) if mean.has_interval else (None, None)
-    note = f"{wording.day(found.day)}: {grade(mean)} ({grades(mean)}, n {mean.n:,})"
-    return Point(found.day, mean.value, low, high, note)
-
-
 def _highest(series: Sequence[Series]) -> float:
     """The top of the lines; intervals of days of few calls may leave the chart, or they would flatten it."""
     values = [point.value for one in series for point in one.points]
@@ -304,7 +221,7 @@ def _highest(series: Sequence[Series]) -> float:
     return max(*values, typical) if values else 0.0
 
 
-def _told(what: str, days: Sequence[tuple[date, float]], *, show: svg.Format) -> str:
+def told(what: str, days: Sequence[tuple[date, float]], *, show: svg.Format) -> str:
     """The chart in words: where the line begins and ends, its lowest and highest day."""
     lowest = min(days, key=lambda one: one[1])
     highest = max(days, key=lambda one: one[1])

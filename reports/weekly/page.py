@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from evaluators.statistics.estimate import Estimate
-from reports.weekly import charts, comparing, tables, wording
+from reports.weekly import charts, comparing, judge_charts, tables, wording
 from reports.weekly.figures import Figures
 from reports.weekly.headlines import headlines
 from reports.weekly.style import STYLE
@@ -67,7 +67,7 @@ def render(figures: Figures) -> str:
 
 
 def _bodies(figures: Figures) -> Iterator[tuple[str, str]]:
-    judges = charts.judges(figures)
+    judges = judge_charts.judges(figures)
     yield "quality", f'<div class="charts">{charts.quality(figures)}{charts.traffic(figures)}{judges}</div>'
     yield "models", f"{tables.models(figures)}{comparing.comparison(figures)}{_how_compared(figures)}"
     yield "prompts", tables.prompts(figures)
