@@ -119,13 +119,13 @@ def modelled_template(
 @pytest.fixture
 def empty_database(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl) -> Iterator[DatabaseUrl]:
     """A fresh database without a schema, dropped afterwards."""
-    yield from _fresh_database(maintenance_url, owner_url, template=None)
+    yield from fresh_database(maintenance_url, owner_url, template=None)
 
 
 @pytest.fixture
 def warehouse(maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, template: str) -> Iterator[DatabaseUrl]:
     """A fresh database at the newest revision, dropped afterwards."""
-    yield from _fresh_database(maintenance_url, owner_url, template=template)
+    yield from fresh_database(maintenance_url, owner_url, template=template)
 
 
 @pytest.fixture
@@ -148,9 +148,10 @@ def drop_database(maintenance: psycopg.Connection[TupleRow], name: str) -> None:
     maintenance.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
 
 
-def _fresh_database(
+def fresh_database(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, *, template: str | None
 ) -> Iterator[DatabaseUrl]:
+    """A database of its own, dropped afterwards: for fixtures, by `yield from`."""
     name = f"lqo_test_{uuid4().hex}"
     with connect(maintenance_url, autocommit=True) as maintenance:
         create_database(maintenance, name, owner=owner_url.user, template=template)

@@ -1,7 +1,6 @@
 """A real Alertmanager with the shipped configuration, its receivers on this machine."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,6 +14,7 @@ import yaml
 
 from tests.infra.receivers import Receiver
 from tests.infra.tools import ALERTMANAGER, program
+from tests.local_servers import await_ready, free_port
 
 TOKEN = "history-0123456789"
 
@@ -102,24 +102,6 @@ def configured(folder: Path, *, slack: Receiver, history: Receiver, as_shipped: 
         for route in (shipped["route"], *shipped["route"]["routes"]):
             route.update(group_wait="10ms", group_interval="100ms")
     return shipped
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_ready(address: str, running: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert running.poll() is None, log.read_text()[-2000:]
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, log.read_text()[-2000:]
-            time.sleep(0.02)
 
 
 def _iso(seconds: float) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from tests.infra.alertmanager_server import await_ready, free_port
 from tests.infra.tools import PROMETHEUS, program
+from tests.local_servers import await_ready, free_port
 
 
 @contextmanager

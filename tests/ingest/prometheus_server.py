@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import socket
 import subprocess
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +13,8 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.local_servers import await_ready, free_port
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "infra" / "prometheus" / "prometheus.yml"
 
@@ -34,7 +34,7 @@ def prometheus_over(exported: Mapping[float, str], *, folder: Path) -> Iterator[
     blocks = [tool, "tsdb", "create-blocks-from", "openmetrics", str(samples), str(data)]
     subprocess.run(blocks, check=True, capture_output=True)
     subprocess.run([tool, "check", "config", str(CONFIGURATION)], check=True, capture_output=True)
-    port = _free_port()
+    port = free_port()
     configuration = folder / "prometheus.yml"
     configuration.write_text("global: {scrape_interval: 15s}\n")
     with (folder / "log").open("w") as log:
@@ -50,7 +50,7 @@ def prometheus_over(exported: Mapping[float, str], *, folder: Path) -> Iterator[
             stderr=log,
         )
         try:
-            _await_ready(f"http://127.0.0.1:{port}/-/ready", running, folder / "log")
+            await_ready(f"http://127.0.0.1:{port}/-/ready", running, folder / "log")
             yield f"http://127.0.0.1:{port}"
         finally:
             running.kill()
@@ -80,21 +80,3 @@ def query_range(url: str, expression: str, *, start: float, end: float, step: fl
             return json.loads(answer.read())["data"]["result"]
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{expression}: {error.read().decode()}") from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _await_ready(address: str, running: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        assert running.poll() is None, log.read_text()[-2000:]
-        try:
-            urllib.request.urlopen(address, timeout=1).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, log.read_text()[-2000:]
-            time.sleep(0.02)

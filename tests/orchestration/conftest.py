@@ -4,16 +4,14 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import dagster as dg
 import pytest
 
-from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.instance import open_instance, prepare_instance
-from tests.conftest import create_database, drop_database
+from tests.conftest import fresh_database
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,11 +38,7 @@ def modelled_warehouse(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
 ) -> Iterator[DatabaseUrl]:
     """A fresh database with views and empty marts, dropped afterwards."""
-    name = f"lqo_test_{uuid4().hex}"
-    with connect(maintenance_url, autocommit=True) as maintenance:
-        create_database(maintenance, name, owner=owner_url.user, template=modelled_template)
-        yield owner_url.with_database(name)
-        drop_database(maintenance, name)
+    yield from fresh_database(maintenance_url, owner_url, template=modelled_template)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.alerts.definition.load import load_rules
 from orchestration.alerts.definition.model import Rule
-from tests.conftest import create_database, drop_database
+from tests.conftest import create_database, drop_database, fresh_database
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 SHIPPED = {rule.name: rule for rule in load_rules()}
@@ -77,11 +77,7 @@ def alert_warehouse(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
 ) -> Iterator[DatabaseUrl]:
     """One database with empty marts for all tests of a worker: they roll back what they write."""
-    name = f"lqo_alerts_{uuid4().hex}"
-    with connect(maintenance_url, autocommit=True) as maintenance:
-        create_database(maintenance, name, owner=owner_url.user, template=modelled_template)
-        yield owner_url.with_database(name)
-        drop_database(maintenance, name)
+    yield from fresh_database(maintenance_url, owner_url, template=modelled_template)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import ceil, log
 from typing import Any, LiteralString
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -16,7 +15,7 @@ from psycopg.types.json import Jsonb
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from reports.weekly.week import parse_week
-from tests.conftest import create_database, drop_database
+from tests.conftest import fresh_database
 
 WEEK = parse_week("2026-W46")
 MONDAY = WEEK.first_day
@@ -134,11 +133,7 @@ def report_warehouse(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str
 ) -> Iterator[DatabaseUrl]:
     """One deployed database for all tests of a worker: a fresh one each would take most of their time."""
-    name = f"lqo_reports_{uuid4().hex}"
-    with connect(maintenance_url, autocommit=True) as maintenance:
-        create_database(maintenance, name, owner=owner_url.user, template=modelled_template)
-        yield owner_url.with_database(name)
-        drop_database(maintenance, name)
+    yield from fresh_database(maintenance_url, owner_url, template=modelled_template)
 
 
 @pytest.fixture
