@@ -34,6 +34,7 @@ from orchestration.commands import (
     rules,
     scores,
     services,
+    whatif,
 )
 from orchestration.commands.errors import UserError, one_line
 
@@ -63,6 +64,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(prices.app, name="prices")
 app.add_typer(invoices.app, name="invoices")
 app.add_typer(chargeback.app, name="chargeback")
+app.add_typer(whatif.app, name="whatif")
 app.add_typer(models.app, name="models")
 app.add_typer(judges.app, name="judges")
 app.add_typer(labels.app, name="labels")

@@ -1,0 +1,125 @@
+"""Recorded traffic re-priced: one query a day, added up as it comes; reads only.
+
+Memory holds a line for each candidate and name asked for, however many calls there are.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any, LiteralString
+
+from psycopg import Connection, IsolationLevel
+from psycopg.rows import TupleRow, class_row
+
+from evaluators.pricing.rows import PriceRow
+from reports.whatif.candidates import Prices
+from reports.whatif.classes import Edges, edges_of
+from reports.whatif.pricing import FinePriceError, Group, estimate
+from reports.whatif.query import select_groups, values_of
+from reports.whatif.question import Question
+from reports.whatif.totals import Totals
+
+FETCH_GROUPS = 5_000
+
+BOOK: LiteralString = """
+select
+    id, provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
+    valid_to, recorded_at, superseded_at, source, price_version
+from cost.prices
+where superseded_at is null
+"""
+
+
+@contextmanager
+def snapshot(connection: Connection[TupleRow]) -> Iterator[None]:
+    """A read-only transaction that sees one state of prices and charges throughout."""
+    before = connection.isolation_level, connection.read_only
+    connection.isolation_level, connection.read_only = IsolationLevel.REPEATABLE_READ, True
+    try:
+        with connection.transaction():
+            # The planner has no statistics of the newest day, and compiling costs more than a day's query.
+            connection.execute("set local jit = off")
+            yield
+    finally:
+        connection.isolation_level, connection.read_only = before
+
+
+def held_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
+    """The price book as it is."""
+    with connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        return cursor.execute(BOOK).fetchall()
+
+
+def reprice(
+    connection: Connection[TupleRow],
+    question: Question,
+    *,
+    prices: Prices,
+    on_day: Callable[[date], None] = lambda _: None,
+) -> Totals:
+    """The answer, day by day, inside the caller's transaction; `on_day` is told which day is read next."""
+    edges = edges_of(prices.rows, question.candidates)
+    totals = Totals()
+    is_each = False
+    for day in days_of(question):
+        on_day(day)
+        try:
+            totals.merge(_read_day(connection, question, day, prices=prices, edges=edges, is_each=is_each))
+        except FinePriceError:
+            is_each = True
+            totals.merge(_read_day(connection, question, day, prices=prices, edges=edges, is_each=is_each))
+    return totals
+
+
+def days_of(question: Question) -> list[date]:
+    """The UTC days that are asked about."""
+    traffic = question.traffic
+    return [traffic.first + timedelta(days=n) for n in range((traffic.last - traffic.first).days + 1)]
+
+
+def add_up(groups: Iterable[Group], question: Question, *, prices: Prices) -> Totals:
+    """Groups under every candidate. Raises FinePriceError where single calls are needed."""
+    totals = Totals()
+    for group in groups:
+        totals.recorded.add(group)
+        for candidate in question.candidates:
+            outcome = estimate(group, candidate=candidate, terms=question.terms, book=prices.book)
+            totals.line(group.names, candidate).add(group, outcome)
+    return totals
+
+
+def group_of(row: Sequence[Any], question: Question, day: date, *, is_each: bool) -> Group:
+    """A row of the query."""
+    names, provider, model, tier, reason, at_us, input_tokens, n, *counts, actual = row
+    given = {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "tier": tier or "standard"}
+    told = iter(names)
+    return Group(
+        names=tuple(given[name] if name in given else next(told) for name in question.by),
+        provider=provider or "",
+        model=model or "",
+        tier=tier,
+        reason=reason,
+        at_us=at_us,
+        input_tokens=input_tokens,
+        n=n,
+        counts=None if counts[0] is None else tuple(counts),  # pyright: ignore[reportArgumentType]
+        actual_usd=actual,
+        is_each=is_each,
+    )
+
+
+def _read_day(
+    connection: Connection[TupleRow],
+    question: Question,
+    day: date,
+    *,
+    prices: Prices,
+    edges: Edges,
+    is_each: bool,
+) -> Totals:
+    with connection.cursor("whatif", scrollable=False) as cursor:
+        cursor.itersize = FETCH_GROUPS
+        cursor.execute(select_groups(question, is_each=is_each), values_of(question, day, edges=edges))
+        return add_up(
+            (group_of(row, question, day, is_each=is_each) for row in cursor), question, prices=prices
+        )
