@@ -92,7 +92,7 @@ def silences(form: Form = Format.TABLE) -> None:
     from orchestration.commands.query import print_statement
 
     with open_warehouse(settings_or_exit()) as connection:
-        print_statement(connection, LIST_SILENCES, form=form.value)
+        print_statement(connection, LIST_SILENCES, form=form.value, is_rounded=True)
 
 
 def unsilence(
@@ -135,7 +135,7 @@ def mutes(form: Form = Format.TABLE) -> None:
     from orchestration.commands.query import print_statement
 
     with open_warehouse(settings_or_exit()) as connection:
-        print_statement(connection, LIST_MUTES, form=form.value)
+        print_statement(connection, LIST_MUTES, form=form.value, is_rounded=True)
 
 
 def unmute(rule: Annotated[str, typer.Argument(help="The alert rule.")], by: By = None) -> None:

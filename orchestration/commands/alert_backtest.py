@@ -15,7 +15,7 @@ from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 if TYPE_CHECKING:
     from ingest.settings import Settings
     from orchestration.alerts.definition.model import Rule
-    from orchestration.alerts.engine.backtest.result import Backtest
+    from orchestration.alerts.engine.backtest.result import Backtest, Firing
 
 MOST_SHOWN = 40
 HAS_CALLS: LiteralString = "select to_regclass('marts.calls_hourly') is not null"
@@ -81,15 +81,21 @@ def _print(result: "Backtest", *, form: Format) -> None:
         return
     from orchestration.commands.query import print_rows
 
-    rows = [tuple(one.values()) for one in as_json(result)["firings"]]
+    rows = [_row(one, until=result.end) for one in result.firings]
     names = ("group", "fired_at", "resolved_at", "lasted_seconds", "value", "last", "threshold", "baseline")
     names += ("n", "q")
     if form is Format.CSV:
         print_rows(names, rows, form="csv")
         return
     if rows:
-        print_rows(names, rows[-MOST_SHOWN:], form="table")
+        print_rows(names, rows[-MOST_SHOWN:], form="table", is_rounded=True)
     typer.echo(summary(result))
+
+
+def _row(one: "Firing", *, until: datetime) -> tuple[object, ...]:
+    lasted = int(one.lasted(until=until).total_seconds())
+    times = (one.group, one.fired_at, one.resolved_at, lasted)
+    return (*times, one.value, one.last, one.threshold, one.baseline, one.n, one.q)
 
 
 def as_json(result: "Backtest") -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """`lqo sender`, and `lqo alerts test|dead|retry`: what leaves, what did not, and whether it can."""
 
 import os
+import re
 import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from orchestration.alerts.delivery.plan import Plan
 
 DATABASE_PAUSE = 5.0
-COLUMNS = ("channel", "type", "per_minute", "digest_above", "n_waiting", "n_dead")
+_ID = re.compile(r"[0-9A-Fa-f-]{4,36}", re.ASCII)
+COLUMNS = ("channel", "type", "per_minute", "digest_above", "n_waiting", "n_dead", "problem")
 
 
 def sender(
@@ -82,8 +83,8 @@ def channels(
     """List the channels and what waits for each; exit 2 if channels.yaml or a rule names one wrongly."""
     from orchestration.alerts.definition.folder import alerts_folder
     from orchestration.alerts.definition.load import load_rule_set
-    from orchestration.alerts.delivery.channels import build_channels
-    from orchestration.alerts.delivery.dead import read_counts
+    from orchestration.alerts.delivery.channels import build_channels, missing_secret
+    from orchestration.alerts.delivery.dead import Counts, read_counts
     from orchestration.alerts.delivery.plan import find_problems
     from orchestration.commands.query import print_rows
 
@@ -92,17 +93,22 @@ def channels(
         for problem in problems:
             typer.echo(str(problem), err=True)
         raise UserError(f"{len(problems)} fault{'' if len(problems) == 1 else 's'} in channels.yaml", code=2)
-    there = build_channels(_plan_or_exit())
+    plan = _plan_or_exit()
+    there = build_channels(plan)
     with open_warehouse(settings) as connection:
         counts = read_counts(connection)
-    rows: list[tuple[object, ...]] = [
-        (one.name, _kind(one), one.limits.per_minute, one.limits.digest_above, *counts.get(one.name, (0, 0)))
-        for one in there
-    ]
+    unset = {name: missing_secret(spec) for name, spec in plan.specs.items()}
+    rows: list[tuple[object, ...]] = []
+    for one in there:
+        held = counts.get(one.name, Counts())
+        problem = unset.get(one.name) or held.last_error
+        limits = (one.limits.per_minute, one.limits.digest_above)
+        rows.append((one.name, _kind(one), *limits, held.n_waiting, held.n_dead, problem))
     names = {one.name for one in there}
     # One that is gone matters for as long as messages of it wait or were given up.
-    left = {name for name, of_name in counts.items() if any(of_name)} - names
-    rows += [(name, "is not there", None, None, *counts[name]) for name in sorted(left)]
+    left = {name: held for name, held in counts.items() if held.n_waiting or held.n_dead}
+    for name in sorted(left.keys() - names):
+        rows.append((name, None, None, None, left[name].n_waiting, left[name].n_dead, "is not there"))
     print_rows(COLUMNS, rows, form=form.value)
     rules = load_rule_set(alerts_folder(settings)).in_force
     wrong = [f"{rule.name}: {name}" for rule in rules for name in rule.channels if name not in names]
@@ -118,21 +124,31 @@ def dead(
     from orchestration.commands.query import print_statement
 
     with open_warehouse(settings_or_exit()) as connection:
-        print_statement(connection, LIST_DEAD, form=form.value)
+        print_statement(connection, LIST_DEAD, form=form.value, is_rounded=True)
 
 
 def retry(
-    event: Annotated[UUID | None, typer.Argument(help="One event's messages; else all.")] = None,
+    event: Annotated[
+        str | None, typer.Argument(help="One event's messages, by its id or how that begins; else all.")
+    ] = None,
     channel: Annotated[str | None, typer.Option(help="Only those of this channel.")] = None,
 ) -> None:
-    """Put messages that were given up back, to be tried again."""
-    from orchestration.alerts.delivery.dead import put_back
+    """Put messages that were given up back, and try those that wait for their next try now."""
+    from orchestration.alerts.delivery.dead import find_unsent, hurry, put_back
 
+    if event is not None and not _ID.fullmatch(event):
+        raise UserError(
+            f"an event's id, or at least four letters of its beginning, not {event!r:.80}", code=2
+        )
     with open_warehouse(settings_or_exit()) as connection:
-        n_back = put_back(connection, event=event, channel=channel)
-    if not n_back and event is not None:
-        raise UserError(f"there is no dead letter of {event}")
-    typer.echo(f"{n_back} put back")
+        found = [None] if event is None else find_unsent(connection, event)
+        if not found:
+            raise UserError(f"nothing waits or was given up of {event}; `lqo alerts dead` lists what was")
+        if len(found) > 1:
+            raise UserError(f"{event} is several events; name more of its id")
+        n_hurried = hurry(connection, event=found[0], channel=channel)
+        n_back = put_back(connection, event=found[0], channel=channel)
+    typer.echo(f"{n_back} put back, {n_hurried} of those that waited made due")
 
 
 def _kind(channel: "Channel") -> str:

@@ -27,7 +27,7 @@ def list_(form: Form = Format.TABLE) -> None:
     from orchestration.commands.query import print_statement
 
     with open_warehouse(settings_or_exit()) as connection:
-        print_statement(connection, LIST_OPEN, form=form.value)
+        print_statement(connection, LIST_OPEN, form=form.value, is_rounded=True)
 
 
 @app.command()
@@ -51,9 +51,10 @@ def show(
             ["of the alert", "now"],
             [*_about(settings, found.rule), *((name, value) for name, value in story.now.items())],
             form="table",
+            is_rounded=True,
         )
         typer.echo()
-    print_rows(story.names, story.rows, form=form.value)
+    print_rows(story.names, story.rows, form=form.value, is_rounded=True)
 
 
 def _about(settings: Settings, name: str) -> list[tuple[str, str]]:
@@ -78,7 +79,7 @@ def history(
 
     with open_warehouse(settings_or_exit()) as connection:
         names, rows = read_history(connection, days=days)
-    print_rows(names, rows, form=form.value)
+    print_rows(names, rows, form=form.value, is_rounded=True)
 
 
 for verb in (

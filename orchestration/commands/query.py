@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
 
@@ -33,18 +33,28 @@ def print_query(query: str, *, settings: Settings, url: DatabaseUrl, form: str) 
     print_rows(names, rows, form=form)
 
 
-def print_statement(connection: psycopg.Connection, statement: LiteralString, *, form: str) -> None:
+def print_statement(
+    connection: psycopg.Connection, statement: LiteralString, *, form: str, is_rounded: bool = False
+) -> None:
     """Print what a statement of ours gives."""
     cursor = connection.execute(statement)
-    print_rows([column.name for column in cursor.description or ()], cursor.fetchall(), form=form)
+    names = [column.name for column in cursor.description or ()]
+    print_rows(names, cursor.fetchall(), form=form, is_rounded=is_rounded)
 
 
 # What a client calls a model or a user must not give orders to a terminal, nor turn the columns beside it.
 _CONTROLS = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
 
 
-def print_rows(names: Sequence[str], rows: Sequence[Sequence[Any]], *, form: str) -> None:
-    """Print rows as a table, CSV or JSON."""
+def print_rows(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, form: str, is_rounded: bool = False
+) -> None:
+    """Print rows as a table, CSV or JSON.
+
+    `is_rounded`: a table is for reading, so floats have four digits in it and moments are UTC to the second.
+    """
+    if is_rounded and form == "table":
+        rows = [[_rounded(value) for value in row] for row in rows]
     {"table": _table, "csv": _csv, "json": _json}[form](names, rows)
 
 
@@ -122,6 +132,14 @@ def _text(value: Any) -> str:
     if isinstance(value, dict | list):
         return json.dumps(_finite(value), default=_plain, ensure_ascii=False, allow_nan=False)
     return str(value)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float) and math.isfinite(value):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+    return value
 
 
 def _plain(value: Any) -> str:

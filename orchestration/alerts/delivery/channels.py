@@ -192,6 +192,14 @@ def channel_of(spec: Spec, *, chart_url: ChartUrl | None = None) -> Channel:
             return MailChannel(spec.name, spec, replace(limits, lease_seconds=MAIL_LEASE_SECONDS))
 
 
+def missing_secret(spec: Spec) -> str | None:
+    """Why a secret that the channel refers to cannot be read here and now; None where all can."""
+    for value in (getattr(spec, name, None) for name in ("url", "secret", "password")):
+        if value is not None and is_reference(value) and isinstance(found := read_secret(value), Missing):
+            return found.reason
+    return None
+
+
 def _alertmanager(env: Mapping[str, str]) -> Sequence[Channel]:
     if not env.get("ALERTMANAGER_URL", "").strip():
         return ()

@@ -75,7 +75,7 @@ def _embed(message: AlertMessage, *, is_test: bool, has_chart: bool) -> dict[str
 def _digest(messages: Sequence[AlertMessage]) -> dict[str, Any]:
     """Every alert a line of its share of the description, so that none is left out."""
     share = (LONGEST_DIGEST - len(words.DIGEST)) // len(messages) - 1
-    lines = [_safe(f"{words.headline(one)}: {words.body(one)}", most=min(share, 300)) for one in messages]
+    lines = [_safe(words.line(one), most=min(share, 300)) for one in messages]
     return {
         "title": words.digest_headline(messages),
         "description": "\n".join([words.DIGEST, *lines]),

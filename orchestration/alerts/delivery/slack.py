@@ -28,13 +28,15 @@ def slack_payload(parcel: Parcel, *, chart_url: ChartUrl | None = None) -> dict[
     if len(messages) == 1:
         (message,) = messages
         title = words.headline(message, is_test=parcel.is_test)
+        fallback = words.line(message, is_test=parcel.is_test)
         blocks = _blocks(message, chart=chart_url(message) if chart_url else None)
     else:
         title, blocks = words.digest_headline(messages), _digest_blocks(messages)
+        fallback = f"{title}: {words.body(messages[0])}"
     notes = [words.TEST] * parcel.is_test + [words.REPEAT] * parcel.is_repeat
     blocks = [*(_context(escaped(note)) for note in notes), *blocks]
     return {
-        "text": escaped(one_line(f"{title}: {words.body(messages[0])}", most=LONGEST_FALLBACK)),
+        "text": escaped(one_line(fallback, most=LONGEST_FALLBACK)),
         "blocks": [_header(title)],
         "attachments": [{"color": f"#{words.colour(messages):06x}", "blocks": blocks}],
         "metadata": _metadata(parcel),
@@ -66,8 +68,9 @@ def _digest_blocks(messages: Sequence[AlertMessage]) -> list[Block]:
     """Each alert a line, as many lines a section as it holds."""
     sections: list[str] = []
     for message in messages:
-        told = f"{words.headline(message)}: {words.body(message)}"
-        line = fitted(one_line(told, most=LONGEST_DIGEST_LINE), 2 * LONGEST_DIGEST_LINE, escape=_style)
+        line = fitted(
+            one_line(words.line(message), most=LONGEST_DIGEST_LINE), 2 * LONGEST_DIGEST_LINE, escape=_style
+        )
         if sections and len(sections[-1]) + len(line) < LONGEST_SECTION:
             sections[-1] += f"\n{line}"
         else:

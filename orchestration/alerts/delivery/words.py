@@ -52,6 +52,12 @@ def body(message: AlertMessage) -> str:
     return one_line(message.message or message.summary, most=LONGEST_MESSAGE)
 
 
+def line(message: AlertMessage, *, is_test: bool = False) -> str:
+    """Headline and body in one line, the group named once."""
+    said = body(message).removeprefix(f"{one_line(message.group_key, most=300)}: ")
+    return f"{headline(message, is_test=is_test)}: {said}"
+
+
 def facts(message: AlertMessage) -> list[tuple[str, str]]:
     """Names and values, at most ten, in the order in which one asks: how bad, since when, who."""
     figures = (("Value", message.value), ("Threshold", message.threshold), ("Baseline", message.baseline))

@@ -76,13 +76,26 @@ def test_channels_are_listed_with_what_waits(folder: Path, outbox: Connection) -
     (folder / "channels.yaml").write_text(FILE.format(url="https://desk.example/in"))
     lay(outbox, alert(), channels=("desk", "gone"))
     assert run("alerts", "channels", "--format", "csv").splitlines() == [
-        "channel,type,per_minute,digest_above,n_waiting,n_dead",
-        "desk,webhook,,,1,0",
-        "gone,is not there,,,1,0",
+        "channel,type,per_minute,digest_above,n_waiting,n_dead,problem",
+        "desk,webhook,,,1,0,",
+        "gone,,,,1,0,is not there",
     ]
     (folder / "channels.yaml").write_text("version: 1\nchannels: []\ndefault: [a]\nreports: [b]\n")
     with pytest.raises(UserError, match=r"2 faults in channels\.yaml"):
         run("alerts", "channels")
+
+
+def test_a_channel_says_what_its_messages_met_and_which_secret_is_missing(
+    folder: Path, outbox: Connection
+) -> None:
+    (folder / "channels.yaml").write_text(FILE.format(url="https://desk.example/in"))
+    lay(outbox, alert(), channels=("desk",))
+    send_waiting(outbox, channels=[Taking([Reply(503, "HTTP 503: busy")], name="desk")])
+    assert run("alerts", "channels", "--format", "csv").splitlines()[1] == "desk,webhook,,,1,0,HTTP 503: busy"
+    assert run("alerts", "retry", "--channel", "desk") == "0 put back, 1 of those that waited made due\n"
+    (folder / "channels.yaml").write_text(FILE.format(url="env:LQO_TEST_IS_NOT_SET"))
+    (line,) = run("alerts", "channels", "--format", "csv").splitlines()[1:]
+    assert line == "desk,webhook,,,1,0,the environment variable LQO_TEST_IS_NOT_SET is not set"
 
 
 def test_dead_letters_are_listed_put_back_and_sent(
@@ -93,12 +106,21 @@ def test_dead_letters_are_listed_put_back_and_sent(
     gone = Reply(410, "HTTP 410: gone", is_final=True)
     send_waiting(outbox, channels=[Taking([gone, gone], name="desk")])
     assert run("alerts", "dead", "--format", "csv").count("HTTP 410: gone") == 2
-    assert run("alerts", "retry", "--channel", "mail") == "0 put back\n"
-    assert run("alerts", "retry", str(alert().event_id)) == "1 put back\n"
-    assert run("alerts", "retry") == "1 put back\n"
-    with pytest.raises(UserError, match="no dead letter"):
-        run("alerts", "retry", str(alert().event_id))
+    assert run("alerts", "retry", "--channel", "mail") == "0 put back, 0 of those that waited made due\n"
+    with pytest.raises(UserError, match="at least four letters"):
+        run("alerts", "retry", "0%")
+    assert run("alerts", "retry", _distinct_beginning()) == "1 put back, 0 of those that waited made due\n"
+    assert run("alerts", "retry") == "1 put back, 0 of those that waited made due\n"
     assert run("sender", "--once") == "2 sent, 0 failed\n"
+    with pytest.raises(UserError, match="nothing waits or was given up of"):
+        run("alerts", "retry", str(alert().event_id))
+
+
+def _distinct_beginning() -> str:
+    """As much of the first event's id as tells it from the second's, in the other case."""
+    first, second = str(alert().event_id), str(alert(1).event_id)
+    length = next(n for n in range(4, 37) if first[:n] != second[:n])
+    return first[:length].upper()
 
 
 def test_a_sender_takes_up_a_file_that_is_put_right(
