@@ -12,7 +12,7 @@ from ingest.limits.ceiling import ceiling_usd
 from ingest.limits.estimate import Estimate, estimate, tokens_used
 from ingest.limits.gcra import Denied
 from ingest.limits.journal import grant_said
-from ingest.limits.ledger import Overdrawn, Spend, dollars, nano
+from ingest.limits.ledger import Overdrawn, Spend, dollars, pico
 from ingest.limits.meter import Meter, Taken, Unreachable
 from ingest.limits.rules import Rules, spends
 from ingest.providers.base import Prepared, Reading
@@ -98,7 +98,7 @@ class MeteredAdmission:
             if price is None:
                 return None
             most = max(most, price)
-        return spends(over, amount=nano(most), at=at)
+        return spends(over, amount=pico(most), at=at)
 
 
 def _refusal(why: Denied | Overdrawn | Unreachable, *, at: datetime) -> Refusal:
@@ -145,14 +145,14 @@ class _MeteredGrant:
 
     def _amount(self, cost_usd: Decimal | None, *, is_failure: bool) -> int:
         if cost_usd is not None and cost_usd.is_finite() and cost_usd >= 0:
-            return nano(cost_usd)
+            return pico(cost_usd)
         if is_failure:
             return 0
         return self._most
 
     @property
     def _most(self) -> int:
-        """Nano-USD reserved: the same in every budget."""
+        """Pico-USD reserved: the same in every budget."""
         return self.taken.spends[0].amount if self.taken.spends else 0
 
     def _said(self, amount: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 
-from ingest.limits.ledger import Amounts, Ledger, State, nano
+from ingest.limits.ledger import Amounts, Ledger, State, in_places, pico
 from ingest.spool.reader import list_segments, read_records
 from ingest.spool.records import End, Record, Start
 
@@ -60,10 +60,25 @@ def grant_said(epoch: str, number: int, amounts: Mapping[str, str]) -> dict[str,
     return {GRANT: f"{epoch}:{number}", **amounts}
 
 
+def amounts_said(said: Mapping[str, str]) -> Amounts:
+    """The amounts (pico-USD) in a START's `reserved` or an END's `spent`; what is no amount is left out."""
+    found: Amounts = {}
+    for account, usd in said.items():
+        if account == GRANT:
+            continue
+        try:
+            amount = Decimal(usd)
+        except InvalidOperation:
+            continue
+        if amount.is_finite() and amount >= 0:
+            found[account] = pico(amount)
+    return found
+
+
 def _load(path: Path) -> State | None:
     """The file's state. A damaged one counts as none: the spool then says all it still knows."""
     try:
-        return _decoder.decode(path.read_bytes())
+        return in_places(_decoder.decode(path.read_bytes()))
     except FileNotFoundError:
         return None
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -81,11 +96,11 @@ def _since(records: Iterable[Record], *, state: State | None) -> Amounts:
         if isinstance(record, Start) and (grant := record.reserved.get(GRANT)) is not None:
             grants[record.call_id] = grant
             if _is_later(grant, state=state):
-                owed[grant] = _amounts(record.reserved)
+                owed[grant] = amounts_said(record.reserved)
         elif isinstance(record, End) and record.spent:
             grant = record.spent.get(GRANT) or grants.get(record.call_id, "")
             if grant in owed:
-                owed[grant] = _amounts(record.spent)
+                owed[grant] = amounts_said(record.spent)
     total: Amounts = {}
     for amounts in owed.values():
         for account, amount in amounts.items():
@@ -119,17 +134,3 @@ def _changed_at(segment: Path) -> float:
         if path.exists():
             times.append(path.stat().st_mtime)
     return max(times)
-
-
-def _amounts(said: Mapping[str, str]) -> Amounts:
-    found: Amounts = {}
-    for account, usd in said.items():
-        if account == GRANT:
-            continue
-        try:
-            amount = Decimal(usd)
-        except InvalidOperation:
-            continue
-        if amount.is_finite() and amount >= 0:
-            found[account] = nano(amount)
-    return found

@@ -1,6 +1,7 @@
 """Budgets inside one process: what is spent, what is reserved, and never more than the limit of both.
 
-Amounts are whole nano-USD (10^-9), rounded up, so that sums are exact and never too low.
+Amounts are whole pico-USD (10^-12): what a charge is rounded to, so that the ledger's sums are those of the
+charges. What is finer is rounded up: an estimate is never too low.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,9 +10,9 @@ from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
-NANO = 9
+PLACES = 12
 Amounts = dict[str, int]
-"""Account to nano-USD."""
+"""Account to pico-USD."""
 
 
 class Spend(msgspec.Struct, frozen=True, gc=False):
@@ -31,7 +32,7 @@ class Spend(msgspec.Struct, frozen=True, gc=False):
 
 
 class Overdrawn(msgspec.Struct, frozen=True, gc=False):
-    """Which budget was too small, and what of it is left (nano-USD)."""
+    """Which budget was too small, and what of it is left (pico-USD)."""
 
     spend: Spend
     left: int
@@ -39,12 +40,14 @@ class Overdrawn(msgspec.Struct, frozen=True, gc=False):
 
 class State(msgspec.Struct):
     """What a ledger must remember over a restart: `epoch` is the run's id, `next_grant` the number the next
-    reservation gets, `open` the reservations that no call has settled yet."""
+    reservation gets, `open` the reservations that no call has settled yet. `places` is of the amounts: files
+    that do not say it are of before there were 12, and have 9."""
 
     epoch: str
     next_grant: int = 0
     spent: dict[str, int] = {}
     open: dict[int, dict[str, int]] = {}
+    places: int = 9
 
 
 class Ledger:
@@ -87,19 +90,34 @@ class Ledger:
         self._spent[account] = max(committed - self._held.get(account, 0), 0)
 
     def committed(self, account: str) -> int:
-        """Spent and reserved, in nano-USD."""
+        """Spent and reserved, in pico-USD."""
         return self._spent.get(account, 0) + self._held.get(account, 0)
 
     def state(self) -> State:
         """A copy of everything as of now."""
         held = {number: dict(accounts) for number, accounts in self._open.items()}
-        return State(epoch=self.epoch, next_grant=self._next, spent=dict(self._spent), open=held)
+        return State(
+            epoch=self.epoch, next_grant=self._next, spent=dict(self._spent), open=held, places=PLACES
+        )
 
     def forget_before(self, day: str) -> None:
         """Drop accounts of periods that ended before `day` (ISO)."""
         over = [account for account in self._spent if period_of(account) < day[: len(period_of(account))]]
         for account in over:
             del self._spent[account]
+
+
+def in_places(state: State) -> State:
+    """The state with its amounts in pico-USD."""
+    if state.places == PLACES:
+        return state
+    factor = 10 ** (PLACES - state.places)
+    spent = {account: amount * factor for account, amount in state.spent.items()}
+    held = {
+        number: {account: amount * factor for account, amount in accounts.items()}
+        for number, accounts in state.open.items()
+    }
+    return State(epoch=state.epoch, next_grant=state.next_grant, spent=spent, open=held, places=PLACES)
 
 
 def account_of(budget_id: str, *, period: str, at: datetime, subject_tag: str | None) -> str:
@@ -123,12 +141,17 @@ def period_end(period: str, *, at: datetime) -> int:
     return int(following.timestamp())
 
 
-def nano(usd: Decimal) -> int:
-    """USD as nano-USD, rounded up."""
-    return int(usd.scaleb(NANO).to_integral_value(rounding=ROUND_CEILING))
+def pico(amount_usd: Decimal) -> int:
+    """USD as pico-USD, rounded up."""
+    return int(amount_usd.scaleb(PLACES).to_integral_value(rounding=ROUND_CEILING))
+
+
+def usd(amount: int) -> Decimal:
+    """Pico-USD as USD, exactly."""
+    return Decimal(amount).scaleb(-PLACES)
 
 
 def dollars(amount: int) -> str:
-    """Nano-USD as decimal text, without an exponent."""
-    whole, rest = divmod(amount, 10**NANO)
-    return f"{whole}.{rest:0{NANO}d}".rstrip("0").rstrip(".") if rest else str(whole)
+    """Pico-USD as decimal text, without an exponent."""
+    whole, rest = divmod(amount, 10**PLACES)
+    return f"{whole}.{rest:0{PLACES}d}".rstrip("0").rstrip(".") if rest else str(whole)

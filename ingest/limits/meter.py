@@ -38,7 +38,7 @@ class Meter(Protocol):
         ...
 
     def settle(self, taken: Taken, *, tokens: int | None, amount: int) -> None:
-        """The call is over: tokens it used (None: as foreseen) and nano-USD it cost. Never blocks."""
+        """The call is over: tokens it used (None: as foreseen) and pico-USD it cost. Never blocks."""
         ...
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from ingest.access.keys import first_of_line
 from ingest.access.snapshot import BudgetRow, KeyRow, LimitRow
 from ingest.limits.gcra import Draw, Kind
-from ingest.limits.ledger import Spend, account_of, nano, period_end
+from ingest.limits.ledger import Spend, account_of, period_end, pico
 from ingest.limits.subjects import Subjects, network_of, tag
 from ingest.proxy.ports import Caller
 
@@ -95,13 +95,13 @@ def _part_of_limit(row: LimitRow, shares: int) -> LimitRow:
 def spends(
     budgets: Sequence[tuple[BudgetRow, str | None]], *, amount: int, at: datetime
 ) -> tuple[Spend, ...]:
-    """What a call of `amount` nano-USD takes out of each budget in the period of `at`."""
+    """What a call of `amount` pico-USD takes out of each budget in the period of `at`."""
     return tuple(
         Spend(
             account=account_of(row.budget_id, period=row.period, at=at, subject_tag=subject_tag),
             scope=row.scope,
             period=row.period,
-            limit=nano(row.limit_usd),
+            limit=pico(row.limit_usd),
             amount=amount,
             resets_at=period_end(row.period, at=at),
         )

@@ -1,4 +1,4 @@
-"""What Redis runs in one step. Times are microseconds of its own clock, amounts nano-USD.
+"""What Redis runs in one step. Times are microseconds of its own clock, amounts pico-USD.
 
 All keys carry the hash tag `{lqo}`, so that a cluster keeps them on one node, as one script must.
 """

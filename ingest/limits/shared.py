@@ -35,13 +35,15 @@ _PROBE_SECONDS = 0.5
 _MOST_PENDING = 100_000
 _BATCH = 200
 _GRACE_SECONDS = 2 * 86_400
+_MOST = 9 * 10**18
+"""Pico-USD: Redis counts in 64 bits, so that no account holds more than $9 million a period."""
 _CLOSE_SECONDS = 2.0
 _TAKE, _SETTLE, _OWE = (sha1(script.encode()).hexdigest() for script in (TAKE, SETTLE, OWE))
 DOWN = "the shared limits cannot be reached; try again in a moment"
 
 
 class Settlement(msgspec.Struct, frozen=True):
-    """What to add to the buckets (µs) and accounts (nano-USD) of a grant."""
+    """What to add to the buckets (µs) and accounts (pico-USD) of a grant."""
 
     keys: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -144,7 +146,7 @@ class SharedMeter:
         if len(self._pending) == _MOST_PENDING:
             self.failures += 1
         keys = [self._grant(taken), *(_key(draw.bucket) for draw in draws)]
-        keys += [_key(spend.account) for spend in taken.spends]
+        keys += [_account(spend.account) for spend in taken.spends]
         deltas = [_microseconds(time) for time in times] + [
             str(amount - each.amount) for each in taken.spends
         ]
@@ -183,7 +185,7 @@ class SharedMeter:
                 return Unreachable(DOWN)
 
     def _keys(self, taken: Taken) -> list[str]:
-        keys = [_key(draw.bucket) for draw in taken.draws] + [_key(each.account) for each in taken.spends]
+        keys = [_key(draw.bucket) for draw in taken.draws] + [_account(each.account) for each in taken.spends]
         return [*keys, self._grant(taken)] if _is_settled(taken) else keys
 
     def _grant(self, taken: Taken) -> str:
@@ -245,7 +247,7 @@ class SharedMeter:
         batch = list(islice(self._pending, _BATCH))
         owed, self._owed = self._owed, {}
         if owed:
-            keys = [_key(f"grant:{self._epoch}:owed:{self._next}"), *map(_key, owed)]
+            keys = [_key(f"grant:{self._epoch}:owed:{self._next}"), *map(_account, owed)]
             self._next += 1
             self._owing.append(Settlement(tuple(keys), tuple(str(n) for pair in owed.values() for n in pair)))
         debts = list(self._owing)
@@ -300,7 +302,7 @@ def _arguments(taken: Taken) -> list[str]:
     costs = [_microseconds(draw.cost_ns) for draw in taken.draws]
     arguments = [str(len(taken.draws)), str(len(taken.spends)), *costs]
     for spend in taken.spends:
-        arguments += [str(spend.amount), str(spend.limit), str(spend.resets_at + _GRACE_SECONDS)]
+        arguments += [str(spend.amount), str(min(spend.limit, _MOST)), str(spend.resets_at + _GRACE_SECONDS)]
     return arguments
 
 
@@ -315,6 +317,11 @@ def _counted(taken: Taken) -> list[Draw]:
 
 def _key(name: str) -> str:
     return f"{{lqo}}:{name}"
+
+
+def _account(name: str) -> str:
+    """Accounts of before amounts had 12 places stand under other keys."""
+    return _key(f"pico:{name}")
 
 
 def _microseconds(ns: int) -> str:

@@ -17,12 +17,14 @@ from ingest.landing.land import land_prepared, letter_of, retry_conflicts
 from ingest.landing.loads import count_load
 from ingest.landing.months import ensure_months
 from ingest.landing.prepare import prepare
+from ingest.landing.reservations import Reservation, in_range, land_reservations
 from ingest.landing.result import Reject
 from ingest.loading.carried import Carried
 from ingest.loading.checkpoints import write_checkpoint
 from ingest.loading.delivered import read_delivery
 from ingest.loading.landed import interrupted_trail, is_landed
 from ingest.loading.open_calls import Trail, find_open, forget, keep_open
+from ingest.loading.reserved import ended_by, held_by
 from ingest.loading.result import LoaderResult
 from ingest.loading.spans import SpanSender
 from ingest.loading.turn import Turn
@@ -55,9 +57,15 @@ class Work:
     waiting: list[Start | Part] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
+    reserved: dict[UUID, Reservation] = field(default_factory=dict[UUID, Reservation])
     already_there: int = 0
     parents: dict[str, str] = field(default_factory=dict[str, str])
     """Call id to the id of the client's own span."""
+
+    def reserve(self, reservation: Reservation | None) -> None:
+        """Enter what a call holds or has spent; what is said later of the same call stands."""
+        if reservation is not None:
+            self.reserved[reservation.call_id] = reservation
 
 
 def load_batch(
@@ -81,6 +89,8 @@ def load_batch(
         work.letters.append(_fault_letter(spool, segment))
     if batch.is_end or not batch.entries or carried.is_full:
         work.waiting += carried.release()
+        for record in work.waiting:
+            work.reserve(held_by(record) if isinstance(record, Start) else None)
     reached = carried.checkpoint(batch.entries[-1].seq if batch.entries else after_seq)
 
     def finish() -> None:
@@ -100,6 +110,7 @@ def land_gone(connection: Connection[TupleRow], spool: Spool, trails: Mapping[UU
         if call is not None:
             work.calls.append(call)
             work.places.append("left open")
+            work.reserve(ended_by(trail))
         elif not is_landed(connection, call_id):
             work.letters += [_stray(spool, record, place="left open") for record in trail.parts.values()]
     return _transaction(connection, spool, work, finish=lambda: None)()
@@ -181,6 +192,7 @@ def _finish(connection: Connection[TupleRow], spool: Spool, work: Work, trail: T
     if call is not None:
         work.calls.append(call)
         work.places.append(place)
+        work.reserve(ended_by(trail))
         if trail.start is not None and (parent := trail.start.observer.get(PARENT_SPAN)):
             work.parents[str(call.call_id)] = parent
     elif is_landed(connection, end.call_id):
@@ -205,6 +217,8 @@ def _transaction(
     """What lands `work`, with all made ready that needs no database."""
     earliest, latest = landing_range(spool.settings.start, now=datetime.now(UTC))
     prepared = prepare(work.calls, load_id=spool.load_id, earliest=earliest, latest=latest)
+    reserved = in_range(work.reserved.values(), earliest=earliest, latest=latest)
+    months = sorted({*prepared.months, *(each.month for each in reserved)})
 
     def letter(reject: Reject) -> DeadLetter:
         call, place = work.calls[reject.index], work.places[reject.index]
@@ -214,6 +228,7 @@ def _transaction(
         with connection.transaction():
             landing = land_prepared(connection, prepared, load_id=spool.load_id, letter=letter)
             hold_twins(connection, work.calls)
+            land_reservations(connection, reserved, spool_id=spool.spool_id)
             letters = [*work.letters, *_land_feedback(connection, spool, work)]
             bury(connection, letters, load_id=spool.load_id)
             forget(connection, work.over)
@@ -226,7 +241,7 @@ def _transaction(
         )
 
     def commit() -> LoaderResult:
-        ensure_months(connection, prepared.months)
+        ensure_months(connection, months)
         result = retry_conflicts(connection, transaction)
         if spool.spans is not None and result.landed:
             spool.spans.offer(work.calls, parents=work.parents)

@@ -73,7 +73,7 @@ def budget(usd: str, *, period: Any = "day") -> BudgetRow:
 
 
 def spent_in(ledger: Ledger) -> Decimal:
-    return sum((Decimal(n) / 10**9 for n in ledger.state().spent.values()), Decimal(0))
+    return sum((Decimal(n) / 10**12 for n in ledger.state().spent.values()), Decimal(0))
 
 
 async def test_a_hundred_calls_at_once_never_pass_the_budget(tmp_path: Path, provider: Provider) -> None:

@@ -206,3 +206,10 @@ async def test_amounts_in_the_spool_that_cannot_be_are_passed_over(begin: Begin)
 def test_the_file_is_nobody_elses_to_read(tmp_path: Path) -> None:
     save(tmp_path / FILE, Ledger(epoch="e").state())
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_a_file_of_before_amounts_had_twelve_places_keeps_its_worth(tmp_path: Path) -> None:
+    old = b'{"epoch":"e","next_grant":8,"spent":{"bud@2026-11":1500000000},"open":{"7":{"bud@2026-11":1}}}'
+    (tmp_path / FILE).write_bytes(old)
+    assert open_ledger(tmp_path).state().spent == {ACCOUNT: 1_500_000_001_000}
+    assert open_ledger(tmp_path).state().spent == {ACCOUNT: 1_500_000_001_000}

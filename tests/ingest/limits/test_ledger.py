@@ -11,9 +11,9 @@ from ingest.limits.ledger import (
     Spend,
     account_of,
     dollars,
-    nano,
     period_end,
     period_of,
+    pico,
 )
 
 SEOUL = timezone(timedelta(hours=9))
@@ -110,9 +110,9 @@ def test_the_period_is_read_out_of_an_account() -> None:
 
 
 def test_amounts_are_rounded_up_and_printed_plainly() -> None:
-    assert nano(Decimal("0.0000000001")) == 1
-    assert dollars(nano(Decimal("12.50"))) == "12.5"
-    assert dollars(1) == "0.000000001"
+    assert pico(Decimal("0.0000000000001")) == 1
+    assert dollars(pico(Decimal("12.50"))) == "12.5"
+    assert dollars(1) == "0.000000000001"
     assert dollars(0) == "0"
 
 

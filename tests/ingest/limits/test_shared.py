@@ -50,7 +50,7 @@ def spend(amount: int, *, limit: int = 1000) -> Spend:
 
 async def committed(server: RedisServer) -> int:
     async with Redis.from_url(server.url) as redis:
-        return int(await redis.get(f"{{lqo}}:{ACCOUNT}") or 0)
+        return int(await redis.get(f"{{lqo}}:pico:{ACCOUNT}") or 0)
 
 
 async def until_committed(server: RedisServer, amount: int) -> None:
@@ -201,7 +201,7 @@ async def test_no_key_stays_for_ever(open_meter: Open, redis_server: RedisServer
 
 
 async def test_a_command_that_runs_after_it_was_taken_back_counts_nothing(redis_server: RedisServer) -> None:
-    keys = [f"{{lqo}}:{ACCOUNT}", "{lqo}:grant:late"]
+    keys = [f"{{lqo}}:pico:{ACCOUNT}", "{lqo}:grant:late"]
     async with Redis.from_url(redis_server.url) as redis:
         await redis.eval(SETTLE, 2, keys[1], keys[0], "0", "1", "-5")
         assert await redis.eval(TAKE, 2, *keys, "0", "1", "5", "100", str(RESETS_AT)) == [3]
