@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestration.commands import whatif_replay
 from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from reports.whatif.question import Dimension, Question, Terms, Traffic
 
 app = typer.Typer(help="What recorded traffic would have cost at other models, tiers or prices.")
+app.command("replay")(whatif_replay.replay)
+app.command("frontier")(whatif_replay.frontier)
+app.command("replays")(whatif_replay.replays)
 
 Many = list[str] | None
 

@@ -11,7 +11,7 @@ import typer
 from orchestration.commands.query import print_rows
 
 if TYPE_CHECKING:
-    from reports.whatif.question import Question
+    from reports.whatif.question import Candidate, Question
     from reports.whatif.totals import Line, Totals
 
 AS_RECORDED = "as recorded"
@@ -20,14 +20,18 @@ AS_RECORDED = "as recorded"
 def print_answer(question: "Question", totals: "Totals", *, book_version: int, form: str) -> None:
     """Print it. Amounts are exact decimals in CSV and JSON; a table shows six places."""
     rows = list(_rows(question, totals))
-    notes = list(_notes(question, totals))
+    from reports.whatif.notes import notes_of
+    from reports.whatif.question import Candidate
+    from reports.whatif.totals import Line
+
+    notes = list(notes_of(question, totals))
     if form == "json":
         answer = {**_frame(question, totals, book_version=book_version), "rows": rows, "notes": notes}
         typer.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
         return
     if form == "csv":
         cells = [[_cell(value) for value in row.values()] for row in rows]
-        print_rows(list(rows[0]) if rows else [], cells, form=form)
+        print_rows([*question.by, *_figures(Candidate(), Line())], cells, form=form)
     else:
         typer.echo(_headline(question, totals, book_version=book_version))
         print_rows(*_table(question, rows), form=form)
@@ -40,28 +44,31 @@ def _rows(question: "Question", totals: "Totals") -> Iterator[dict[str, Any]]:
     for (names, candidate), line in sorted(
         totals.lines.items(), key=lambda item: (item[0][0], places[item[0][1]])
     ):
-        yield {
-            **dict(zip(question.by, names, strict=True)),
-            "candidate": candidate.name,
-            "as_tier": candidate.tier or AS_RECORDED,
-            "n_attempts": line.n_attempts,
-            "n_compared": line.n_compared,
-            "actual_usd": line.actual_usd,
-            "whatif_usd": line.whatif_usd if line.n_compared else None,
-            "saving_usd": line.saving_usd if line.n_compared else None,
-            "saving_percent": line.saving_percent,
-            "n_new": line.n_new,
-            "new_usd": line.new_usd,
-            "n_not_priced": line.n_not_priced,
-            "not_priced_actual_usd": line.not_priced_actual_usd,
-            "not_priced_reasons": dict(line.reasons.most_common()),
-            "uncached_tokens": line.n_uncached_tokens,
-            "foreign_tokens": line.n_foreign_tokens,
-            "input_ratio": str(float(candidate.input_ratio)),
-            "output_ratio": str(float(candidate.output_ratio)),
-            "price_version": line.price_version or None,
-            "sources": sorted(line.sources),
-        }
+        yield {**dict(zip(question.by, names, strict=True)), **_figures(candidate, line)}
+
+
+def _figures(candidate: "Candidate", line: "Line") -> dict[str, Any]:
+    return {
+        "candidate": candidate.name,
+        "as_tier": candidate.tier or AS_RECORDED,
+        "n_attempts": line.n_attempts,
+        "n_compared": line.n_compared,
+        "actual_usd": line.actual_usd,
+        "whatif_usd": line.whatif_usd if line.n_compared else None,
+        "saving_usd": line.saving_usd if line.n_compared else None,
+        "saving_percent": line.saving_percent,
+        "n_new": line.n_new,
+        "new_usd": line.new_usd,
+        "n_not_priced": line.n_not_priced,
+        "not_priced_actual_usd": line.not_priced_actual_usd,
+        "not_priced_reasons": dict(line.reasons.most_common()),
+        "uncached_tokens": line.n_uncached_tokens,
+        "foreign_tokens": line.n_foreign_tokens,
+        "input_ratio": str(float(candidate.input_ratio)),
+        "output_ratio": str(float(candidate.output_ratio)),
+        "price_version": line.price_version or None,
+        "sources": sorted(line.sources),
+    }
 
 
 def _table(question: "Question", rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -113,50 +120,6 @@ def _headline(question: "Question", totals: "Totals", *, book_version: int) -> s
         f" {recorded.n_priced:,} charged {_usd(recorded.amount_usd)} USD{without}\n"
         f"prices of {priced}, book version {book_version}; saving is of the compared attempts, in USD"
     )
-
-
-def _notes(question: "Question", totals: "Totals") -> Iterator[str]:
-    """What a reader must know before believing the figures."""
-    tokens = totals.recorded.tokens
-    n_cached = tokens["cache_read"] + tokens["cache_write"] + tokens["cache_write_1h"]
-    n_input = n_cached + tokens["input_uncached"] + tokens["input_audio"]
-    lines = _by_candidate(totals)
-    foreign = [name for name, line in lines.items() if line.n_foreign_tokens]
-    unscaled = {each.name for each in question.candidates if each.input_ratio == each.output_ratio == 1}
-    if not totals.recorded.n_attempts:
-        yield "no calls of these days and filters have landed"
-    if taken := [name for name in foreign if name in unscaled]:
-        yield (
-            f"{', '.join(taken)}: tokens that another model counted are taken one for one; its tokenizer may"
-            " count 10 to 30 % otherwise, and its answers have another length (--ratio, --output-ratio)"
-        )
-    if n_cached and question.terms.is_cached:
-        yield (
-            f"{100 * n_cached / n_input:.1f} % of the input was cached, and is taken to be cached elsewhere,"
-            " too (--cache none prices it anew)"
-        )
-    for name, line in lines.items():
-        if line.n_uncached_tokens and question.terms.is_cached:
-            yield f"{name} has no price for reading a cache: {line.n_uncached_tokens:,} tokens are read anew"
-    if tokens["reasoning"] and foreign and question.terms.is_reasoning:
-        yield (
-            f"{tokens['reasoning']:,} reasoning tokens are taken to be used elsewhere, too (--reasoning none)"
-        )
-    for name, line in lines.items():
-        if line.n_new:
-            yield (
-                f"{name} prices {line.n_new:,} attempts that have no charge: {_usd(line.new_usd)} USD, not in"
-                " the saving"
-            )
-
-
-def _by_candidate(totals: "Totals") -> "dict[str, Line]":
-    from reports.whatif.totals import Line
-
-    lines: dict[str, Line] = {}
-    for (_, candidate), line in totals.lines.items():
-        lines.setdefault(candidate.name, Line()).merge(line)
-    return lines
 
 
 def _reasons(reasons: "Counter[str] | dict[str, int]") -> str:

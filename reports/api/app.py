@@ -36,6 +36,7 @@ from reports.api.receipt import receipt
 from reports.api.trends import trends
 from reports.api.users import users
 from reports.api.warehouse import Warehouse
+from reports.api.whatif import what_if
 from reports.metrics.exporter import Exporter
 from reports.metrics.page import metrics_page
 
@@ -44,6 +45,7 @@ ENDPOINTS = (
     compare_models,
     compare_pairs,
     costs,
+    what_if,
     users,
     prompts,
     alerts,

@@ -82,8 +82,10 @@ def find_candidates(
         if candidate.model is not None and not prices.book.knows(candidate.provider or "", candidate.model):
             raise WhatIfError(_unknown(name, rows))
         window = _window_of(candidate, rows)
-        ratio = input_ratios.of(name, candidate)
-        of_output = ratio if output_ratios is None else output_ratios.of(name, candidate)
+        # A call's own model counts tokens as it did.
+        is_own = candidate.model is None
+        ratio = Fraction(1) if is_own else input_ratios.of(name, candidate)
+        of_output = ratio if is_own or output_ratios is None else output_ratios.of(name, candidate)
         for tier in tiers or (None,):
             named = None if tier is None else tier_name(tier)
             scaled = replace(candidate, input_ratio=ratio, output_ratio=of_output, context_window=window)
@@ -171,9 +173,10 @@ def _unknown(name: str, rows: Sequence[PriceRow]) -> str:
     """That a model has no price, and what may have been meant, with the provider that has it."""
     from genai_prices.data_snapshot import get_snapshot
 
-    listed = [(row.provider, row.model) for row in rows if row.provider]
+    listed = [(row.provider or "", row.model) for row in rows if row.match == "exact"]
     listed += [(each.id, model.id) for each in get_snapshot().providers for model in each.models]
-    places = {model: f"{provider}/{model}" for provider, model in reversed(listed)}
+    places = {model: f"{provider}/{model}".removeprefix("/") for provider, model in reversed(listed)}
     near = get_close_matches(name.rpartition("/")[2], places, n=3)
-    hint = f"; did you mean {' or '.join(map(places.__getitem__, near))}?" if near else ""
+    meant = (model if _provider_of(model) and model != name else places[model] for model in near)
+    hint = f"; did you mean {' or '.join(meant)}?" if near else ""
     return f"nothing has a price for {name[:80]!r}{hint or ' (`lqo prices set` states one)'}"

@@ -68,20 +68,21 @@ def estimate(group: Group, *, candidate: Candidate, terms: Terms, book: PriceBoo
         return group.reason or NOT_CHARGED
     provider = group.provider if candidate.provider is None else candidate.provider
     model = group.model if candidate.model is None else candidate.model
-    is_own = (provider, model) == (group.provider, group.model)
-    ratio = Fraction(1) if is_own else candidate.input_ratio
+    is_same_model = model == group.model
+    is_own = is_same_model and provider in ("", group.provider)
+    ratio = Fraction(1) if is_same_model else candidate.input_ratio
     n_input = ceil(group.input_tokens * ratio)
     timeline = book.timeline(provider, model, service_tier=tier_name(candidate.tier or group.tier))
     plan = timeline.plan(_moment(group.at_us, terms.prices_at), n_input)
     if not isinstance(plan, Plan):
         return plan.reason
-    if not (is_own or terms.any_length) and n_input > (candidate.context_window or n_input):
+    if not (is_same_model or terms.any_length) and n_input > (candidate.context_window or n_input):
         return f"over_context_window:{candidate.context_window}"
     counts, n_uncached = _assumed(counts, plan=plan, terms=terms, is_own=is_own)
     if missing := plan.missing(counts):
         return missing.reason
     n = group.n if group.is_each else 1
-    is_scaled = not is_own and (candidate.input_ratio, candidate.output_ratio) != (1, 1)
+    is_scaled = not is_same_model and (candidate.input_ratio, candidate.output_ratio) != (1, 1)
     return Estimate(
         usd=_scaled(plan, counts, candidate=candidate) * n
         if is_scaled
@@ -89,7 +90,7 @@ def estimate(group: Group, *, candidate: Candidate, terms: Terms, book: PriceBoo
         price_version=plan.price_version,
         sources=frozenset(row.source for row in plan.rows(counts)),
         uncached_tokens=n_uncached * n,
-        foreign_tokens=0 if is_own else sum(counts) * n,
+        foreign_tokens=0 if is_same_model else sum(counts) * n,
     )
 
 

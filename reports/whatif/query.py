@@ -31,8 +31,9 @@ _NAMES: Final[dict[str, LiteralString]] = {
     "model": _FILTERS["models"],
 }
 
-# Calls lead, so that one without a charge is seen. The tier is that of the price rows used; where there are
-# none, what charging reads it from. Width_bucket numbers the stretches between edges.
+# Calls lead, so that one without a charge is seen. The tier is that of the price rows used; a charge without
+# any cost nothing or has no price, and for its tier the call's own word will do. width_bucket numbers the
+# stretches between edges.
 _USAGE: Final = "coalesce(nullif(calls.attempts -> charges.attempt::integer -> 'usage', 'null'), calls.usage)"
 _QUERY: Final = """
 with attempts as (
@@ -42,8 +43,10 @@ with attempts as (
         {model} as model,
         coalesce(
             split_part(prices.service_tier, '@', 1),
+            substring(charges.unpriced_reason from '^unpriced_service_tier:(.+)$'),
             {usage} ->> 'service_tier',
             {usage} ->> 'serviceTier',
+            calls.tags ->> 'lqo.service_tier',
             calls.tags ->> 'service_tier'
         ) as tier,
         case when charges.call_id is null then 'not_charged_yet' else charges.unpriced_reason end as reason,
@@ -87,8 +90,10 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
     sums = [f"sum({name})::bigint as {name}" for name in BUCKETS]
     # One bit for each kind of token that an attempt has: one without a price must not hide behind others.
     bits = [f"({name} > 0)::integer * {1 << bit}" for bit, name in enumerate(BUCKETS)]
-    return SQL(_QUERY).format(
-        names=SQL("array[" + ", ".join(by) + "]::text[]"),
+    return SQL(
+        _QUERY
+    ).format(
+        names=SQL("array[" + ", ".join(by) + "]::text[]"),  # pyright: ignore[reportArgumentType]
         provider=SQL(_FILTERS["providers"]),
         model=SQL(_FILTERS["models"]),
         input_total=SQL(" + ".join(columns[:5])),  # pyright: ignore[reportArgumentType]

@@ -61,6 +61,11 @@ class Candidate:
     def name(self) -> str:
         return RECORDED if self.model is None else f"{self.provider}/{self.model}".removeprefix("/")
 
+    @property
+    def label(self) -> str:
+        """The name, with the tier where one is asked for."""
+        return self.name if self.tier is None else f"{self.name} at {self.tier}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:

@@ -6,6 +6,7 @@ Memory holds a line for each candidate and name asked for, however many calls th
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, LiteralString
 
 from psycopg import Connection, IsolationLevel
@@ -103,7 +104,7 @@ def group_of(row: Sequence[Any], question: Question, day: date, *, is_each: bool
         input_tokens=input_tokens,
         n=n,
         counts=None if counts[0] is None else tuple(counts),  # pyright: ignore[reportArgumentType]
-        actual_usd=actual,
+        actual_usd=None if actual is None else Decimal(actual),
         is_each=is_each,
     )
 
