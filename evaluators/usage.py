@@ -26,6 +26,16 @@ BUCKETS: Final = (
 )
 INPUT_BUCKETS: Final = BUCKETS[:5]
 XAI_TICKS_PER_USD: Final = 10**10
+TRAFFIC: Final = {
+    "ON_DEMAND": "standard",
+    "ON_DEMAND_FLEX": "flex",
+    "ON_DEMAND_PRIORITY": "priority",
+    "TRAFFIC_TYPE_UNSPECIFIED": "standard",
+}
+"""Vertex's names of its tiers; provisioned throughput is not billed by tokens and stays without a price."""
+
+ORDINARY: Final = frozenset({"", "standard", "global", "not_available"})
+"""Anthropic: a speed or geography that costs no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +107,9 @@ def count_tokens(usage: object, *, provider: str = "", endpoint: str = "") -> Co
         counts = find_shape(usage, endpoint)(usage, provider, endpoint)
     except UsageError as error:
         return Unbucketed(error.reason, error.detail)
-    if min(counts) < 0:
-        name = BUCKETS[counts.index(min(counts))]
-        return Unbucketed("inconsistent_usage", f"parts exceed their total: {name} would be {min(counts)}")
+    for name, tokens in zip(BUCKETS, counts, strict=True):
+        if tokens < 0:
+            return Unbucketed("inconsistent_usage", f"parts exceed their total: {name} would be {tokens}")
     return counts
 
 
@@ -127,11 +137,25 @@ def reported_cost(usage: object) -> Decimal | None:
 
 
 def service_tier_of(usage: object) -> str | None:
-    """The service tier inside the usage object (Anthropic `service_tier`, Gemini `serviceTier`), or None."""
+    """What the usage object says of the tier the call is priced at, or None.
+
+    Anthropic `service_tier`, Gemini `serviceTier`, Vertex `trafficType`. Anthropic's fast mode (`speed`) and
+    inference kept in one geography (`inference_geo`) have prices of their own and are named behind it:
+    `fast`, `us`, `batch-us`.
+    """
     if type(usage) is not dict and not isinstance(usage, Mapping):
         return None
     tier = usage.get("service_tier", usage.get("serviceTier"))
-    return tier if isinstance(tier, str) else None
+    if not isinstance(tier, str):
+        traffic = usage.get("trafficType")
+        tier = TRAFFIC.get(traffic, traffic) if isinstance(traffic, str) else None
+    if "speed" not in usage and "inference_geo" not in usage:
+        return tier
+    speed, geo = usage.get("speed"), usage.get("inference_geo")
+    extras = [name for name in (speed, geo) if isinstance(name, str) and name not in ORDINARY]
+    if not extras:
+        return tier
+    return "-".join(extras if tier is None or tier in ORDINARY else [tier, *extras])
 
 
 def fee_of(usage: object) -> str | None:

@@ -16,7 +16,9 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType] = {
     "is_provisional": pl.Boolean(),
 }
 
-# A call without attempts is its own attempt 0. The call's usage and served model are its last attempt's.
+# A call without attempts is its own attempt 0. The call's usage and served model are its last attempt's, and
+# so is the service tier that the answer says beside its usage. Who hands a call in may say its tier, too; a
+# client of the proxy may not, or it would choose its own price.
 _ATTEMPTS: LiteralString = """
 select
     calls.call_id::text,
@@ -26,9 +28,16 @@ select
     attempts.model,
     calls.endpoint,
     attempts.usage::text,
-    coalesce(
-        attempts.usage ->> 'service_tier', attempts.usage ->> 'serviceTier', calls.tags ->> 'service_tier'
-    ),
+    case
+        when calls.source = 'proxy'
+            then case when attempts.is_last then calls.tags ->> 'lqo.service_tier' end
+        when lower(calls.tags ->> 'service_tier') = 'batch' then 'batch'
+        else coalesce(
+            case when attempts.is_last then calls.tags ->> 'lqo.service_tier' end,
+            calls.tags ->> 'service_tier',
+            calls.tags ->> 'openai.service_tier'
+        )
+    end,
     calls.status = 'interrupted'
 from calls
 cross join lateral (
@@ -36,14 +45,16 @@ cross join lateral (
         0 as attempt,
         calls.provider,
         coalesce(calls.served_model, calls.requested_model) as model,
-        calls.usage
+        calls.usage,
+        true as is_last
     where jsonb_array_length(calls.attempts) = 0
     union all
     select
         number - 1,
         coalesce(item ->> 'provider', calls.provider),
         coalesce(case when is_last then calls.served_model end, item ->> 'model', calls.requested_model),
-        coalesce(nullif(item -> 'usage', 'null'), case when is_last then calls.usage end)
+        coalesce(nullif(item -> 'usage', 'null'), case when is_last then calls.usage end),
+        is_last
     from jsonb_array_elements(calls.attempts) with ordinality as listed (item, number)
     cross join lateral (select number = jsonb_array_length(calls.attempts) as is_last) as place
 ) as attempts
@@ -53,7 +64,7 @@ order by calls.started_at, calls.call_id, attempts.attempt
 # Attempts that are no list are for the quarantine; one such row must not stop the charges of all others.
 _CALL_COLUMNS: LiteralString = """
     calls.call_id, calls.started_at, calls.provider, calls.served_model, calls.requested_model,
-    calls.endpoint, calls.usage, calls.tags, calls.status,
+    calls.endpoint, calls.usage, calls.tags, calls.status, calls.source,
     case when jsonb_typeof(calls.attempts) = 'array' then calls.attempts else '[]' end as attempts
 """
 

@@ -7,9 +7,11 @@ before the whole day; the highest input tier that applies; the latest `recorded_
 `valid_from`, then the highest id.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from evaluators.pricing.rows import STANDARD, Charge, PriceRow, Unpriced
@@ -18,7 +20,10 @@ from evaluators.usage import Buckets, Unbucketed, count_tokens, fee_of, reported
 
 PLACES: Final = Decimal(1).scaleb(-12)
 MAX_AMOUNT: Final = Decimal(10) ** 12
-ALSO_STANDARD: Final = frozenset({"", "auto", "default", "on_demand"})
+BATCH: Final = "batch"
+ALSO_STANDARD: Final = frozenset({"", "auto", "default", "on_demand", "unspecified", STANDARD})
+LONGEST_TIER: Final = 40
+NOT_PLAIN: Final = re.compile(r"[^a-z0-9_.-]+")
 
 
 class PriceBook:
@@ -68,14 +73,15 @@ def price(
 ) -> Charge | Unpriced:
     """What a call cost at the prices in force at `at` (aware), or why nobody can say; never 0 for unknown.
 
-    No tokens of a model that has a price cost 0. `service_tier` falls back to the one in the usage object.
+    No tokens of a model that has a price cost 0. `service_tier` is what is said of it
+    beside the usage object.
     """
     counts = count_tokens(usage, provider=provider, endpoint=endpoint)
     if isinstance(counts, Unbucketed):
         return Unpriced(unpriced_reason(counts))
     if fee := fee_of(usage):
         return Unpriced(f"unpriced_fee:{fee}")
-    tier = tier_name(service_tier or service_tier_of(usage))
+    tier = call_tier(usage, stated=service_tier)
     timeline = book.timeline(provider, model, service_tier=tier)
     plan = timeline.plan(microseconds(at), sum(counts[:5]))
     if not isinstance(plan, Plan):
@@ -97,10 +103,31 @@ def unpriced_reason(unbucketed: Unbucketed) -> str:
     return "no_usage" if unbucketed.reason == "missing_usage" else unbucketed.reason
 
 
+def call_tier(usage: object, *, stated: str | None = None) -> str:
+    """The service tier a call is priced at, by our name.
+
+    The usage object's word stands before what is `stated` beside it (by the answer, or by whoever handed the
+    call in), but for a batch: that is another API, whose answers say that they were processed as usual.
+    """
+    said, beside = service_tier_of(usage), tier_name(stated)
+    if beside != BATCH:
+        return beside if said is None else tier_name(said)
+    name = tier_name(said)
+    return BATCH if name == STANDARD else name if name.startswith(BATCH) else f"{BATCH}-{name}"
+
+
 def tier_name(tier: str | None) -> str:
-    """Our name of a provider's service tier; what providers call the ordinary one is `standard`."""
-    name = (tier or "").strip().lower()
-    return STANDARD if name in ALSO_STANDARD else name
+    """Our name of a provider's service tier; what providers call the ordinary one is `standard`.
+
+    It becomes part of a reason, so that whatever a provider or client says is cut to a short plain name.
+    """
+    return STANDARD if tier is None else _plain_tier(tier[:LONGEST_TIER])
+
+
+@lru_cache(maxsize=1_000)
+def _plain_tier(tier: str) -> str:
+    name = tier.strip().lower().removeprefix("service_tier_")
+    return STANDARD if name in ALSO_STANDARD else NOT_PLAIN.sub("_", name)
 
 
 def to_dollars(atto: int) -> Decimal:

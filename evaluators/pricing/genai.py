@@ -31,11 +31,14 @@ PRICE_KEYS: Final[dict[str, tuple[str, ...]]] = {
 """Where the library has no price of its own for a kind of token, its definition is the wider kind's price
 (`genai_prices.decompose`); one-hour cache writes are left out, as the wider price is known to be too low."""
 
-CONTEXTS: Final[dict[str, dict[str, str]]] = {
-    "batch": {"processing": "batch"},
-    "flex": {"service_tier": "flex"},
-    "priority": {"service_tier": "priority"},
-}
+CONTEXTS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
+    ("batch", {"processing": "batch"}),
+    ("flex", {"service_tier": "flex"}),
+    ("priority", {"service_tier": "priority"}),
+    ("fast", {"service_tier": "fast"}),
+    ("fast", {"speed": "fast"}),
+)
+"""Our names of service tiers, and what the library calls them; `fast` is OpenAI's, or Anthropic's speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,9 @@ def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] 
     """Rows (id 0, price_version 0) of one model as the installed library knows it, recorded at `at` (aware).
 
     Start dates become `valid_from` and `valid_to`; tiers become `min_input_tokens`; hours of the day become
-    a `@HH:MM-HH:MM` suffix of `service_tier`; batch, flex and priority prices become service tiers. The rows
-    match `model` exactly as given. Refused: no such provider or model, a fee per request, no price per token,
-    image or video input at another price than text.
+    a `@HH:MM-HH:MM` suffix of `service_tier`; batch, flex, priority and fast prices become service tiers. The
+    rows match `model` exactly as given. Refused: no such provider or model, a fee per request, no price per
+    token, image or video input at another price than text.
     """
     info = _find(provider, model)
     if info is None:
@@ -118,7 +121,7 @@ def _tiers(info: "ModelInfo", period: _Period) -> Iterator[tuple[str, "ModelPric
     for hours, at in _hours(info, period):
         standard = info.get_prices(at)
         yield STANDARD + hours, standard
-        for tier, context in CONTEXTS.items():
+        for tier, context in CONTEXTS:
             if _has_variant(info, context, at):
                 yield tier + hours, info.get_prices(at, context)
 

@@ -45,7 +45,12 @@ class SnapshotPricer:
         if not self._knows(target.provider, model):
             return None
         return self.price(
-            reading.usage, provider=target.provider, model=model, endpoint=endpoint, at=_moment(at_ns)
+            reading.usage,
+            provider=target.provider,
+            model=model,
+            endpoint=endpoint,
+            at=_moment(at_ns),
+            service_tier=reading.service_tier,
         )
 
     def price(

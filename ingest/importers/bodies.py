@@ -29,6 +29,7 @@ class Bodies(msgspec.Struct, frozen=True, gc=False):
     usage_raw: str | None = None
     error_type: str | None = None
     error_message: str | None = None
+    service_tier: str | None = None
 
     @property
     def state(self) -> str:
@@ -61,13 +62,16 @@ def read_bodies(record: Record) -> Bodies:
         usage_raw=said.usage_raw,
         error_type=said.error_type,
         error_message=said.error_message,
+        service_tier=said.service_tier,
     )
 
 
 def _is_silent(record: Record) -> bool:
     has_usage = record.usage_raw is not None or bytes(record.usage) not in (b"", b"null")
     said = (record.input_text, record.output_text, record.served_model, record.finish_reason)
-    return not has_usage or any(value is None for value in said)
+    if not has_usage or any(value is None for value in said):
+        return True
+    return b'"service_tier"' in bytes(record.response)
 
 
 def _exchange(record: Record, request: bytes, response: bytes) -> Exchange:

@@ -9,6 +9,7 @@ from ingest.importers.bodies import Bodies, read_bodies
 from ingest.importers.record import Name, Parsed, Record
 from ingest.landing.result import Problem
 from ingest.landing.validate import start_problem
+from ingest.providers.answers import SERVICE_TIER_TAG
 from ingest.providers.lenient import read_json
 from ingest.uuid7 import derived_uuid7, is_uuid7_of
 
@@ -44,7 +45,7 @@ def to_call(
         external_id=external_id,
         source=source,
         model=model,
-        tags=_tags(parsed, other_id=record.call_id if is_left else None, source=source),
+        tags=_tags(parsed, bodies, other_id=record.call_id if is_left else None, source=source),
     )
 
 
@@ -130,7 +131,7 @@ def _matching_v7(text: str, started_at: datetime) -> UUID | None:
     return value if is_uuid7_of(value, started_at) else None
 
 
-def _tags(parsed: Parsed, *, other_id: Name, source: Source) -> dict[str, Any]:
+def _tags(parsed: Parsed, bodies: Bodies, *, other_id: Name, source: Source) -> dict[str, Any]:
     record, given = parsed.record, parsed.record.tags
     tags: dict[str, Any] = given if isinstance(given, dict) else {} if given is None else {"tags": given}
     more: dict[str, Any] = dict(parsed.unknown)
@@ -138,6 +139,8 @@ def _tags(parsed: Parsed, *, other_id: Name, source: Source) -> dict[str, Any]:
         more["source"] = record.source
     if other_id is not None:
         more["call_id"] = str(other_id)
+    if bodies.service_tier is not None:
+        more[SERVICE_TIER_TAG] = bodies.service_tier
     return {**more, **tags} if more else tags
 
 

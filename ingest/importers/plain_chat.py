@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from ingest.providers.answers import tier_of
 from ingest.providers.base import Exchange
 
 
@@ -33,6 +34,7 @@ class _Response(msgspec.Struct):
     choices: tuple[_Choice]
     usage: msgspec.Raw
     error: None = None
+    service_tier: Any = None
 
 
 _request = msgspec.json.Decoder(_Request)
@@ -60,4 +62,5 @@ def read_plain_chat(request: bytes, response: bytes) -> Exchange | None:
         usage_raw=usage_text,
         input_text=next(users, None),
         output_text=choice.message.content,
+        service_tier=tier_of(answered.service_tier),
     )

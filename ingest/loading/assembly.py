@@ -8,6 +8,7 @@ from typing import Any, cast
 import msgspec
 
 from ingest.call import Attempt, BodyState, Call, Purpose, Status
+from ingest.providers.answers import SERVICE_TIER_TAG
 from ingest.providers.base import Exchange
 from ingest.providers.catalogue import reader_of
 from ingest.providers.lenient import read_json
@@ -53,6 +54,7 @@ def _told(read: Exchange, *, said: Said | None, input_text: str | None) -> Excha
         error_type=said.error_type or read.error_type,
         error_message=said.error_message or read.error_message,
         unreadable=said.unreadable,
+        service_tier=said.service_tier or read.service_tier,
     )
 
 
@@ -87,7 +89,7 @@ def _call(start: Start, *, response: bytes, end: End | None, said: Exchange, res
         trace_id=observer.get("trace_id"),
         prompt_name=observer.get("prompt_name"),
         prompt_version=observer.get("prompt_version"),
-        tags=_tags(observer.get("tags"), unreadable=said.unreadable, response_id=response_id),
+        tags=_tags(observer.get("tags"), said=said, response_id=response_id),
         is_streamed=start.is_streamed,
         status=_status(end, said=said),
         http_status=end.http_status if end else None,
@@ -134,10 +136,16 @@ def moment(nanoseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
 
 
-def _tags(text: str | None, *, unreadable: str | None, response_id: str | None) -> dict[str, Any]:
+def _tags(text: str | None, *, said: Exchange, response_id: str | None) -> dict[str, Any]:
     given = {} if text is None else read_json(text.encode("utf-8", "surrogatepass"))
     tags: dict[str, Any] = given if isinstance(given, dict) else {"tags": text}
-    ours = {UNREADABLE_TAG: unreadable, RESPONSE_ID_TAG: response_id}
+    # A price hangs on it: it is the answer's to say, and no client's.
+    tags.pop(SERVICE_TIER_TAG, None)
+    ours = {
+        UNREADABLE_TAG: said.unreadable,
+        RESPONSE_ID_TAG: response_id,
+        SERVICE_TIER_TAG: said.service_tier,
+    }
     return {**tags, **{name: value for name, value in ours.items() if value is not None}}
 
 

@@ -9,6 +9,11 @@ from ingest.providers.base import Reading
 from ingest.providers.lenient import decode_content
 from ingest.providers.members import as_text, leading_value, trailing_value
 
+TIER = "service_tier"
+SERVICE_TIER_TAG = "lqo.service_tier"
+"""The tag of a call that says the service tier of its answer, where that stands beside the usage object."""
+
+LONGEST_TIER = 40
 _LARGEST_UNPACKED = 4 << 20
 _OBJECT = (msgspec.MsgspecError, ValueError, RecursionError)
 
@@ -22,7 +27,7 @@ def unpacked(head: bytes, tail: bytes) -> tuple[bytes, bytes]:
 
 
 def read_document(head: bytes, tail: bytes, *, usage: str, model: str) -> Reading:
-    """The two members of a JSON document, also where only its two ends are there."""
+    """These members of a JSON document and its service tier, also where only its two ends are there."""
     values: dict[str, Any] = {}
     if tail.lstrip(b" \t\n\r\xef\xbb\xbf")[:1] == b"{" and (whole := read_members(tail)) is not None:
         values = whole
@@ -30,14 +35,21 @@ def read_document(head: bytes, tail: bytes, *, usage: str, model: str) -> Readin
         end, start = as_text(tail), as_text(head)
         values[usage] = trailing_value(end, usage)
         values[model] = trailing_value(end, model) or leading_value(start, model)
-    return reading_of(values.get(model), values.get(usage))
+        values[TIER] = trailing_value(end, TIER)
+    return reading_of(values.get(model), values.get(usage), tier=values.get(TIER))
 
 
-def reading_of(model: Any, usage: Any) -> Reading:
+def reading_of(model: Any, usage: Any, *, tier: Any = None) -> Reading:
     return Reading(
         served_model=model if isinstance(model, str) and model else None,
         usage=usage if isinstance(usage, dict) else None,
+        service_tier=tier_of(tier),
     )
+
+
+def tier_of(value: Any) -> str | None:
+    """A service tier as an answer says it; none of ours to judge, but no text of any length either."""
+    return value[:LONGEST_TIER] if isinstance(value, str) and value else None
 
 
 def read_members(data: bytes) -> dict[str, Any] | None:

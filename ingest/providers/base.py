@@ -57,10 +57,14 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What an answer says of itself, read at its end on the event loop: for limits, prices and metrics."""
+    """What an answer says of itself, read at its end on the event loop: for limits, prices and metrics.
+
+    `service_tier` is the one the answer says beside its usage object (OpenAI, Groq, OpenRouter).
+    """
 
     served_model: str | None = None
     usage: dict[str, Any] | None = None
+    service_tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Exchange:
     """What a request and its response say, read off the hot path.
 
     `input_text` is the last user message; `output_text` the answer (None where there is none at all,
-    as in an error). `usage_raw` is the provider's usage object as received, `usage` the same, read.
+    as in an error). `usage_raw` is the provider's usage object as received, `usage` the same, read;
+    `service_tier` is the one the answer says beside it.
     `unreadable` is one line on why a body could not be read (its bytes are kept all the same).
     """
 
@@ -81,6 +86,7 @@ class Exchange:
     error_type: str | None = None
     error_message: str | None = None
     unreadable: str | None = None
+    service_tier: str | None = None
 
 
 class StreamFilter(Protocol):

@@ -17,6 +17,7 @@ class Answer:
     finish_reason: str | None = None
     usage_raw: str | None = None
     usage: dict[str, Any] | None = None
+    service_tier: str | None = None
     text: str | None = None
     error: Any = None
     is_understood: bool = False
@@ -54,6 +55,7 @@ def reader(
             error_type=error_type,
             error_message=error_message,
             unreadable=unreadable,
+            service_tier=said.service_tier,
         )
 
     return read_exchange

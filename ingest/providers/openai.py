@@ -11,7 +11,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ingest.providers.answers import last_frames, read_document, read_members, reading_of, unpacked
+from ingest.providers.answers import (
+    TIER,
+    last_frames,
+    read_document,
+    read_members,
+    reading_of,
+    tier_of,
+    unpacked,
+)
 from ingest.providers.base import (
     Headers,
     Prepare,
@@ -138,9 +146,16 @@ def read_chat_usage(*, head: bytes, tail: bytes) -> Reading:
     for frame in last_frames(tail, holding=b'"usage"'):
         chunk = read_members(frame) or {}
         if isinstance(chunk.get("usage"), dict):
-            return reading_of(chunk.get("model"), chunk["usage"])
+            tier = tier_of(chunk.get(TIER)) or _last_tier(tail) or _last_tier(head)
+            return reading_of(chunk.get("model"), chunk["usage"], tier=tier)
     first = next(last_frames(tail, holding=b'"model"'), b"")
     return reading_of((read_members(first) or {}).get("model"), None)
+
+
+def _last_tier(data: bytes) -> str | None:
+    """The service tier of the last frame that says one."""
+    frames = last_frames(data, holding=b'"service_tier"')
+    return next(filter(None, (tier_of((read_members(frame) or {}).get(TIER)) for frame in frames)), None)
 
 
 def error_body(message: str, *, kind: str, status: int) -> bytes:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.providers.answers import TIER, tier_of
 from ingest.providers.exchange import Answer, reader
 from ingest.providers.lenient import is_event_stream, raw_member, read_object, stream_data
 from ingest.providers.values import gateway_error, object_of, objects, string_of, text_of
@@ -44,6 +45,7 @@ class _Choice:
 class _Gathered:
     model: str | None = None
     usage_raw: str | None = None
+    service_tier: str | None = None
     error: Any = None
     is_understood: bool = False
     choices: dict[int, _Choice] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class _Gathered:
         self.model = string_of(value.get("model")) or self.model
         if isinstance(value.get("usage"), dict):
             self.usage_raw = raw_member(data, "usage") or self.usage_raw
+        self.service_tier = tier_of(value.get(TIER)) or self.service_tier
         self.error = value.get("error") or self.error
         for position, item in enumerate(objects(value.get("choices"))):
             index = item.get("index", position)
@@ -90,6 +93,7 @@ def _read_answer(body: bytes) -> Answer:
         model=gathered.model,
         finish_reason=gathered.finish_reason,
         usage_raw=gathered.usage_raw,
+        service_tier=gathered.service_tier,
         text=gathered.text,
         error=gathered.error,
         is_understood=gathered.is_understood,

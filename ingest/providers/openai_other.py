@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ingest.providers.answers import TIER, tier_of
 from ingest.providers.exchange import Answer, reader
 from ingest.providers.lenient import is_event_stream, raw_member, read_json, read_object, stream_data
 from ingest.providers.values import gateway_error, objects, string_of, text_of
@@ -14,6 +15,7 @@ def _document(body: bytes, *, text: str | None = None, is_understood: bool | Non
     return Answer(
         model=string_of(document.get("model")),
         usage_raw=raw if raw is not None and isinstance(read_json(raw.encode()), dict) else None,
+        service_tier=tier_of(document.get(TIER)),
         text=text,
         error=document.get("error") if said else gateway_error(document),
         is_understood=bool(document) if is_understood is None else is_understood,
@@ -40,6 +42,7 @@ def _read_completion(body: bytes) -> Answer:
         model=read.model,
         finish_reason=reason,
         usage_raw=read.usage_raw,
+        service_tier=read.service_tier,
         text="\n\n".join(texts.values()) if texts else None,
         error=read.error,
         is_understood=read.is_understood,

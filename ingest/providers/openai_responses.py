@@ -7,7 +7,15 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.providers.answers import last_frames, read_document, read_members, reading_of, unpacked
+from ingest.providers.answers import (
+    TIER,
+    last_frames,
+    read_document,
+    read_members,
+    reading_of,
+    tier_of,
+    unpacked,
+)
 from ingest.providers.base import Reading
 from ingest.providers.exchange import Answer, reader
 from ingest.providers.lenient import is_event_stream, raw_member, read_json, read_object, stream_data
@@ -39,12 +47,13 @@ def read_responses_usage(*, head: bytes, tail: bytes) -> Reading:
     for frame in last_frames(tail, holding=b'"usage"'):
         response = member(read_members(frame), "response")
         if isinstance(response.get("usage"), dict):
-            return reading_of(response.get("model"), response["usage"])
+            return reading_of(response.get("model"), response["usage"], tier=response.get(TIER))
         if not frame.startswith(b"{"):
             text = as_text(frame)
             usage = trailing_value(text, "usage", depth=2)
             if usage is not None:
-                return reading_of(trailing_value(text, "model", depth=2) or _first_model(head), usage)
+                model = trailing_value(text, "model", depth=2) or _first_model(head)
+                return reading_of(model, usage, tier=trailing_value(text, TIER, depth=2))
     return reading_of(_first_model(head), None)
 
 
@@ -121,6 +130,7 @@ def _read_response(response: dict[str, Any], *, usage_raw: str | None) -> Answer
         model=string_of(response.get("model")),
         finish_reason=_finish_reason(response),
         usage_raw=usage_raw,
+        service_tier=tier_of(response.get(TIER)),
         text=_output_text(response),
         error=error,
         is_understood=bool(response),

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _LONGEST_MODEL = 200
 _FRAME_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
-_NAMES = ("served_model", "finish_reason", "error_type", "response_id")
+_NAMES = ("served_model", "finish_reason", "error_type", "response_id", "service_tier")
 _TEXTS = ("output_text", "error_message")
 
 
@@ -213,6 +213,7 @@ def _said(answer: Answer, *, rules: Rules) -> Said:
         error_message=_text_without_key(read.error_message, rules=rules),
         response_id=response_id_of(answer.body),
         unreadable=read.unreadable,
+        service_tier=read.service_tier,
     )
 
 
@@ -260,6 +261,7 @@ def _said_by_its_ends(answer: Answer, *, rules: Rules) -> Said:
         usage=usage,
         error_type=read.error_type,
         response_id=response_id_of(answer.head),
+        service_tier=reading.service_tier,
     )
     return said if rules.keeps_text else _with_masked_names(said, rules=rules)
 

@@ -1,6 +1,7 @@
 """What an answer used, told once to its target and to the limits."""
 
 import logging
+from dataclasses import replace
 from decimal import Decimal
 
 from ingest.providers.base import Provider, Reading
@@ -47,9 +48,13 @@ class Settling:
         if answered is None or not self._recorder.tail:
             return
         self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
+        target = self._attempts.target
+        if self.reading.served_model is None and target.model is None:
+            # Transcriptions say no model: as in the warehouse, it is the one that was asked for.
+            target = replace(target, model=self._sending.prepared.requested_model or None)
         self.cost_usd = self._pricer.cost(
             self.reading,
-            target=self._attempts.target,
+            target=target,
             endpoint=self._sending.endpoint,
             at_ns=self._recorder.started_at_ns,
         )

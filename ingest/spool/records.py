@@ -60,6 +60,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error_message: str | None = None
     response_id: str | None = None
     unreadable: str | None = None
+    service_tier: str | None = None
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, tag="part", omit_defaults=True):

@@ -12,6 +12,7 @@ from psycopg.rows import TupleRow
 from ingest.call import Attempt, Call
 from ingest.landing.land import land_calls
 from ingest.landing.loads import count_load, open_load
+from ingest.providers.answers import SERVICE_TIER_TAG
 from ingest.providers.openai_chat import read_exchange
 from ingest.uuid7 import EPOCH, derived_uuid7, milliseconds
 
@@ -83,7 +84,7 @@ def judge_call(judgement: "Judgement", *, asker: Asker) -> Call | None:
         provider=asker.provider,
         requested_model=asker.model,
         served_model=said.served_model,
-        tags=_tags(judgement, asker),
+        tags=_tags(judgement, asker, answered=said.service_tier),
         status="ok" if is_ok else "error",
         http_status=last.status,
         error_type=None if is_ok else said.error_type or "no_answer",
@@ -111,11 +112,12 @@ def judge_call(judgement: "Judgement", *, asker: Asker) -> Call | None:
     )
 
 
-def _tags(judgement: "Judgement", asker: Asker) -> dict[str, Any]:
+def _tags(judgement: "Judgement", asker: Asker, *, answered: str | None) -> dict[str, Any]:
     tags = {
         "judge": asker.judge,
         "evaluator": judgement.evaluator,
         "evaluator_version": judgement.evaluator_version,
         "judged_call_id": judgement.call_id,
     }
-    return tags if asker.service_tier is None else {**tags, "service_tier": asker.service_tier}
+    tiers = {"service_tier": asker.service_tier, SERVICE_TIER_TAG: answered}
+    return {**tags, **{name: tier for name, tier in tiers.items() if tier is not None}}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from evaluators.pricing.book import PriceBook, price
+from evaluators.pricing.book import PriceBook, call_tier, price
 from evaluators.pricing.curated import curated_rows
 from evaluators.pricing.genai import snapshot_rows
 from evaluators.pricing.rows import Charge
@@ -166,11 +166,51 @@ def test_the_provider_s_own_cost_is_read_or_nothing(usage: Any, cost: Decimal | 
     assert reported_cost(usage) == cost
 
 
-def test_the_service_tier_is_read_from_the_usage_object() -> None:
-    assert service_tier_of({"service_tier": "batch"}) == "batch"
-    assert service_tier_of({"serviceTier": "FLEX"}) == "FLEX"
-    assert service_tier_of({"service_tier": 3}) is None
-    assert service_tier_of(None) is None
+@pytest.mark.parametrize(
+    ("usage", "tier"),
+    [
+        ({"service_tier": "batch"}, "batch"),
+        ({"serviceTier": "FLEX"}, "FLEX"),
+        ({"service_tier": 3}, None),
+        ({"trafficType": "ON_DEMAND"}, "standard"),
+        ({"trafficType": "ON_DEMAND_FLEX"}, "flex"),
+        ({"trafficType": "PROVISIONED_THROUGHPUT"}, "PROVISIONED_THROUGHPUT"),
+        ({"trafficType": 1}, None),
+        ({"service_tier": "standard", "inference_geo": "not_available", "speed": "standard"}, "standard"),
+        ({"service_tier": "standard", "inference_geo": "us"}, "us"),
+        ({"service_tier": "standard", "speed": "fast"}, "fast"),
+        ({"service_tier": "batch", "speed": "fast", "inference_geo": "us"}, "batch-fast-us"),
+        ({"speed": ["fast"], "inference_geo": None}, None),
+        (None, None),
+        ("flex", None),
+    ],
+)
+def test_the_service_tier_is_read_from_the_usage_object(usage: Any, tier: str | None) -> None:
+    assert service_tier_of(usage) == tier
+
+
+@pytest.mark.parametrize(
+    ("usage", "stated", "tier"),
+    [
+        ({}, None, "standard"),
+        ({}, "auto", "standard"),
+        ({}, "on_demand", "standard"),
+        ({}, "SERVICE_TIER_FLEX", "flex"),
+        ({"service_tier": "standard"}, "priority", "standard"),
+        ({"service_tier": "priority"}, "default", "priority"),
+        ({"service_tier": "default"}, "batch", "batch"),
+        ({"service_tier": "batch"}, "BATCH", "batch"),
+        ({"service_tier": "standard", "inference_geo": "us"}, "batch", "batch-us"),
+        ({"trafficType": "PROVISIONED_THROUGHPUT"}, None, "provisioned_throughput"),
+        ({"service_tier": "x@00:00-23:59 \n'"}, None, "x_00_00-23_59_"),
+        ({"service_tier": "y" * 10_000}, None, "y" * 40),
+        (None, "flex", "flex"),
+    ],
+)
+def test_the_provider_s_tier_stands_before_the_stated_one_but_for_a_batch(
+    usage: Any, stated: str | None, tier: str
+) -> None:
+    assert call_tier(usage, stated=stated) == tier
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ def event(data: Any, *, name: str | None = None) -> bytes:
 
 def chat_frames(document: dict[str, Any], *, with_usage: bool) -> list[bytes]:
     """OpenAI's chunks: the deltas of each choice, its reason, then the usage on its own, then `[DONE]`."""
-    head = {name: document[name] for name in ("id", "created", "model") if name in document}
+    head = {name: document[name] for name in ("id", "created", "model", "service_tier") if name in document}
     head["object"] = "chat.completion.chunk"
     frames: list[bytes] = []
     for choice in document["choices"]:

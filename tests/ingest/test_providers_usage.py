@@ -2,13 +2,14 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.providers.base import Provider, Reading
-from ingest.providers.catalogue import BaseUrls, build_providers
+from ingest.providers.catalogue import BaseUrls, build_providers, reader_of
 from ingest.proxy.recorder import HEAD_BYTES, TAIL_BYTES
 from tests.ingest.framing import event
 from tests.ingest.recorded import SMALL, SMALL_BY_NAME, Recorded, recorded_exchanges
@@ -34,7 +35,16 @@ def said_by(exchange: Recorded) -> Reading:
     return Reading(
         served_model=document.get("model", document.get("modelVersion")),
         usage=document.get("usage", document.get("usageMetadata")),
+        service_tier=document.get("service_tier") or None,
     )
+
+
+def landed(exchange: Recorded, data: bytes) -> Reading:
+    """What the loader reads of the whole answer, from which the warehouse prices it."""
+    read_exchange = reader_of(exchange.path)
+    assert read_exchange is not None
+    found = read_exchange(request=b"", response=data, is_streamed=exchange.streams, http_status=200)
+    return Reading(found.served_model, found.usage, found.service_tier)
 
 
 @pytest.mark.parametrize("exchange", GOOD, ids=lambda each: each.name)
@@ -68,10 +78,15 @@ def test_recorded_answers_are_read(shared_data: Path) -> None:
     for exchange in found:
         expected = said_by(exchange)
         assert read(exchange.response, path=exchange.path) == expected, exchange.name
+        assert landed(exchange, exchange.response).usage == expected.usage, exchange.name
         if exchange.streams:
             got = read(b"".join(exchange.frames()), path=exchange.path)
             assert got.usage == (expected.usage or None), exchange.name
+            if got.usage is not None:
+                assert got.service_tier == expected.service_tier, exchange.name
+                assert got == landed(exchange, b"".join(exchange.frames())), exchange.name
     assert len(found) > 1200
+    assert sum(said_by(each).service_tier is not None for each in found) > 300
 
 
 @pytest.mark.parametrize("exchange", STREAMED, ids=lambda each: each.name)
@@ -82,6 +97,28 @@ def test_any_cut_reads_without_an_error_and_never_another_usage(exchange: Record
             usage = read(data[:end], path=exchange.path).usage
             whole = usage is None or usage == full or exchange.wire != "openai"
             assert whole, data[:end]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_the_tier_an_answer_was_given_at_is_read_beside_its_usage(path: str) -> None:
+    exchange = SMALL_BY_NAME["chat" if "chat" in path else "responses"]
+    flex = replace(exchange, document={**exchange.document, "service_tier": "flex"})
+    for data in (flex.response, b"".join(flex.frames()), json.dumps(padded(flex.document)).encode()):
+        assert read(data, path=path).service_tier == "flex"
+        assert landed(flex, data).service_tier == "flex"
+
+
+def test_the_tier_of_a_stream_may_stand_in_its_first_frame_alone() -> None:
+    frames = [event({"model": "m", "choices": [], "service_tier": "priority"})]
+    frames += [event({"model": "m", "choices": [], "padding": PADDING})] * 2
+    frames += [event({"model": "m", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})]
+    assert read(b"".join(frames), path="/v1/chat/completions").service_tier == "priority"
+
+
+@pytest.mark.parametrize("tier", [None, 3, {"type": "flex"}, "", ["flex"]])
+def test_a_tier_that_is_no_name_is_none(tier: object) -> None:
+    document = {"model": "m", "choices": [], "usage": {"prompt_tokens": 1}, "service_tier": tier}
+    assert read(json.dumps(document).encode(), path="/v1/chat/completions").service_tier is None
 
 
 def test_anthropics_input_is_the_first_events_and_its_output_the_last() -> None:

@@ -75,6 +75,7 @@ def document(model: str, *, text: str = ANSWER) -> bytes:
             "model": f"{model}-2026",
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": USAGE,
+            **_tier(model),
         },
         indent=1,
         ensure_ascii=False,
@@ -93,12 +94,18 @@ def frames(model: str, *, with_usage: bool, words: list[str] = WORDS) -> list[by
     return [*chunks, b"data: [DONE]\n\n"]
 
 
+def _tier(model: str) -> dict[str, str]:
+    """`flex` is answered at that service tier; other models say none."""
+    return {"service_tier": model} if model == "flex" else {}
+
+
 def _chunk(model: str, choices: list[Any], *, usage: Any, with_usage: bool) -> bytes:
     chunk: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
         "created": 1,
         "model": f"{model}-2026",
+        **_tier(model),
         "choices": choices,
     }
     if with_usage:

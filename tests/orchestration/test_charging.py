@@ -10,6 +10,7 @@ import polars as pl
 import psycopg
 import pytest
 from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
 
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.rows import PriceRow
@@ -89,6 +90,36 @@ def test_unknown_is_unpriced_with_a_reason_and_never_free(connection: Connection
     assert result.by_reason == {"unknown_model": 3, "no_usage": 2, "malformed_usage": 1}
     assert result.n_unpriced == 6
     assert count(connection, "cost.charges", where="amount_usd is not null") == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "outcome"),
+    [
+        ("proxy", {"lqo.service_tier": "flex"}, Decimal("0.000075")),
+        ("proxy", {"lqo.service_tier": "default"}, Decimal("0.00015")),
+        ("proxy", {"service_tier": "flex", "openai.service_tier": "flex"}, Decimal("0.00015")),
+        ("proxy", {"lqo.service_tier": "priority"}, "unpriced_service_tier:priority"),
+        ("proxy", {"lqo.service_tier": "p" * 5_000}, "unpriced_service_tier:" + "p" * 40),
+        ("import", {"service_tier": "flex"}, Decimal("0.000075")),
+        ("import", {"openai.service_tier": "flex"}, Decimal("0.000075")),
+        ("import", {"service_tier": "flex", "lqo.service_tier": "default"}, Decimal("0.00015")),
+        ("import", {"service_tier": "Batch", "lqo.service_tier": "default"}, Decimal("0.00003")),
+        ("import", {"service_tier": {"type": "flex"}}, "unpriced_service_tier:_type_flex_"),
+    ],
+)
+def test_the_tier_of_the_answer_decides_and_no_client_chooses_its_price(
+    connection: Connection, source: str, tags: dict[str, object], outcome: Decimal | str
+) -> None:
+    seed(connection, 1, model="house")
+    with connection.transaction():
+        connection.execute("update raw.llm_calls set source = %s, tags = %s", (source, Jsonb(tags)))
+    tiers = [*prices("house", "1"), *prices("house", "0.5", service_tier="flex")]
+    import_prices(connection, [*tiers, *prices("house", "0.2", service_tier="batch")], source="file")
+
+    charge_window(connection, [DAY])
+
+    [(amount, reason)] = rows(connection, "select amount_usd, unpriced_reason from cost.charges")
+    assert (reason if amount is None else amount) == outcome
 
 
 def test_every_attempt_has_its_own_charge(connection: Connection) -> None:

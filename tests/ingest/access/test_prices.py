@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -104,12 +105,17 @@ async def test_the_live_cost_is_the_charge(
     http: aiohttp.ClientSession,
 ) -> None:
     add(provider.url, "status-503")
-    add(provider.url, "ok")
-    import_prices(table, rows("ok-2026", price="0.123456789012"), source="a file")
+    add(provider.url, "flex")
+    flex = [replace(row, service_tier="flex") for row in rows("flex-2026", price="0.123456789012")]
+    import_prices(table, [*rows("flex-2026", price="1"), *flex], source="a file")
+    # A client that says its tier does not choose its price.
+    tags = json.dumps({"service_tier": "batch", "lqo.service_tier": "batch"})
     async with running_proxy(followed.home, provider.url, settings=followed) as proxy:
         for stream in (False, True):
             body = json.dumps({"model": "fast", "stream": stream, "messages": []})
-            async with http.post(f"{proxy.url}/v1/chat/completions", data=body) as response:
+            async with http.post(
+                f"{proxy.url}/v1/chat/completions", data=body, headers={"x-lqo-tags": tags}
+            ) as response:
                 assert response.status == 200
                 await response.read()
         live = [call.end.cost_usd for call in proxy.calls().values() if call.end]
@@ -123,10 +129,27 @@ async def test_the_live_cost_is_the_charge(
         "select attempt, provider, model, amount_usd::text, unpriced_reason from cost.charges"
         " order by started_at, attempt"
     ).fetchall()
-    assert [row[:3] for row in charged] == [(0, "openai", "status-503"), (1, "openai", "ok-2026")] * 2
+    assert [row[:3] for row in charged] == [(0, "openai", "status-503"), (1, "openai", "flex-2026")] * 2
     assert [row[3:] for row in charged[::2]] == [(None, "no_usage")] * 2
     assert [Decimal(row[3]) for row in charged[1::2]] == [Decimal(cost or "NaN") for cost in live]
     assert set(live) == {"0.000001234568"}
+
+
+def test_an_answer_at_another_tier_costs_that_tier_s_price(table: psycopg.Connection[TupleRow]) -> None:
+    flex = [replace(row, service_tier="flex") for row in rows("ok", price="0.5")]
+    import_prices(table, [*rows("ok", price="1"), *flex], source="a file")
+    tested, at_ns = pricer(table), int(NEW.timestamp() * 1e9)
+    found = {
+        tier: tested.cost(
+            Reading(served_model="ok", usage=USAGE, service_tier=tier),
+            target=TARGET,
+            endpoint="/v1/chat/completions",
+            at_ns=at_ns,
+        )
+        for tier in (None, "default", "flex", "priority")
+    }
+    dear, cheap = Decimal("0.000010"), Decimal("0.000005")
+    assert found == {None: dear, "default": dear, "flex": cheap, "priority": None}
 
 
 def test_an_empty_snapshot_prices_nothing() -> None:
