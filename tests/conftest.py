@@ -13,7 +13,8 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from ingest.database.embedded import EmbeddedServer, start_embedded
-from ingest.database.migrate import head_revision, migrate
+from ingest.database.migrate import migrate
+from ingest.database.revision import head_revision
 from ingest.database.url import DatabaseUrl, parse_url
 from ingest.settings import Settings
 

@@ -3,23 +3,18 @@
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 
 import psycopg
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
+from ingest.database.revision import MIGRATIONS, current_revision
 from ingest.database.url import DatabaseUrl
 
-MIGRATIONS = Path(__file__).parents[2] / "infra" / "migrations"
-# As in infra/migrations/env.py: `public` stays free of our tables.
-_VERSION_TABLE = {"version_table": "schema_version", "version_table_schema": "ingest"}
 _LOCK_KEY = 0x6C716F_6D6967  # "lqo mig"
 
 
@@ -43,17 +38,6 @@ def migrate(url: DatabaseUrl, *, revision: str = "head", wait_seconds: float = 6
             raise MigrationError(f"cannot migrate {url.masked()}: {' '.join(str(error).split())}") from error
         connection.commit()
     return current_revision(url)
-
-
-def current_revision(url: DatabaseUrl) -> str | None:
-    """The revision the database stands at; None before the first migration."""
-    with _engine_connection(url) as connection:
-        return MigrationContext.configure(connection, opts=_VERSION_TABLE).get_current_revision()
-
-
-def head_revision() -> str | None:
-    """The newest revision that this program brings."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def alembic_config() -> Config:

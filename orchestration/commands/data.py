@@ -67,7 +67,7 @@ def import_(
 
 def migrate() -> None:
     """Bring the schema to the newest revision."""
-    from ingest.database.migrate import current_revision
+    from ingest.database.revision import current_revision
 
     with open_database(settings_or_exit()) as url:
         typer.echo(f"schema at revision {current_revision(url)}")

@@ -14,7 +14,7 @@ import typer
 
 from ingest.database.connect import connect
 from ingest.database.embedded import ensure_database
-from ingest.database.migrate import current_revision, head_revision
+from ingest.database.revision import current_revision, head_revision
 from ingest.database.sibling import dagster_database_name
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings

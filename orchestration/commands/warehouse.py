@@ -13,6 +13,7 @@ from ingest.access.follower import POLL_SECONDS
 from ingest.access.snapshot import load_snapshot, read_version
 from ingest.database.connect import connect
 from ingest.database.embedded import ensure_database
+from ingest.database.revision import is_current
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings, SettingsError, load_settings
 from orchestration.commands.errors import UserError
@@ -32,7 +33,7 @@ def settings_or_exit() -> Settings:
 def open_database(settings: Settings, *, migrated: bool = True) -> Iterator[DatabaseUrl]:
     """The URL of a server that answers, with the schema at its newest revision unless told otherwise."""
     with ensure_database(settings) as url:
-        if migrated:
+        if migrated and not is_current(url):
             from ingest.database.migrate import migrate  # Alembic takes half a second to import
 
             migrate(url)

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from ingest.database.binaries import Binaries
 from ingest.database.connect import connect
 from ingest.database.embedded import start_embedded
-from ingest.database.migrate import MigrationError, current_revision, head_revision, migrate
+from ingest.database.migrate import MigrationError, alembic_config, migrate
+from ingest.database.revision import current_revision, head_revision, is_current
 from ingest.database.url import DatabaseUrl
 
 DEBIAN = Path("/usr/lib/postgresql/15")
@@ -41,6 +43,21 @@ def test_an_empty_database_is_brought_to_head_and_a_second_run_changes_nothing(
 def test_the_warehouse_of_the_tests_is_at_head(warehouse: DatabaseUrl) -> None:
     assert current_revision(warehouse) == head_revision()
     assert "raw.llm_calls p" in relations(warehouse)
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    assert [head_revision()] == ScriptDirectory.from_config(alembic_config()).get_heads()
+
+
+def test_a_schema_is_current_at_the_newest_revision_alone(empty_database: DatabaseUrl) -> None:
+    assert not is_current(empty_database)
+    migrate(empty_database, revision="0001")
+    assert (current_revision(empty_database), is_current(empty_database)) == ("0001", False)
+    migrate(empty_database)
+    assert is_current(empty_database)
+    with connect(empty_database) as connection:
+        connection.execute("update ingest.schema_version set version_num = '9999'")
+    assert not is_current(empty_database)
 
 
 def test_migrations_that_run_at_once_wait_for_each_other(empty_database: DatabaseUrl) -> None:
