@@ -1,7 +1,7 @@
 """Reading the fields of a usage object strictly: a count is a whole number or the object is refused."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 Usage = Mapping[str, Any]
 Reason = Literal[
@@ -16,6 +16,12 @@ MAX_TOKENS: Final = 10**9
 """No context window is near a billion tokens: a larger count is a bug, not a bill."""
 
 NOTHING: Final[Usage] = {}
+
+
+class ManyCounts:
+    """A count of many calls in the place of one (`evaluators.usage_columns`), bounded when decoded."""
+
+    __slots__ = ()
 
 
 class UsageError(Exception):
@@ -34,6 +40,8 @@ def count(usage: Usage, key: str) -> int:
         return 0
     if type(value) is int and 0 <= value <= MAX_TOKENS:
         return value
+    if isinstance(value, ManyCounts):
+        return cast("int", value)
     raise UsageError("malformed_usage", f"{key} is {str(value)[:40]!r} ({type(value).__name__})")
 
 

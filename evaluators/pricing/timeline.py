@@ -53,7 +53,11 @@ class Plan:
 
 
 class Timeline:
-    """Plans of one (provider, model, service tier), remembered per interval, hours and input tier."""
+    """Plans of one (provider, model, service tier), remembered per interval, hours and input tier.
+
+    One plan holds from each of `breaks` (microseconds since 1970) and `day_breaks` (of a UTC day) to the
+    next, the end excluded, and above each of `thresholds` (input tokens) up to the next, the end included.
+    """
 
     def __init__(self, rows: Sequence[PriceRow], *, provider: str, tier: str) -> None:
         self._model_is_known = bool(rows)
@@ -62,18 +66,18 @@ class Timeline:
         self._writes_cost_more = (
             any("claude" in row.model.lower() for row in rows) or "anthropic" in provider.lower()
         )
-        self._breaks = _sorted_set(
+        self.breaks = _sorted_set(
             edge for e in self._entries for edge in (e.from_us, e.to_us) if edge is not None
         )
-        self._day_breaks = _sorted_set(edge for e in self._entries for edge in e.window or ())
-        self._thresholds = _sorted_set(e.row.min_input_tokens for e in self._entries)
+        self.day_breaks = _sorted_set(edge for e in self._entries for edge in e.window or ())
+        self.thresholds = _sorted_set(e.row.min_input_tokens for e in self._entries)
         self._plans: dict[tuple[int, int, int], Plan | Unpriced] = {}
 
     def plan(self, at_us: int, input_tokens: int) -> Plan | Unpriced:
         key = (
-            bisect_right(self._breaks, at_us),
-            bisect_right(self._day_breaks, at_us % DAY_US),
-            bisect_left(self._thresholds, input_tokens),
+            bisect_right(self.breaks, at_us),
+            bisect_right(self.day_breaks, at_us % DAY_US),
+            bisect_left(self.thresholds, input_tokens),
         )
         plan = self._plans.get(key)
         if plan is None:

@@ -6,9 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evaluators import usage_alike
+from evaluators.pricing import frame as frames
 from evaluators.pricing.book import PriceBook, price
 from evaluators.pricing.frame import CHARGES, KEYS, price_frame
 from evaluators.pricing.rows import PriceRow, Unpriced
@@ -32,6 +35,12 @@ TIMES = st.datetimes(
 )
 TIERS = st.sampled_from(["standard", "batch", "standard@22:00-06:30"])
 PRICES = st.decimals(0, 10_000, places=12)
+
+
+@pytest.fixture(params=[1, usage_alike.MIN_CALLS], ids=["together", "one by one"], autouse=True)
+def min_calls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test reads its few calls as columns and one by one."""
+    monkeypatch.setattr(usage_alike, "MIN_CALLS", request.param)
 
 
 def call(usage: object, **fields: Any) -> dict[str, Any]:
@@ -88,6 +97,8 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
         "server_tool_use": {"web_search_requests": draw(st.sampled_from([0, 0, 0, 1]))},
         "cost": draw(st.sampled_from([None, 0, 0.25, 1e-13, -1, 1e300])),
     }
+    if draw(st.booleans()):
+        del usage["cost"]
     return call(
         draw(st.sampled_from([usage, usage, usage, None, {}, "no json"])),
         started_at=draw(TIMES),
@@ -96,7 +107,11 @@ def calls(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    deadline=None,
+    max_examples=80,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(rows=price_rows(), batch=st.lists(calls(), min_size=1, max_size=12))
 def test_a_frame_gives_exactly_the_digits_of_single_calls(
     rows: list[PriceRow], batch: list[dict[str, Any]]
@@ -148,6 +163,34 @@ def test_the_frame_has_the_columns_of_the_charges_and_its_order() -> None:
     assert charged.schema["attempt"] == pl.Int16
 
 
+def test_a_frame_of_many_slices_models_and_tiers_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "SLICE", 7)
+    batch = [
+        call(
+            {"input_tokens": n, "output_tokens": 0},
+            call_id=str(n),
+            model="mn"[n % 2],
+            service_tier=[None, "batch", "default"][n % 3],
+        )
+        for n in range(50)
+    ]
+    book = PriceBook([row(), row(model="n", usd="3"), row(usd="0.5", service_tier="batch")])
+    charged = price_frame(frame_of(batch), book=book)
+    usd = {
+        ("m", "default"): 1,
+        ("m", None): 1,
+        ("m", "batch"): Decimal("0.5"),
+        ("n", "default"): 3,
+        ("n", None): 3,
+    }
+    expected = [
+        (str(n), usd.get((item["model"], item["service_tier"]), Decimal("NaN")) * Decimal(n) / 10**6)
+        for n, item in enumerate(batch)
+    ]
+    found = charged.select("call_id", pl.col("amount_usd").cast(pl.String)).rows()
+    assert found == [(n, None if usd.is_nan() else f"{usd:.12f}") for n, usd in expected]
+
+
 def test_an_empty_frame_gives_an_empty_frame() -> None:
     charged = price_frame(frame_of([]), book=PriceBook([]))
     assert charged.is_empty()
@@ -187,3 +230,12 @@ def test_a_fee_by_the_piece_keeps_its_tokens_and_has_no_price() -> None:
         None,
         "unpriced_fee:web_search",
     )
+
+
+def test_what_the_providers_say_is_read_of_every_call() -> None:
+    usage = {"input_tokens": 5, "output_tokens": 0}
+    costs: list[object] = [0, 1, 0.25, None, -1, "free", {"total_cost": 2}]
+    batch = [call(usage | {"cost": cost}) for cost in costs] + [call(usage)]
+    charged = price_frame(frame_of(batch * 2), book=PriceBook([row()]))
+    assert charged["reported_usd"].to_list() == [0, 1, Decimal("0.25"), None, None, None, 2, None] * 2
+    assert charged["amount_usd"].to_list() == [Decimal("0.000005")] * 16
