@@ -74,6 +74,8 @@ class GroupRow(msgspec.Struct, frozen=True):
     provider: str | None
     model: str | None
     tier: str | None
+    said: dict[str, Any] | None
+    stated: str | None
     reason: str | None
     at_us: int
     input_tokens: int

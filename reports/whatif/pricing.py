@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 
-from evaluators.pricing.book import PriceBook, tier_name, to_dollars
+from evaluators.pricing.book import PriceBook, to_dollars
 from evaluators.pricing.timeline import DAY_US, Plan, Rate, microseconds
 from evaluators.usage import BUCKETS
 from evaluators.usage_shapes import Counts
@@ -31,7 +31,7 @@ class Group:
     names: tuple[str, ...]
     provider: str
     model: str
-    tier: str | None
+    tier: str
     reason: str | None
     at_us: int
     input_tokens: int
@@ -72,7 +72,7 @@ def estimate(group: Group, *, candidate: Candidate, terms: Terms, book: PriceBoo
     is_own = is_same_model and provider in ("", group.provider)
     ratio = Fraction(1) if is_same_model else candidate.input_ratio
     n_input = ceil(group.input_tokens * ratio)
-    timeline = book.timeline(provider, model, service_tier=tier_name(candidate.tier or group.tier))
+    timeline = book.timeline(provider, model, service_tier=candidate.tier or group.tier)
     plan = timeline.plan(_moment(group.at_us, terms.prices_at), n_input)
     if not isinstance(plan, Plan):
         return plan.reason

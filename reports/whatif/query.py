@@ -31,24 +31,39 @@ _NAMES: Final[dict[str, LiteralString]] = {
     "model": _FILTERS["models"],
 }
 
+# What a call says of its tier: inside its usage, and beside it, as charging reads it.
+_USAGE: LiteralString = (
+    "coalesce(nullif(calls.attempts -> charges.attempt::integer -> 'usage', 'null'), calls.usage)"
+)
+_SAID: LiteralString = f"""
+jsonb_strip_nulls(jsonb_build_object(
+    'service_tier', {_USAGE} -> 'service_tier', 'serviceTier', {_USAGE} -> 'serviceTier',
+    'trafficType', {_USAGE} -> 'trafficType', 'speed', {_USAGE} -> 'speed',
+    'inference_geo', {_USAGE} -> 'inference_geo'
+))
+"""
+_STATED: LiteralString = """
+case
+    when calls.source = 'proxy' then calls.tags ->> 'lqo.service_tier'
+    when lower(calls.tags ->> 'service_tier') = 'batch' then 'batch'
+    else coalesce(
+        calls.tags ->> 'lqo.service_tier', calls.tags ->> 'service_tier', calls.tags ->> 'openai.service_tier'
+    )
+end
+"""
+
 # Calls lead, so that one without a charge is seen. The tier is that of the price rows used; a charge without
-# any cost nothing or has no price, and for its tier the call's own word will do. width_bucket numbers the
-# stretches between edges.
-_USAGE: Final = "coalesce(nullif(calls.attempts -> charges.attempt::integer -> 'usage', 'null'), calls.usage)"
+# any cost nothing or has no price, and says itself what tier it had. width_bucket numbers the stretches
+# between edges.
 _QUERY: Final = """
 with attempts as (
     select
         {names} as names,
         {provider} as provider,
         {model} as model,
-        coalesce(
-            split_part(prices.service_tier, '@', 1),
-            substring(charges.unpriced_reason from '^unpriced_service_tier:(.+)$'),
-            {usage} ->> 'service_tier',
-            {usage} ->> 'serviceTier',
-            calls.tags ->> 'lqo.service_tier',
-            calls.tags ->> 'service_tier'
-        ) as tier,
+        charged.tier,
+        case when charged.tier is null then {said} end as said,
+        case when charged.tier is null then {stated} end as stated,
         case when charges.call_id is null then 'not_charged_yet' else charges.unpriced_reason end as reason,
         calls.started_at,
         {input_total} as input_tokens,
@@ -61,6 +76,12 @@ with attempts as (
         and charges.started_at >= %(start)s
         and charges.started_at < %(end)s
     left join cost.prices on prices.id = charges.price_row_ids[1]
+    cross join lateral (
+        select coalesce(
+            split_part(prices.service_tier, '@', 1),
+            substring(charges.unpriced_reason from '^unpriced_service_tier:(.+)$')
+        ) as tier
+    ) as charged
     where calls.started_at >= %(start)s and calls.started_at < %(end)s and {filters}
 )
 select
@@ -68,6 +89,8 @@ select
     provider,
     model,
     tier,
+    said,
+    stated,
     reason,
     min((extract(epoch from started_at) * 1000000)::bigint) as at_us,
     coalesce(min(input_tokens), 0) as input_tokens,
@@ -76,7 +99,7 @@ select
     sum(amount_usd) as actual_usd
 from attempts
 group by
-    names, provider, model, tier, reason,
+    names, provider, model, tier, said, stated, reason,
     width_bucket(started_at, %(times)s::timestamptz[]),
     width_bucket(input_tokens, %(inputs)s::bigint[]),
     {told_apart}
@@ -98,7 +121,8 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
         model=SQL(_FILTERS["models"]),
         input_total=SQL(" + ".join(columns[:5])),  # pyright: ignore[reportArgumentType]
         counts=SQL(", ".join(columns)),  # pyright: ignore[reportArgumentType]
-        usage=SQL(_USAGE),
+        said=SQL(_SAID),
+        stated=SQL(_STATED),
         filters=_filters(question.traffic),
         sums=SQL(", ".join(BUCKETS if is_each else sums)),  # pyright: ignore[reportArgumentType]
         told_apart=SQL(", ".join(BUCKETS) if is_each else " + ".join(bits)),  # pyright: ignore[reportArgumentType]

@@ -12,6 +12,7 @@ from typing import Any, LiteralString
 from psycopg import Connection, IsolationLevel
 from psycopg.rows import TupleRow, class_row
 
+from evaluators.pricing.book import call_tier, tier_name
 from evaluators.pricing.rows import PriceRow
 from reports.whatif.candidates import Prices
 from reports.whatif.classes import Edges, edges_of
@@ -91,8 +92,9 @@ def add_up(groups: Iterable[Group], question: Question, *, prices: Prices) -> To
 
 def group_of(row: Sequence[Any], question: Question, day: date, *, is_each: bool) -> Group:
     """A row of the query."""
-    names, provider, model, tier, reason, at_us, input_tokens, n, *counts, actual = row
-    given = {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "tier": tier or "standard"}
+    names, provider, model, tier, said, stated, reason, at_us, input_tokens, n, *counts, actual = row
+    tier = tier_name(tier) if tier is not None else call_tier(said, stated=stated)
+    given = {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "tier": tier}
     told = iter(names)
     return Group(
         names=tuple(given[name] if name in given else next(told) for name in question.by),

@@ -213,6 +213,22 @@ def test_tiers_are_those_of_the_calls_unless_another_is_asked_for(connection: Co
         ask(connection, "recorded", tiers=["bach"])
 
 
+def test_a_call_without_a_price_says_itself_what_tier_it_had(connection: Connection) -> None:
+    inside: dict[str, object] = {**used(1_000, 100), "service_tier": "batch"}
+    seed(connection, 1, model="nobody-knows-this", usage=inside)
+    seed(connection, 1, seed="b", model="nobody-knows-this", usage=used(1_000, 100))
+    with connection.transaction():
+        connection.execute(
+            "update raw.llm_calls set tags = jsonb_build_object('service_tier', 'Batch')"
+            " where usage ->> 'service_tier' is null"
+        )
+    charged(connection, HOUSE, BATCH)
+    found = lines(ask(connection, "house", by=("tier",)))
+    assert {name: (line.n_new, line.new_usd) for name, line in found.items()} == {
+        "batch house": (2, Decimal("0.0035"))
+    }
+
+
 def test_prices_of_another_day_hold_at_the_hour_of_the_call(connection: Connection) -> None:
     seed(connection, 24, model="house", usage=used(1_000_000, 0), spacing=timedelta(hours=1))
     charged(
