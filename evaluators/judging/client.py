@@ -105,6 +105,8 @@ class JudgeClient:
         """Whether to try again; tells all callers of a pause that the answer asks for."""
         if answer.status is not None and answer.status < 300:
             return False
+        if answer.status is None and not self.retry.retries_unanswered:
+            return False
         why = hopeless(
             answer.status,
             headers=answer.headers,

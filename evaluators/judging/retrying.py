@@ -21,7 +21,8 @@ class RetryPolicy:
     """`attempts` HTTP requests at most a call; waits double from `first_wait_s` up to `longest_wait_s`.
 
     A `Retry-After` beyond `longest_pause_s` ends the run rather than keep it asleep. `timeout_s` bounds one
-    attempt; what has timed out at our end may still be billed by the provider.
+    attempt; what has timed out at our end may still be billed by the provider, so with
+    `retries_unanswered` False such a request is not sent again.
     """
 
     attempts: int = 6
@@ -29,6 +30,7 @@ class RetryPolicy:
     longest_wait_s: float = 30
     longest_pause_s: float = 300
     timeout_s: float = 120
+    retries_unanswered: bool = True
 
     def wait(self, tries: int, *, random: Random) -> float:
         """Seconds before the next attempt after `tries` failed ones: half to all of the doubled wait."""

@@ -14,6 +14,7 @@ from orchestration.comparison.items import EvalItem, Side
 from orchestration.comparison.pool import work_through
 from orchestration.comparison.replays import replay_call
 from orchestration.comparison.store import Answered
+from orchestration.comparison.till import Till
 
 OnAnswer = Callable[[Answered, Sequence[Call]], None]
 ERROR = "error"
@@ -42,18 +43,28 @@ async def ask_questions(
     concurrency: int,
     on_answer: OnAnswer,
     retry: RetryPolicy | None = None,
+    till: Till | None = None,
 ) -> None:
     """Ask every question, at most `concurrency` at once; `on_answer` has an answer before more is asked.
 
     A kill therefore loses no more answers than `concurrency`. A call that fails is an answer without text,
-    with its reason. Raises AskingFailedError where the endpoint refuses every call.
+    with its reason, and so is one that `till` does not admit. Raises AskingFailedError where the endpoint
+    refuses every call.
     """
     if not questions:
         return
     async with open_client(base_url=endpoint.base_url, api_key=endpoint.api_key(), retry=retry) as client:
 
         async def ask(question: Question) -> None:
-            answered, calls = await _answer(question, client, endpoint, run_id=run_id)
+            if till is not None and (why := await till.admit_answer(question.item, endpoint)):
+                on_answer(_unasked(question, why), [])
+                return
+            try:
+                answered, calls = await _answer(question, client, endpoint, run_id=run_id)
+            except EndpointError:
+                if till is not None:
+                    till.refund_answer(question.item, endpoint)
+                raise
             # On the loop and not in a thread: a few milliseconds, and what is paid for is kept first.
             on_answer(answered, calls)
 
@@ -62,6 +73,10 @@ async def ask_questions(
         except EndpointError as error:
             said = str(error).removeprefix("the judge's ")
             raise AskingFailedError(f"{endpoint.name}: {said}") from None
+
+
+def _unasked(question: Question, why: str) -> Answered:
+    return Answered(side=question.side, item_id=question.item.item_id, answers=None, no_answer_reason=why)
 
 
 async def _answer(

@@ -11,17 +11,19 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from evaluators.judging.asking import Judgement
+from evaluators.judging.asking import Judgement, unscorable, without_asking
 from evaluators.judging.client import EndpointError, JudgeClient, open_client
 from evaluators.judging.comparing import ask_pair
 from evaluators.judging.items import JudgeItem
 from evaluators.judging.pairwise import PairItem, PairJudge
+from evaluators.judging.protocol import Unscored
 from evaluators.judging.retrying import RetryPolicy
 from evaluators.judging.running import run as run_judge
 from ingest.access.secrets import Missing, read_secret
 from orchestration.comparison.answering import AskingFailedError
 from orchestration.comparison.endpoints import EndpointUnknownError
 from orchestration.comparison.pool import work_through
+from orchestration.comparison.till import Till
 from orchestration.judging.cache import KeptVerdict, VerdictCache
 from orchestration.judging.judges import Judge
 from orchestration.judging.landing import Asker, land_judge_calls
@@ -83,7 +85,7 @@ def version_of(connection: Connection[TupleRow], judge: Judge, *, is_pairwise: b
 class Bench:
     """One judge version at work: looks verdicts up, asks for the others, keeps and lands what was paid.
 
-    The connection must be outside a transaction.
+    The connection must be outside a transaction. A `till` admits grades; pairs are not asked about under one.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Bench:
         redis_url: str | None = None,
         retry: RetryPolicy | None = None,
         is_pairwise: bool = False,
+        till: Till | None = None,
     ) -> None:
         asked = PairJudge(judge.spec) if is_pairwise else judge.spec
         self.judge = judge
@@ -104,6 +107,8 @@ class Bench:
         self._connection = connection
         self._spending = spending
         self._retry = retry
+        self._till = till
+        self._has_kept_all = True
         self._asker = Asker(judge=judge.judge, provider=judge.provider, model=judge.model)
         self._prices = JudgePrices(connection, judge)
         self._cache = VerdictCache(
@@ -126,7 +131,7 @@ class Bench:
         async def ask_all() -> None:
             async with self._client() as client:
                 await run_judge(
-                    _stream(todo),
+                    self._admitted(todo, done),
                     spec=spec,
                     client=client,
                     concurrency=self.judge.concurrency,
@@ -135,6 +140,20 @@ class Bench:
 
         self._run(ask_all, needed=bool(todo))
         return done
+
+    async def _admitted(
+        self, items: Sequence[JudgeItem], done: dict[bytes, Judgement]
+    ) -> AsyncIterator[JudgeItem]:
+        """The items that may be asked about, one by one as there is room; `done` gets the others."""
+        spec = self.judge.spec
+        for item in items:
+            # What is not worth a question costs nothing.
+            if self._till is not None and unscorable(spec, item) is None:
+                why = await self._till.admit_judging(self.judge, item)
+                if why is not None:
+                    done[item.content_hash] = without_asking(spec, item, Unscored(why))
+                    continue
+            yield item
 
     def compare(self, pairs: Sequence[PairItem]) -> dict[bytes, Judgement]:
         """The judgement of every pair, as it is ordered, by its content. Raises AskingFailedError."""
@@ -170,6 +189,9 @@ class Bench:
         try:
             asyncio.run(ask_all())
         except EndpointError as error:
+            # All others that were under way have come in and are kept.
+            if self._till is not None and self._has_kept_all:
+                self._till.refund_judging(self.judge)
             raise AskingFailedError(f"the judge {self.judge.judge}: {error}") from None
 
     def _recalled(self, verdict: KeptVerdict, item: JudgeItem | PairItem) -> Judgement:
@@ -200,14 +222,13 @@ class Bench:
         else:
             self._spending.usd += usd
         verdict = verdict_of(Outcome(judgement, probability=1, cost_usd=usd))
+        self._has_kept_all = False
         with self._connection.transaction():
             land_judge_calls(self._connection, [judgement], asker=self._asker)
             if is_kept(judgement):
                 self._cache.keep(self._connection, [verdict])
+            if self._till is not None:
+                self._till.settle_judging(self.judge, judgement, usd)
+        self._has_kept_all = True
         if is_kept(judgement):
             self._cache.remember([verdict])
-
-
-async def _stream(items: Sequence[JudgeItem]) -> AsyncIterator[JudgeItem]:
-    for item in items:
-        yield item

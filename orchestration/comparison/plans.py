@@ -13,6 +13,7 @@ from orchestration.comparison.gate import Condition
 from orchestration.comparison.items import EvalItem, Side, dataset_hash, digest_of
 from orchestration.comparison.judging import Spending
 from orchestration.comparison.store import Answered, Run, RunKey
+from orchestration.comparison.till import Till
 from orchestration.judging.judges import Judge
 
 
@@ -33,7 +34,7 @@ class Plan:
     """A run before it runs. `judges` has one judge a rubric; `pair_judge` compares, where pairs are wanted.
 
     `name` limits which earlier answers are taken over; `dataset` is what the person called the dataset.
-    `is_fresh` asks everything anew.
+    `is_fresh` asks everything anew. Where there is a `till`, nothing is sent that it does not admit.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Plan:
     min_prompts: int = 0
     min_coverage: float = 0.0
     needs_calibration: bool = False
+    till: Till | None = None
 
     @property
     def rubrics(self) -> tuple[str, ...]:

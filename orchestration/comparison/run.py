@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from psycopg import Connection
@@ -26,6 +27,7 @@ from orchestration.comparison.measures import Measure
 from orchestration.comparison.pairs import compare_answers
 from orchestration.comparison.plans import Plan, Recorded, Source, Work
 from orchestration.comparison.store import Answered, Run, RunKey
+from orchestration.comparison.till import Till
 
 
 class RunningAlreadyError(RuntimeError):
@@ -40,6 +42,7 @@ class JudgeUsed:
     version: str
     model: str
     standing: Standing
+    version_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ def run_plan(connection: Connection[TupleRow], plan: Plan, *, note: Callable[[st
     RunningAlreadyError, AskingFailedError, EndpointUnknownError; what was paid for until then is kept.
     """
     key = plan.key
-    with _alone(connection, key.fingerprint):
+    with alone(connection, f"eval_run/{key.fingerprint.hex()}"):
         run, n_reused = _opened(connection, plan, key)
         if run.is_continued:
             note(f"continuing the run of {run.started_at:%Y-%m-%d %H:%M} UTC")
@@ -87,9 +90,11 @@ def run_plan(connection: Connection[TupleRow], plan: Plan, *, note: Callable[[st
 
 
 @contextmanager
-def _alone(connection: Connection[TupleRow], fingerprint: bytes) -> Iterator[None]:
-    """While nobody else does the same run; the lock goes with the connection, even after kill -9."""
-    name = f"eval_run/{fingerprint.hex()}"
+def alone(connection: Connection[TupleRow], name: str) -> Iterator[None]:
+    """While nobody else does the same run; the lock goes with the connection, even after kill -9.
+
+    Raises RunningAlreadyError.
+    """
     row = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone()
     if row is None or not row[0]:
         raise RunningAlreadyError("the same run is under way in another process")
@@ -149,7 +154,10 @@ def _ask(connection: Connection[TupleRow], plan: Plan, run: Run, *, note: Callab
             continue
         questions = [Question(side, item) for item in plan.items if there[side, item.item_id].answers is None]
         note(f"asking {source.name} {len(questions)} of {len(plan.items)} items")
-        keeper = _Keeper(connection, run, load_id=uuid5(NAMESPACE_URL, f"lqo:eval:{run.run_id}"))
+        load_id = uuid5(NAMESPACE_URL, f"lqo:eval:{run.run_id}")
+        keeper = _Keeper(
+            connection, run, load_id, source, {each.item.item_id: each.item for each in questions}, plan.till
+        )
         asyncio.run(
             ask_questions(
                 questions,
@@ -158,25 +166,39 @@ def _ask(connection: Connection[TupleRow], plan: Plan, run: Run, *, note: Callab
                 concurrency=plan.concurrency,
                 on_answer=keeper.keep,
                 retry=plan.retry,
+                till=plan.till,
             )
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _Keeper:
-    """Keeps an answer and lands its calls in one transaction."""
+    """Keeps an answer, what it cost and its calls in one transaction."""
 
     connection: Connection[TupleRow]
     run: Run
     load_id: UUID
+    endpoint: Endpoint
+    items: Mapping[str, EvalItem]
+    till: Till | None
 
     def keep(self, answered: Answered, calls: Sequence[Call]) -> None:
-        origin, now = f"eval {self.run.run_id}", datetime.now(UTC)
         with self.connection.transaction():
-            open_load(self.connection, self.load_id, kind="import", origin=origin)
-            result = land_calls(self.connection, calls, load_id=self.load_id, origin=origin, now=now)
-            count_load(self.connection, self.load_id, result)
+            if calls:
+                self._land(calls)
+                answered = replace(answered, cost_usd=self._settle(answered.item_id, calls))
             store.write_answer(self.connection, self.run, answered)
+
+    def _land(self, calls: Sequence[Call]) -> None:
+        origin, now = f"eval {self.run.run_id}", datetime.now(UTC)
+        open_load(self.connection, self.load_id, kind="import", origin=origin)
+        result = land_calls(self.connection, calls, load_id=self.load_id, origin=origin, now=now)
+        count_load(self.connection, self.load_id, result)
+
+    def _settle(self, item_id: str, calls: Sequence[Call]) -> Decimal | None:
+        if self.till is None:
+            return None
+        return self.till.settle_answer(self.items[item_id], self.endpoint, calls)
 
 
 def _benches(work: Work) -> tuple[dict[str, Bench], Bench | None]:
@@ -190,6 +212,7 @@ def _benches(work: Work) -> tuple[dict[str, Bench], Bench | None]:
             spending=work.spending,
             redis_url=plan.redis_url,
             retry=plan.retry,
+            till=plan.till,
         )
         for judge in plan.judges
     }
@@ -209,4 +232,4 @@ def _benches(work: Work) -> tuple[dict[str, Bench], Bench | None]:
 
 def _used(connection: Connection[TupleRow], bench: Bench) -> JudgeUsed:
     standing = calibration_standing(connection, bench.version_id)
-    return JudgeUsed(bench.evaluator, bench.version, bench.judge.model, standing)
+    return JudgeUsed(bench.evaluator, bench.version, bench.judge.model, standing, bench.version_id)

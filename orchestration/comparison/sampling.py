@@ -94,7 +94,7 @@ def sample_calls(
     Raises DatasetError where there is none.
     """
     rows = _rows(connection, CALLS, window, sample=sample, project=project, model=model)
-    found = [_call_item(*row) for row in rows]
+    found = [call_item(*row) for row in rows]
     items = tuple(item for item in found if item is not None)
     if not items:
         raise DatasetError(f"there is no call with a text from {window.start:%F} to before {window.end:%F}")
@@ -167,10 +167,11 @@ def _rows(
         return cursor.execute(query, given, binary=True).fetchall()
 
 
-def _call_item(
+def call_item(
     call_id: str, model: str, request: bytes | None, input_text: str | None, output_text: str | None
 ) -> EvalItem | None:
-    conversation = conversation_of(_body(request), input_text=input_text)
+    """A stored call as an item with its recorded answer; None where no user says anything in it."""
+    conversation = conversation_of(read_body(request), input_text=input_text)
     if not any(turn.role == "user" for turn in conversation):
         return None
     return _recorded(call_id, conversation, output_text or "", model=model)
@@ -178,7 +179,7 @@ def _call_item(
 
 def _session_item(session_id: str, calls: Sequence[TupleRow]) -> EvalItem | None:
     said = [
-        (conversation_of(_body(request), input_text=input_text), output_text or "")
+        (conversation_of(read_body(request), input_text=input_text), output_text or "")
         for _, request, input_text, output_text in calls
     ]
     *turns, last = assemble_session(said)
@@ -192,7 +193,7 @@ def _recorded(item_id: str, conversation: tuple[Message, ...], answer: str, *, m
     return replace(item, cluster=item.prompt_hash.hex()[:16])
 
 
-def _body(stored: bytes | None) -> bytes | None:
+def read_body(stored: bytes | None) -> bytes | None:
     """The request's bytes; one that does not decompress is as good as not kept."""
     try:
         return None if stored is None else decompress(stored)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, LiteralString
 from uuid import UUID
 
@@ -45,7 +46,7 @@ on conflict do nothing
 _REUSE: LiteralString = """
 with known as (
     select distinct on (items.request_hash)
-        items.request_hash, items.answers, items.call_id, items.answered_at, items.usage
+        items.request_hash, items.answers, items.call_id, items.answered_at, items.usage, items.cost_usd
     from evaluation.eval_items as items
     inner join evaluation.eval_runs as runs using (run_id)
     where items.request_hash in (select request_hash from evaluation.eval_items where run_id = %(run_id)s)
@@ -61,6 +62,7 @@ set answers = known.answers,
     call_id = known.call_id,
     answered_at = known.answered_at,
     usage = known.usage,
+    cost_usd = known.cost_usd,
     origin = 'reused',
     no_answer_reason = null,
     no_answer_detail = null
@@ -78,7 +80,8 @@ set answers = %(answers)s,
     origin = %(origin)s,
     call_id = %(call_id)s,
     answered_at = %(answered_at)s,
-    usage = %(usage)s
+    usage = %(usage)s,
+    cost_usd = %(cost_usd)s
 where run_id = %(run_id)s and side = %(side)s and item_id = %(item_id)s
 """
 _GRADED: LiteralString = """
@@ -87,7 +90,7 @@ set grades = %(grades)s, unscored = %(unscored)s, reasons = %(reasons)s
 where run_id = %(run_id)s and side = %(side)s and item_id = %(item_id)s
 """
 _ANSWERS: LiteralString = """
-select side, item_id, answers, no_answer_reason, origin, call_id, answered_at, usage
+select side, item_id, answers, no_answer_reason, origin, call_id, answered_at, usage, cost_usd
 from evaluation.eval_items
 where run_id = %s
 """
@@ -128,7 +131,8 @@ class Run:
 class Answered:
     """What one side said to an item: `answers` one a turn, or the reason why there is none.
 
-    `usage` adds the tokens of all turns up; `call_id` is the call of the last turn.
+    `usage` adds the tokens of all turns up; `call_id` is the call of the last turn; `cost_usd` is known only
+    to runs with a budget.
     """
 
     side: Side
@@ -140,6 +144,7 @@ class Answered:
     call_id: UUID | None = None
     answered_at: datetime | None = None
     usage: Mapping[str, int] | None = None
+    cost_usd: Decimal | None = None
 
 
 StoredGrades = tuple[Side, str, Mapping[str, float], Mapping[str, str], Mapping[str, str]]
@@ -213,6 +218,7 @@ def write_answer(connection: Connection[TupleRow], run: Run, answer: Answered) -
         "call_id": answer.call_id,
         "answered_at": answer.answered_at,
         "usage": None if answer.usage is None else Jsonb(dict(answer.usage)),
+        "cost_usd": answer.cost_usd,
     }
     connection.execute(_ANSWERED, given)
 
@@ -229,8 +235,9 @@ def read_run_answers(connection: Connection[TupleRow], run_id: UUID) -> dict[tup
             call_id=call_id,
             answered_at=answered_at,
             usage=usage,
+            cost_usd=usd,
         )
-        for side, item_id, answers, reason, origin, call_id, answered_at, usage in connection.execute(
+        for side, item_id, answers, reason, origin, call_id, answered_at, usage, usd in connection.execute(
             _ANSWERS, (run_id,)
         )
     }

@@ -1,6 +1,6 @@
-"""What a judge's calls cost: before they are made, as an estimate; after, by their usage."""
+"""What calls to a model cost: before they are made, as an estimate; after, by their usage."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, LiteralString
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 OUTPUT_TOKENS: Final = 229
 """Mean of AlpacaEval's recorded judge calls; the judge's own mean takes its place once there is one."""
 
+TURN_TOKENS: Final = 16
+"""More than any chat template puts around a turn (role, begin, end)."""
+
 SEEN_TOKENS: LiteralString = """
 select avg((usage ->> 'completion_tokens')::float8)
 from (
@@ -31,45 +34,40 @@ from (
 """
 
 
-class JudgePrices:
-    """Prices of one judge's model, by the price book as it was when the run began."""
+class ModelPrices:
+    """Prices of one model, by the price book as it was when the run began."""
 
-    def __init__(self, connection: Connection[TupleRow], judge: Judge) -> None:
+    def __init__(
+        self, connection: Connection[TupleRow], *, provider: str, model: str, service_tier: str | None = None
+    ) -> None:
         """Copies what genai-prices knows of the model into the book, if that has not been done."""
         from orchestration.price_book import ensure_snapshots, load_book
 
-        self._provider, self._model, self._tier = judge.provider, judge.model, judge.service_tier
-        ensure_snapshots(connection, [(judge.provider, judge.model)])
+        self._provider, self._model, self._tier = provider, model, service_tier
+        ensure_snapshots(connection, [(provider, model)])
         self._book: PriceBook = load_book(connection)
-        with connection.transaction():
-            row = connection.execute(SEEN_TOKENS, (judge.evaluator_version_id,)).fetchone()
-        self.output_tokens = int(row[0]) if row and row[0] is not None else OUTPUT_TOKENS
 
     @property
-    def is_known(self) -> bool:
-        """Whether a call now has a price at all."""
-        return self.estimate(1_000) is not None
+    def version(self) -> int:
+        """The newest price version in the book."""
+        return self._book.version
 
-    def of(self, judgement: "Judgement") -> Decimal | None:
-        """USD that the exchange cost; 0 where nobody was asked, None where nobody can say."""
-        usage, at = judgement.usage, judgement.asked_at
-        if at is None:
-            return Decimal(0)
-        found = self._price(usage, model=judgement.judge_model, at=at, service_tier=self._tier)
-        if found is None and judgement.judge_model != self._model:
+    def paid(self, usage: Mapping[str, Any] | None, *, served_model: str, at: datetime) -> Decimal | None:
+        """USD that an answer of this usage cost; None where nobody can say."""
+        found = self._price(usage, model=served_model, at=at, service_tier=self._tier)
+        if found is None and served_model != self._model:
             found = self._price(usage, model=self._model, at=at, service_tier=self._tier)
         return found
 
-    def estimate(self, input_tokens: int, *, output_tokens: int | None = None) -> Decimal | None:
+    def cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
         """USD that a call of this many tokens costs now, None where the model has no price.
 
         Where its batches have none, the ordinary price is the most that they can cost.
         """
-        output = self.output_tokens if output_tokens is None else output_tokens
         usage = {
             "prompt_tokens": input_tokens,
-            "completion_tokens": output,
-            "total_tokens": input_tokens + output,
+            "completion_tokens": output_tokens,
+            "total_tokens": input_tokens + output_tokens,
         }
         at = datetime.now(UTC)
         found = self._price(usage, model=self._model, at=at, service_tier=self._tier)
@@ -78,7 +76,7 @@ class JudgePrices:
         return found
 
     def _price(
-        self, usage: Mapping[str, Any], *, model: str, at: datetime, service_tier: str | None
+        self, usage: Mapping[str, Any] | None, *, model: str, at: datetime, service_tier: str | None
     ) -> Decimal | None:
         from evaluators.pricing.book import price
         from evaluators.pricing.rows import Charge
@@ -95,13 +93,46 @@ class JudgePrices:
         return found.amount_usd if isinstance(found, Charge) else None
 
 
+class JudgePrices(ModelPrices):
+    """Prices of one judge's model, and how long its answers are."""
+
+    def __init__(self, connection: Connection[TupleRow], judge: Judge) -> None:
+        super().__init__(
+            connection, provider=judge.provider, model=judge.model, service_tier=judge.service_tier
+        )
+        with connection.transaction():
+            row = connection.execute(SEEN_TOKENS, (judge.evaluator_version_id,)).fetchone()
+        self.output_tokens = int(row[0]) if row and row[0] is not None else OUTPUT_TOKENS
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a call now has a price at all."""
+        return self.estimate(1_000) is not None
+
+    def of(self, judgement: "Judgement") -> Decimal | None:
+        """USD that the exchange cost; 0 where nobody was asked, None where nobody can say."""
+        if judgement.asked_at is None:
+            return Decimal(0)
+        return self.paid(judgement.usage, served_model=judgement.judge_model, at=judgement.asked_at)
+
+    def estimate(self, input_tokens: int, *, output_tokens: int | None = None) -> Decimal | None:
+        """USD that a question of this many tokens costs now, with an answer of the usual length."""
+        return self.cost(input_tokens, self.output_tokens if output_tokens is None else output_tokens)
+
+
 def input_tokens(spec: "JudgeSpec", item: "JudgeItem") -> int:
     """About how many tokens the question has: four bytes each, three where they are not ASCII."""
     from evaluators.judging.asking import build_messages
 
-    return sum(_tokens(message["content"]) for message in build_messages(spec, item))
+    return sum(tokens_of(message["content"]) for message in build_messages(spec, item))
 
 
-def _tokens(text: str) -> int:
+def tokens_of(text: str) -> int:
+    """About how many tokens a turn of a chat has."""
     n_bytes = len(text.encode("utf-8", "surrogatepass"))
     return n_bytes // (4 if n_bytes == len(text) else 3) + 4
+
+
+def most_tokens(texts: Iterable[str]) -> int:
+    """No tokenizer makes more of a chat's texts: a token is at least a byte, and a turn adds a few."""
+    return sum(len(text.encode("utf-8", "surrogatepass")) + TURN_TOKENS for text in texts)

@@ -76,7 +76,7 @@ def frame(
 ) -> Frame:
     """Axes whose top is a round number above `largest`, at least `least` and, for shares, at most `most`."""
     reach = max(largest, least)
-    step = _round_step((reach - bottom) / 4)
+    step = round_step((reach - bottom) / 4)
     top = bottom + step * max(1, -floor(-(reach - bottom) / step))
     return Frame(days, min(top, most) if most else top, step, label, week, marks, bottom)
 
@@ -226,7 +226,7 @@ def _note(point: Point) -> str:
     return f"<title>{escape(point.note)}</title>" if point.note else ""
 
 
-def _round_step(rough: float) -> float:
+def round_step(rough: float) -> float:
     """1, 2, 2.5 or 5 times a power of ten, at least `rough`."""
     if not (isfinite(rough) and rough > 0):
         return 1.0

@@ -103,13 +103,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Lqo:
-    """`lqo eval` of one home and warehouse, with models and judge at one endpoint.
+    """`lqo eval` (or another verb) of one home and warehouse, with models and judge at one endpoint.
 
     `process` is a process of its own; the others run in this one, which is ten times as fast.
     """
 
     home: Path
     url: DatabaseUrl
+    verb: str = "eval"
 
     def run(self, *arguments: str | Path, endpoint: JudgeEndpoint | None = None, **env: str) -> Done:
         """`lqo eval run … --json`; with an endpoint, models and judge are asked there."""
@@ -129,7 +130,7 @@ class Lqo:
 
     def __call__(self, *arguments: str | Path, **env: str) -> Done:
         out, err = io.StringIO(), io.StringIO()
-        argv = ["lqo", "eval", *map(str, arguments)]
+        argv = ["lqo", self.verb, *map(str, arguments)]
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
             for name, value in environment(self.home, self.url, **env).items():
                 patch.setenv(name, value)

@@ -1,0 +1,138 @@
+"""A forecast and a frontier as lines for a terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from evaluators.statistics.estimate import Estimate
+from orchestration.counterfactual.run import Forecast
+from reports.frontier.chart import usd
+from reports.frontier.figures import Frontier, ModelPoint
+from reports.weekly.wording import plain, signed
+
+_MOST_STRATA = 8
+
+
+def forecast_lines(forecast: Forecast) -> Iterator[str]:
+    """Prompts × models × USD, and what the sample is of."""
+    sampled, drawn = forecast.sampled, forecast.sampled.draw
+    yield f"sample    {len(sampled.prompts):,} prompts for {drawn.n_population:,} calls"
+    counts = dict.fromkeys(drawn.sizes, 0)
+    for prompt in sampled.prompts:
+        counts[prompt.stratum] += 1
+    for name in list(drawn.sizes)[:_MOST_STRATA]:
+        yield f"          {counts[name]:,} of {drawn.sizes[name]:,}  {plain(name)}"
+    if len(drawn.sizes) > _MOST_STRATA:
+        yield f"          and {len(drawn.sizes) - _MOST_STRATA} strata more"
+    for left_out, what in ((drawn.left_out, "left out"), (sampled.left_out, "of it not")):
+        if left_out:
+            yield f"{what}  {_counts(left_out)}"
+    yield ""
+    names = [plain(line.name, most=40) for line in forecast.lines]
+    width = max(len(name) for name in names)
+    yield (
+        f"{'model':{width}}  {'what':22}  {'prompts':>7}  {'known':>6}  {'tokens in':>11}  {'out':>11}"
+        f"  {'about USD':>10}  {'at most':>10}"
+    )
+    for name, line in zip(names, forecast.lines, strict=True):
+        yield (
+            f"{name:{width}}  {line.purpose[:22]:22}  {line.n_prompts:>7,}  {line.n_known:>6,}"
+            f"  {line.input_tokens:>11,}  {line.output_tokens:>11,}"
+            f"  {line.usd:>10,.4f}  {line.most_usd:>10,.4f}"
+        )
+    yield ""
+    yield from _budget(forecast)
+
+
+def _budget(forecast: Forecast) -> Iterator[str]:
+    spent = forecast.spent
+    if spent.n_requests:
+        doubt = f", {spent.n_in_doubt} of them in doubt" if spent.n_in_doubt else ""
+        yield f"so far    ${spent.usd:,.4f} for {spent.n_requests:,} requests{doubt}"
+    left = forecast.max_usd - spent.usd
+    yield f"in all    about ${forecast.usd:,.4f}, budget ${forecast.max_usd:,f}; nothing was asked or written"
+    if forecast.usd > left:
+        yield f"The budget (${left:,.4f} left) will not reach every prompt: see `about USD`."
+
+
+def frontier_lines(frontier: Frontier) -> Iterator[str]:
+    """The points of one rubric, the incumbent first."""
+    yield (
+        f"{frontier.rubric} by {plain(frontier.judge)} {frontier.judge_version}: "
+        f"{frontier.points[0].n_prompts:,} prompts for {frontier.n_population:,} calls, "
+        f"{frontier.window_start:%F} to before {frontier.window_end:%F}"
+    )
+    names = [
+        plain(point.model, most=40) + (" (now)" if point.is_incumbent else "") for point in frontier.points
+    ]
+    width = max(len(name) for name in names)
+    yield (
+        f"{'model':{width}}  {'graded':>11}  {'grade':>5}  {'95 % interval':>14}  {'against now':>23}"
+        f"  {'USD/1k':>9}  {'95 % interval':>19}  verdict"
+    )
+    for name, point in zip(names, frontier.points, strict=True):
+        yield f"{name:{width}}  {_figures(point)}  {plain(point.verdict)}"
+    for name, point in zip(names, frontier.points, strict=True):
+        if point.unscored:
+            yield f"without a grade: {name}: {_counts(point.unscored)}"
+
+
+def spent_line(frontier: Frontier) -> str:
+    """What the replay has cost, and how it ended."""
+    ended = {"finished": "finished", "out_of_budget": "out of budget: a larger one continues it"}
+    return (
+        f"replay {frontier.replay_id}: ${frontier.spent_usd:,.6f} of ${frontier.max_usd:,f} spent,"
+        f" {ended.get(frontier.outcome, frontier.outcome)}"
+    )
+
+
+def _figures(point: ModelPoint) -> str:
+    graded = f"{point.n_graded:,} of {point.n_prompts:,}"
+    grade = f"{point.grade.value:.2f}" if point.grade.is_known else "–"
+    cost = usd(point.usd_per_1k.value) if point.usd_per_1k.is_known else "–"
+    return (
+        f"{graded:>11}  {grade:>5}  {_interval(point.grade):>14}  {_against(point):>23}"
+        f"  {cost:>9}  {_dollars(point.usd_per_1k):>19}"
+    )
+
+
+def _against(point: ModelPoint) -> str:
+    found = point.grade_difference
+    if point.is_incumbent or not found.is_known:
+        return ""
+    ends = f" ({signed(found.low, digits=2)}, {signed(found.high, digits=2)})" if found.has_interval else ""
+    return f"{signed(found.value, digits=2)}{ends}"
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.low:.2f} to {found.high:.2f}" if found.has_interval else "–"
+
+
+def _dollars(found: Estimate) -> str:
+    return f"{usd(found.low)} to {usd(found.high)}" if found.has_interval else "–"
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+
+
+def csv_rows(frontiers: Sequence[Frontier]) -> Iterator[list[str]]:
+    """Every figure as text, a row a rubric and model, the names of the columns first."""
+    named = ("grade", "grade_difference", "usd_per_1k", "usd_per_1k_difference")
+    yield [
+        *("replay_id", "rubric", "model", "is_incumbent", "n_prompts", "n_graded", "n_pairs"),
+        *(f"{name}{end}" for name in named for end in ("", "_low", "_high")),
+        *("dominated_by", "surely_dominated_by", "judge", "judge_version", "price_version"),
+    ]
+    for frontier in frontiers:
+        for point in frontier.points:
+            yield [
+                *(str(frontier.replay_id), frontier.rubric, point.model, str(point.is_incumbent).lower()),
+                *(str(point.n_prompts), str(point.n_graded), str(point.n_pairs)),
+                *(text for name in named for text in _texts(getattr(point, name))),
+                *("; ".join(point.dominated_by), "; ".join(point.surely_dominated_by)),
+                *(frontier.judge, frontier.judge_version, str(frontier.price_version)),
+            ]
+
+
+def _texts(found: Estimate) -> tuple[str, str, str]:
+    value = repr(found.value) if found.is_known else ""
+    return (value, repr(found.low), repr(found.high)) if found.has_interval else (value, "", "")

@@ -1,0 +1,289 @@
+"""A sample of recorded calls, replayed through candidates to a frontier."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import TupleRow
+
+from evaluators.judging.items import JudgeItem
+from orchestration.charging import charge_window
+from orchestration.windows import day_window
+from tests.judge_endpoint import JudgeEndpoint, error, judge_endpoint_in_thread
+from tests.orchestration.comparison.playing import JUDGE, Lqo, asked_of
+from tests.orchestration.counterfactual.playing import DAY, TODAY, land, play, questions
+
+Connection = psycopg.Connection[TupleRow]
+GRADES = {"cheap": 4, "dear": 5, "old": 3}
+
+
+def replay(whatif: Lqo, endpoint: JudgeEndpoint, *options: str, models: str = "cheap", usd: str = "5") -> Any:
+    asked = ("--from", DAY, "--to", DAY, "--models", models, "--max-usd", usd, "--max-tokens", "200")
+    at = ("--base-url", endpoint.url, "--judge", JUDGE)
+    return whatif("replay", *asked, *at, *options)
+
+
+def points(done: Any) -> dict[str, dict[str, Any]]:
+    assert done.code == 0, done
+    (frontier,) = json.loads(done.out)
+    return {point["model"]: point for point in frontier["points"]}
+
+
+def spent(connection: Connection) -> Decimal:
+    row = connection.execute("select sum(spent_usd) from evaluation.replay_claims").fetchone()
+    assert row
+    return row[0]
+
+
+def test_candidates_are_compared_with_what_was_answered_then(whatif: Lqo, connection: Connection) -> None:
+    land(connection, questions(12))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        done = replay(whatif, endpoint, "--format", "json", models="cheap,dear")
+        assert len(asked_of(endpoint, "cheap")) == len(asked_of(endpoint, "dear")) == 12
+    found = points(done)
+    assert list(found) == ["old", "cheap", "dear"]
+    assert {name: point["grade"]["value"] for name, point in found.items()} == {
+        "old": 3,
+        "cheap": 4,
+        "dear": 5,
+    }
+    assert found["old"]["is_incumbent"]
+    assert found["cheap"]["grade_difference"]["value"] == 1
+    assert found["dear"]["n_pairs"] == 12
+    # 100 tokens at $10 and 40 at $30 per million, times a thousand calls.
+    assert found["old"]["usd_per_1k"]["value"] == pytest.approx(2.2)
+    assert found["old"]["surely_dominated_by"] == ["cheap"]
+    assert found["cheap"]["dominated_by"] == found["dear"]["dominated_by"] == []
+
+
+def test_the_ledger_is_what_the_price_book_charges_for_replay_and_judge_and_not_for_the_product(
+    whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(6))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        assert replay(whatif, endpoint, models="cheap,dear").code == 0
+    connection.autocommit = True
+    charge_window(connection, [day_window(TODAY.date())])
+    charged = connection.execute(
+        "select purpose, sum(amount_usd), count(*) from cost.charges"
+        " inner join raw.llm_calls using (started_at, call_id) where started_at >= %s group by 1 order by 1",
+        (TODAY,),
+    ).fetchall()
+    claimed = connection.execute(
+        "select purpose, sum(spent_usd), count(*) from evaluation.replay_claims group by 1 order by 1"
+    ).fetchall()
+    assert [row[0] for row in charged] == ["judge", "replay"]
+    assert charged == claimed
+    unknown = connection.execute(
+        "select count(*) from evaluation.replay_claims where not is_known"
+    ).fetchone()
+    assert unknown == (0,)
+
+
+def test_the_incumbents_grades_are_those_that_its_judge_has_given_before(
+    whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(5))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        assert replay(whatif, endpoint, models="cheap").code == 0
+        paid = endpoint.paid
+        assert replay(whatif, endpoint, "--seed", "2", models="dear").code == 0
+        assert endpoint.paid == paid + 2 * 5
+
+
+def test_a_second_replay_of_a_day_pays_for_nothing(whatif: Lqo, connection: Connection) -> None:
+    land(connection, questions(5))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        first = points(replay(whatif, endpoint, "--format", "json"))
+        paid, usd = endpoint.paid, spent(connection)
+        connection.rollback()
+        second = points(replay(whatif, endpoint, "--format", "json"))
+        assert endpoint.paid == paid
+    assert spent(connection) == usd
+    assert second == first
+
+
+def test_a_dry_run_tells_prompts_models_and_usd_and_writes_nothing(
+    whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(7))
+    tables = ("cost.prices", "evaluation.replays", "evaluation.eval_runs", "evaluation.evaluator_versions")
+
+    def counts() -> list[Any]:
+        found = [connection.execute(f"select count(*) from {table}".encode()).fetchone() for table in tables]
+        connection.rollback()
+        return found
+
+    before = counts()
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        done = replay(whatif, endpoint, "--dry-run", models="cheap,dear", usd="0.001")
+        told = replay(whatif, endpoint, "--dry-run", "--format", "json", models="cheap,dear")
+        assert endpoint.requests == 0
+        real = replay(whatif, endpoint, models="cheap,dear")
+    assert real.code == 0
+    assert before == counts()[:1] + before[1:]
+    assert "sample    7 prompts for 7 calls" in done.out
+    assert "will not reach every prompt" in done.out
+    lines = {(line["name"], line["purpose"]): line for line in json.loads(told.out)["lines"]}
+    assert lines["cheap", "answers"]["n_prompts"] == 7
+    most = sum(Decimal(line["most_usd"]) for line in lines.values())
+    assert Decimal(0) < spent(connection) <= most
+
+
+def test_a_budget_is_never_exceeded_and_a_larger_one_goes_on(whatif: Lqo, connection: Connection) -> None:
+    land(connection, questions(20))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        poor = replay(whatif, endpoint, "--format", "json", models="cheap,dear", usd="0.4")
+        assert spent(connection) <= Decimal("0.4")
+        connection.rollback()
+        n_paid = endpoint.paid
+        again = replay(whatif, endpoint, "--format", "json", models="cheap,dear", usd="0.4")
+        assert endpoint.paid == n_paid
+        rich = replay(whatif, endpoint, "--format", "json", models="cheap,dear", usd="5")
+        needed = 20 * 3 + 20 * 2
+        assert endpoint.paid == needed
+    found = points(poor)
+    assert 0 < n_paid < needed
+    assert "skipped_budget" in found["dear"]["unscored"]
+    assert 0 < found["dear"]["n_graded"] < 20
+    assert 0 < found["cheap"]["n_graded"] <= 20
+    assert points(again) == found
+    assert points(rich)["dear"]["n_graded"] == 20
+    assert connection.execute("select count(*), max(outcome) from evaluation.replays").fetchone() == (
+        1,
+        "finished",
+    )
+
+
+def test_a_budget_that_pays_for_nothing_asks_nothing(whatif: Lqo, connection: Connection) -> None:
+    land(connection, questions(4))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        done = replay(whatif, endpoint, "--format", "json", usd="0.0001")
+        assert endpoint.requests == 0
+    assert points(done)["cheap"]["unscored"] == {"skipped_budget": 4}
+
+
+def test_what_costs_money_without_an_answer_is_counted_as_if_it_cost_the_most(
+    whatif: Lqo, connection: Connection
+) -> None:
+    from tests.judge_endpoint import Reply
+
+    land(connection, questions(3))
+    endpoint = play(GRADES)
+    played = endpoint.answer
+    endpoint.answer = lambda body: (
+        Reply(resets=True) if "Q1" in str(body) and body["model"] == "cheap" else played(body)
+    )
+    with judge_endpoint_in_thread(endpoint):
+        found = points(replay(whatif, endpoint, "--format", "json"))
+        asked = len([each for each in endpoint.ledger if each.body["model"] == "cheap"])
+        again = points(replay(whatif, endpoint, "--format", "json"))
+    assert asked == 3
+    assert found["cheap"]["n_graded"] == again["cheap"]["n_graded"] == 2
+    row = connection.execute(
+        "select spent_usd = reserved_usd, is_known from evaluation.replay_claims"
+        " where not is_known and purpose = 'replay'"
+    ).fetchone()
+    assert row == (True, False)
+
+
+def test_what_an_endpoint_refuses_is_free_and_is_asked_again(whatif: Lqo, connection: Connection) -> None:
+    land(connection, questions(3))
+    endpoint = play(GRADES)
+    played = endpoint.answer
+    endpoint.answer = lambda body: (
+        error(400, message="not today") if body["model"] == "cheap" else played(body)
+    )
+    with judge_endpoint_in_thread(endpoint):
+        refused = points(replay(whatif, endpoint, "--format", "json"))
+        free = connection.execute(
+            "select sum(spent_usd) from evaluation.replay_claims where purpose = 'replay'"
+        ).fetchone()
+        connection.rollback()
+        endpoint.answer = played
+        mended = points(replay(whatif, endpoint, "--format", "json"))
+    assert refused["cheap"]["unscored"] == {"error": 3}
+    assert free == (0,)
+    assert mended["cheap"]["n_graded"] == 3
+
+
+def test_a_key_that_is_refused_ends_it_in_one_line_and_costs_nothing(
+    whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(3))
+    endpoint = play(GRADES)
+    endpoint.answer = lambda body: error(401, message="who are you")
+    with judge_endpoint_in_thread(endpoint):
+        done = replay(whatif, endpoint)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("lqo: cheap: endpoint says 401")
+    assert spent(connection) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--max-usd", "0"), "the budget is more than 0 USD"),
+        (("--max-usd", "much"), "'much' is no amount in USD"),
+        (("--from", "yesterday"), "'yesterday' is no day"),
+        (("--models", ""), "name a model"),
+        (("--models", "cheap,cheap"), "a model is named twice"),
+        (("--by", "moon"), "strata are of model, prompt"),
+        (("--models", "unheard-of"), "unheard-of has no price"),
+        (("--models", JUDGE), "would judge itself"),
+        (("--judge-parameter", "max_tokens=null"), "has no limit of tokens"),
+        (("--source-model", "nobody"), "there is no call to replay"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_asks_nobody(
+    options: tuple[str, ...], says: str, whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(3))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        done = replay(whatif, endpoint, *options)
+        assert endpoint.requests == 0
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("lqo: ")
+    assert says in done.err
+    assert done.err.count("\n") == 1
+
+
+def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connection, tmp_path: Path) -> None:
+    land(connection, questions(4))
+    chart = tmp_path / "frontier.svg"
+    assert whatif("frontier").code == 2
+    assert whatif("replays").out.startswith("no replays yet")
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        done = replay(whatif, endpoint, "--chart", str(chart), models="cheap,dear")
+    assert "dominated by cheap" in done.out
+    assert "spent, finished" in done.out
+    assert whatif("frontier", "--format", "csv").out.count("\n") == 4
+    assert "4 prompts through cheap, dear" in whatif("replays").out
+    text = chart.read_text()
+    assert text.startswith("<svg")
+    assert "old (now)" in text
+    assert "script" not in text
+
+
+def test_a_judged_content_is_the_same_to_the_daily_judge() -> None:
+    """What the incumbent's answers were graded by is found by content: both must read a call alike."""
+    from orchestration.comparison.sampling import call_item
+    from orchestration.counterfactual.rates import recorded_item
+    from orchestration.judging.pending import item_of
+
+    item = call_item("1", "old", None, "질문 🙂", "답")
+    assert item
+    daily = item_of(
+        __import__("uuid").UUID(int=1),
+        TODAY,
+        models=(),
+        body_state="full",
+        request=None,
+        input_text="질문 🙂",
+        output_text="답",
+    )
+    replayed: JudgeItem = recorded_item(item, "답")
+    assert daily.content_hash == replayed.content_hash
