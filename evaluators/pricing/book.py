@@ -1,10 +1,10 @@
 """The dated price book: which price held for a call, by when it was made and by when we knew.
 
 At a call time and a knowledge time exactly one row wins for each (provider, model, bucket, service tier):
-a user's row before the curated history, and that before a genai-prices snapshot; a row that names the
-provider before one for any; an exact model before a prefix, a longer prefix before a shorter; an hour window
-before the whole day; the highest input tier that applies; the latest `recorded_at`, then the latest
-`valid_from`, then the highest id.
+a user's row before the curated history, that before a table of observed prices, and that before a
+genai-prices snapshot; a row that names the provider before one for any; an exact model before a prefix, a
+longer prefix before a shorter; an hour window before the whole day; the highest input tier that applies; the
+latest `recorded_at`, then the latest `valid_from`, then the highest id.
 """
 
 import re

@@ -1,7 +1,8 @@
 """Well-known past prices that ship with the project: facts, each with where and when it was published.
 
-Price tables of today forget what a model cost before a cut, or before its alias moved. Every span here has an
-end, after which the table of today speaks again; a price of the user's own always wins over both.
+Price tables of today forget what a model cost before a cut, or before its alias moved, and tables of observed
+prices saw the cut late or never. Every span here has an end, after which the table of today speaks again; a
+price of the user's own always wins over both.
 """
 
 import csv
@@ -11,7 +12,7 @@ from importlib.resources import files
 from typing import Final
 
 from evaluators.pricing.rejects import parse_price, parse_time
-from evaluators.pricing.rows import ALWAYS, CURATED_SOURCE, PriceRow
+from evaluators.pricing.rows import ALWAYS, CURATED_SOURCE, STANDARD, PriceRow
 
 INPUT: Final = ("cache_read", "cache_write", "cache_write_1h")
 FILE: Final = "curated_prices.csv"
@@ -32,6 +33,7 @@ def _rows(cells: Mapping[str, str]) -> Iterator[PriceRow]:
             bucket=bucket,
             usd_per_million=parse_price(usd),
             min_input_tokens=int(cells["min_input_tokens"] or 0),
+            service_tier=f"{STANDARD}@{cells['hours']}" if cells["hours"] else STANDARD,
             valid_from=parse_time(cells["valid_from"]),
             valid_to=parse_time(cells["valid_to"]),
             recorded_at=ALWAYS,

@@ -6,9 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from evaluators.pricing.changes import price_key, price_value
 from evaluators.pricing.history import COLUMNS, read_price_history
 from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
-from evaluators.pricing.rows import CURATED_SOURCE, GENAI_SOURCE, STANDARD, Match, PriceRow
+from evaluators.pricing.rows import NOT_STATED, STANDARD, Match, PriceRow
 from evaluators.usage_fields import MAX_TOKENS
 
 REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"})
@@ -47,14 +48,34 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
         raise PriceFileError(f"{path}: no column {', '.join(sorted(missing))}")
     if problem := _unknown(lines, known=REQUIRED | OPTIONAL, is_yaml=is_yaml):
         raise PriceFileError(f"{path}: {problem}")
-    rows: list[PriceRow] = []
+    read: list[tuple[int, PriceRow]] = []
     rejects: list[Reject] = []
     for number, cells in lines:
         try:
-            rows.append(price_row(cells, default_source=path.name, recorded_at=recorded_at))
+            read.append((number, price_row(cells, default_source=path.name, recorded_at=recorded_at)))
         except ValueError as error:
             rejects.append(Reject(number, (_text(cells, "model") or "")[:LONGEST_NAME], str(error)))
-    return PriceFile(rows, rejects)
+    rows, contradicting = _without_contradictions(read)
+    return PriceFile(rows, sorted(rejects + contradicting, key=lambda reject: reject.line))
+
+
+def _without_contradictions(read: Iterable[tuple[int, PriceRow]]) -> tuple[list[PriceRow], list[Reject]]:
+    """Rows that say two things of one price are all left out: nobody can tell which of them is meant."""
+    said: dict[tuple[object, ...], list[tuple[int, PriceRow]]] = {}
+    for number, row in read:
+        said.setdefault(price_key(row), []).append((number, row))
+    rows: list[PriceRow] = []
+    rejects: list[Reject] = []
+    for of_price in said.values():
+        if len({price_value(row) for _, row in of_price}) == 1:
+            rows.append(of_price[0][1])
+            continue
+        numbers = ", ".join(str(number) for number, _ in of_price[:5])
+        rejects += [
+            Reject(number, row.model, f"contradicted: lines {numbers} say the same price otherwise")
+            for number, row in of_price
+        ]
+    return rows, rejects
 
 
 def _lines(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
@@ -101,8 +122,8 @@ def price_row(cells: Mapping[str, Any], *, default_source: str, recorded_at: dat
     if _SURPLUS in cells:
         raise ValueError(_SURPLUS)
     source = parse_name(_text(cells, "source") or default_source, what="source")
-    if source.startswith((GENAI_SOURCE, CURATED_SOURCE)):
-        raise ValueError(f"source {source!r} is reserved for copied prices")
+    if source.startswith(NOT_STATED):
+        raise ValueError(f"source {source!r} is reserved for prices that nobody stated")
     provider, valid_to = _text(cells, "provider"), _text(cells, "valid_to")
     return PriceRow(
         provider=None if provider is None else parse_name(provider, what="provider"),

@@ -8,15 +8,22 @@ never been made.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
-from evaluators.pricing.rows import STANDARD, PriceRow, price_problem
+from evaluators.pricing.rows import (
+    LAST_SEEN_SOURCE,
+    OBSERVED_SOURCE,
+    STANDARD,
+    PriceRow,
+    price_problem,
+)
 
 MILLION: Final = Decimal(10**6)
+DAY: Final = timedelta(days=1)
 JUMP: Final = 50
 """No provider has changed a price by more than 50 times in one step; slips of a unit are 1,000 times."""
 
@@ -71,7 +78,11 @@ class _Seen:
 def read_price_history(
     lines: Iterable[tuple[int, Mapping[str, Any]]], *, source: str, recorded_at: datetime
 ) -> PriceFile:
-    """Dated rows of every model and column, and rejects. A 0 is rejected: in such tables it means unknown."""
+    """Dated rows of every model and column, and rejects. A 0 is rejected: in such tables it means unknown.
+
+    A table tells of the time up to its own last day. What it saw last may hold on, but is the word that any
+    other source overrules: a price of today knows better than one of the year before.
+    """
     chains: dict[tuple[str, str], list[_Seen]] = defaultdict(list)
     rejects: list[Reject] = []
     for line, cells in lines:
@@ -90,14 +101,33 @@ def read_price_history(
                 chains[model, column].append(seen)
             else:
                 rejects.append(Reject(line, model, f"{column}: {reason}"))
+    days = [seen.day for chain in chains.values() for seen in chain]
+    end = max(days, default=recorded_at) + DAY
     rows: list[PriceRow] = []
-    for (model, column), chain in chains.items():
-        chain.sort(key=lambda seen: seen.day)
+    for (model, column), observations in chains.items():
+        chain, twice = _one_a_day(observations)
+        rejects += [Reject(line, model, f"{column}: {reason}") for line, reason in twice]
         bad = implausible([seen.usd for seen in chain])
         rejects += [Reject(chain[i].line, model, f"{column}: {reason}") for i, reason in bad.items()]
         kept = [seen for i, seen in enumerate(chain) if i not in bad]
-        rows += _rows(kept, model=model, column=COLUMNS[column], source=source, recorded_at=recorded_at)
+        column_rows = _rows(kept, model=model, column=COLUMNS[column], source=source, recorded_at=recorded_at)
+        rows += (part for row in column_rows for part in _cut(row, end=end, source=source))
     return PriceFile(rows, sorted(rejects, key=lambda reject: reject.line))
+
+
+def _one_a_day(chain: Sequence[_Seen]) -> tuple[list[_Seen], list[tuple[int, str]]]:
+    """The observations by day, and the lines of days seen with two prices, none of which is used."""
+    by_day: dict[datetime, list[_Seen]] = defaultdict(list)
+    for seen in chain:
+        by_day[seen.day].append(seen)
+    kept: list[_Seen] = []
+    bad: list[tuple[int, str]] = []
+    for _, of_day in sorted(by_day.items()):
+        if len({seen.usd for seen in of_day}) == 1:
+            kept.append(of_day[0])
+        else:
+            bad += [(seen.line, "contradicted: two prices on one day") for seen in of_day]
+    return kept, bad
 
 
 def implausible(prices: Sequence[Decimal | None]) -> dict[int, str]:
@@ -160,8 +190,16 @@ def _rows(
             valid_from=step.day,
             valid_to=following.day if following else None,
             recorded_at=recorded_at,
-            source=source,
+            source=f"{OBSERVED_SOURCE}: {source}",
         )
         for step, following in zip(steps, [*steps, None][1:], strict=True)
         if step.usd is not None
     ]
+
+
+def _cut(row: PriceRow, *, end: datetime, source: str) -> list[PriceRow]:
+    """A row without an end as what the table saw, and what is only left of that after its own end."""
+    if row.valid_to is not None:
+        return [row]
+    after = replace(row, valid_from=end, source=f"{LAST_SEEN_SOURCE}: {source}")
+    return [replace(row, valid_to=end), after]

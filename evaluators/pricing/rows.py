@@ -22,6 +22,17 @@ PRICE_PLACES: Final = 12
 
 GENAI_SOURCE: Final = "genai-prices"
 CURATED_SOURCE: Final = "curated history"
+OBSERVED_SOURCE: Final = "observed"
+LAST_SEEN_SOURCE: Final = "last observed"
+AUTHORITIES: Final = (
+    (LAST_SEEN_SOURCE, 0),
+    (GENAI_SOURCE, 1),
+    (OBSERVED_SOURCE, 2),
+    (CURATED_SOURCE, 3),
+)
+STATED: Final = 4
+NOT_STATED: Final = tuple(source for source, _ in AUTHORITIES)
+"""How the sources of rows begin that no user stated; a file's own `source` may not begin so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,10 +67,12 @@ class PriceRow:
 
     @property
     def authority(self) -> int:
-        """Whose word the row is: 0 copied from genai-prices, 1 of the curated history, 2 stated by a user."""
-        return (
-            0 if self.source.startswith(GENAI_SOURCE) else 1 if self.source.startswith(CURATED_SOURCE) else 2
-        )
+        """Whose word the row is; the highest wins.
+
+        4 stated by a user, 3 of the curated history, 2 of a table of observed prices, 1 copied from
+        genai-prices, 0 the last that a table of observed prices saw, after its end.
+        """
+        return next((rank for source, rank in AUTHORITIES if self.source.startswith(source)), STATED)
 
     def _problem(self) -> str | None:
         times = (self.valid_from, self.valid_to, self.recorded_at, self.superseded_at)

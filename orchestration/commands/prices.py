@@ -43,6 +43,8 @@ def import_(
         done = _import(connection, prices.rows, source=source or name)
     _say(done, n_rejected=len(prices.rejects))
     _say_rejects(prices)
+    if prices.rejects and not prices.rows:
+        raise UserError("no line of the file is a price; the book is as it was")
 
 
 @app.command("set")

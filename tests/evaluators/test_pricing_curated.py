@@ -49,6 +49,9 @@ def cost(provider: str, model: str, at: str, *own: PriceRow) -> Decimal:
         ("google", "gemini-1.5-flash", "2024-08-12T00:00:00Z", "0.75"),
         ("deepseek", "deepseek-chat", "2025-02-08T15:59:59Z", "0.42"),
         ("deepseek", "deepseek-chat", "2025-02-09T20:00:00Z", "1.37"),
+        ("deepseek", "deepseek-chat", "2025-03-01T16:29:59Z", "1.37"),
+        ("deepseek", "deepseek-chat", "2025-03-01T16:30:00Z", "0.685"),
+        ("deepseek", "deepseek-chat", "2025-09-06T20:00:00Z", "2.24"),
     ],
 )
 def test_a_call_costs_what_it_cost_then(provider: str, model: str, at: str, usd: str) -> None:
@@ -73,7 +76,8 @@ def test_every_curated_price_ends_and_names_its_source() -> None:
 def test_no_two_curated_prices_hold_at_once() -> None:
     by_bucket: dict[tuple[object, ...], list[PriceRow]] = {}
     for each in curated_rows():
-        by_bucket.setdefault((each.provider, each.model, each.bucket, each.min_input_tokens), []).append(each)
+        key = (each.provider, each.model, each.bucket, each.min_input_tokens, each.service_tier)
+        by_bucket.setdefault(key, []).append(each)
     for rows in by_bucket.values():
         for a, b in combinations(rows, 2):
             assert a.valid_to and b.valid_to
@@ -106,7 +110,14 @@ def test_no_bucket_of_a_curated_time_is_priced_by_todays_table() -> None:
         ("gpt-4o", "2025-01-15T12:00:00Z", "12.5"),
         ("o3", "2025-04-20T12:00:00Z", "50"),
         ("o3", "2025-05-20T12:00:00Z", "50"),
+        ("o3", "2025-06-09T23:59:59.999Z", "50"),
+        # The table saw the cuts later: o3's by a day, gpt-4o's by six weeks, gpt-3.5-turbo's never.
+        ("o3", "2025-06-10T00:00:00Z", "10"),
         ("o3", "2025-07-01T12:00:00Z", "10"),
+        ("gpt-4o", "2024-10-02T00:00:00Z", "12.5"),
+        ("gpt-4o", "2024-11-10T00:00:00Z", "12.5"),
+        ("gpt-3.5-turbo", "2025-06-01T00:00:00Z", "2"),
+        ("gpt-3.5-turbo", "2026-06-01T00:00:00Z", "2"),
     ],
 )
 def test_a_call_costs_what_it_cost_then_with_a_table_of_observed_prices_too(

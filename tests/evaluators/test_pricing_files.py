@@ -9,9 +9,10 @@ import pytest
 
 from evaluators.pricing.book import PriceBook, price
 from evaluators.pricing.files import PriceFileError, read_price_file
+from evaluators.pricing.genai import snapshot_rows
 from evaluators.pricing.history import implausible
 from evaluators.pricing.rejects import PriceFile
-from evaluators.pricing.rows import Charge, Unpriced
+from evaluators.pricing.rows import Charge, PriceRow, Unpriced
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 HEADER = "provider,model,bucket,usd_per_million,valid_from,valid_to,source,min_input_tokens,service_tier\n"
@@ -77,7 +78,7 @@ def test_yaml_keeps_the_digits_of_a_price(tmp_path: Path) -> None:
         ("m,output_text,1,2026-01-02,,,-5", "min_input_tokens '-5' is not a token count"),
         (
             "m,output_text,1,2026-01-02,,genai-prices 9",
-            "source 'genai-prices 9' is reserved for copied prices",
+            "source 'genai-prices 9' is reserved for prices that nobody stated",
         ),
         ("m,output_text,1,2026-01-02,,,,a b", "service tier 'a b' is malformed"),
         ("m,output_text,1e400,2026-01-01,", "price is above $10,000 per million tokens"),
@@ -148,7 +149,7 @@ def test_a_misspelt_key_of_an_observed_price_is_refused_in_yaml_and_passed_over_
     with pytest.raises(PriceFileError, match="item 2: unknown key output_cost_per_tokn"):
         read(tmp_path, f"{item}}}\n{item}, output_cost_per_tokn: 1}}\n", "prices.yaml")
     table = "model,observed_from,input_cost_per_token,max_tokens\nm,2026-01-01,0.000001,4096\n"
-    assert len(read(tmp_path, table).rows) == 1
+    assert {row.model for row in read(tmp_path, table).rows} == {"m"}
 
 
 def test_bytes_that_are_no_text_and_a_missing_file_fail_in_one_line(tmp_path: Path) -> None:
@@ -164,19 +165,56 @@ def test_observations_become_dated_rows_per_million(tmp_path: Path) -> None:
     found = {
         (r.provider, r.model, r.bucket, r.usd_per_million, r.min_input_tokens, r.valid_to) for r in file.rows
     }
-    change = datetime(2024, 2, 1, tzinfo=UTC)
+    change, end = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 2, 2, tzinfo=UTC)
     assert found == {
+        ("google", "m", "input_uncached", Decimal(1), 0, end),
         ("google", "m", "input_uncached", Decimal(1), 0, None),
         ("google", "m", "input_uncached", Decimal(2), 200_000, change),
         ("google", "m", "output_text", Decimal(2), 0, change),
+        ("google", "m", "output_text", Decimal(3), 0, end),
         ("google", "m", "output_text", Decimal(3), 0, None),
     }
+    assert {(row.valid_from, row.authority) for row in file.rows if row.valid_to is None} == {(end, 0)}
+    assert {row.authority for row in file.rows if row.valid_to is not None} == {2}
+
+
+def test_what_a_table_saw_last_is_overruled_by_the_library_after_its_end(tmp_path: Path) -> None:
+    rows = read(tmp_path, WIDE + "gpt-4o,2025-01-01,0.000005,0.000015,\n").rows
+    copied = snapshot_rows("openai", "gpt-4o", at=NOW)
+    assert isinstance(copied, list)
+    usage = {"prompt_tokens": 10**6, "completion_tokens": 0, "total_tokens": 10**6}
+
+    def cost(at: datetime, *more: PriceRow) -> Decimal:
+        book = PriceBook([*rows, *more])
+        found = price(usage, provider="openai", model="gpt-4o", at=at, book=book)
+        assert isinstance(found, Charge)
+        return found.amount_usd
+
+    seen, later = datetime(2025, 1, 1, 23, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
+    assert (cost(seen, *copied), cost(later, *copied)) == (Decimal(5), Decimal("2.5"))
+    assert (cost(seen), cost(later)) == (Decimal(5), Decimal(5))
+
+
+def test_two_prices_of_one_thing_in_one_file_are_both_left_out(tmp_path: Path) -> None:
+    said = [("a", 1), ("b", 1), ("a", 2), ("b", 1)]
+    lines = "".join(f"{model},input_uncached,{usd},2026-01-01\n" for model, usd in said)
+    file = read(tmp_path, f"model,bucket,usd_per_million,valid_from\n{lines}")
+    assert [(row.model, row.usd_per_million) for row in file.rows] == [("b", Decimal(1))]
+    assert [(reject.line, reject.model) for reject in file.rejects] == [(2, "a"), (4, "a")]
+    assert "lines 2, 4" in file.rejects[0].reason
+
+
+def test_a_day_that_was_seen_with_two_prices_was_not_seen(tmp_path: Path) -> None:
+    text = WIDE + "m,2024-01-01,0.000001,,\nm,2024-02-01,0.000002,,\nm,2024-02-01,0.000003,,\n"
+    file = read(tmp_path, text)
+    assert {row.usd_per_million for row in file.rows} == {Decimal(1)}
+    assert [line for line, _ in reasons(file)] == [3, 4]
 
 
 def test_a_zero_in_a_public_table_is_unknown_and_not_free(tmp_path: Path) -> None:
     file = read(tmp_path, WIDE + "m,2024-01-01,0,0.000002,\n")
     assert reasons(file) == [(2, "input_cost_per_token: price is 0")]
-    assert [row.bucket for row in file.rows] == ["output_text"]
+    assert {row.bucket for row in file.rows} == {"output_text"}
 
 
 @pytest.mark.parametrize(
@@ -200,7 +238,7 @@ def test_a_price_that_its_neighbours_contradict_is_implausible(
 
 def test_the_public_price_history_is_read_with_every_reject_counted(shared_data: Path) -> None:
     file = read_price_file(shared_data / "price_history.csv", recorded_at=NOW)
-    assert len(file.rows) == 3492
+    assert Counter(row.authority for row in file.rows) == {2: 3492, 0: 3235}
     assert Counter(reject.reason.split(": ")[-1] for reject in file.rejects) == {
         "price is 0": 378,
         "jump_unconfirmed": 19,
@@ -225,7 +263,7 @@ def test_the_public_price_history_is_read_with_every_reject_counted(shared_data:
 def test_an_absurd_observation_is_a_reject_and_the_others_count(tmp_path: Path, line: str) -> None:
     file = read(tmp_path, f"model,observed_from,input_cost_per_token\n{line}\nfine,2026-01-01,0.000001\n")
     assert [reject.line for reject in file.rejects] == [2]
-    assert [row.model for row in file.rows] == ["fine"]
+    assert {row.model for row in file.rows} == {"fine"}
 
 
 def test_a_price_of_2024_prices_a_call_of_2024(shared_data: Path) -> None:
