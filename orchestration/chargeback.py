@@ -152,13 +152,15 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A month's lines; `closed_at` is None for one that is still open. `is_intact` is False where a closed
-    month's lines are no longer those that were hashed."""
+    month's lines or sums are no longer those that were sealed: `seal` is the SHA-256 over the seal of the
+    month before and the lines, as hexadecimal digits."""
 
     month: date
     lines: Sequence[Line]
     closed_at: datetime | None = None
     closed_by: str | None = None
     is_intact: bool = True
+    seal: str | None = None
 
     @property
     def amount_usd(self) -> Decimal:
@@ -195,7 +197,9 @@ def read_statement(connection: Connection[TupleRow], month: date) -> Statement:
     """The statement of a closed month as it was made; of any other, what it would be now."""
     with connection.transaction():
         held = connection.execute(
-            "select closed_at, closed_by, content_hash from cost.chargebacks where month = %s", [month]
+            "select closed_at, closed_by, content_hash, n_lines, amount_usd"
+            " from cost.chargebacks where month = %s",
+            [month],
         ).fetchone()
         if held is None:
             last = connection.execute("select max(month) from cost.chargebacks").fetchone()
@@ -203,8 +207,10 @@ def read_statement(connection: Connection[TupleRow], month: date) -> Statement:
                 raise ChargebackError(f"{month:%Y-%m} lies before {last[0]:%Y-%m}, which is closed")
             return Statement(month, _lines(connection, LINES, month))
         lines = _lines(connection, STATED, month)
-        is_intact = _digest(lines, previous=_previous_hash(connection, month)) == bytes(held[2])
-    return Statement(month, lines, held[0], held[1], is_intact)
+        closed_at, closed_by, seal, n_lines, amount_usd = held
+        sealed = _digest(lines, previous=_previous_hash(connection, month)) == bytes(seal)
+        summed = (len(lines), sum((line.amount_usd for line in lines), Decimal(0))) == (n_lines, amount_usd)
+    return Statement(month, lines, closed_at, closed_by, sealed and summed, bytes(seal).hex())
 
 
 def closed_months(connection: Connection[TupleRow]) -> list[date]:

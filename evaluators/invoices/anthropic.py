@@ -77,6 +77,8 @@ def _cost(result: dict[str, Any], *, number: int, **given: Any) -> InvoiceLine:
         raise ValueError(f"currency {str(result.get('currency'))[:10]!r} is not USD")
     cents = amount(result.get("amount"))
     kind = name(result.get("cost_type"), what="cost_type") or TOKENS
+    if kind == TOKENS and cents is not None and cents < 0:
+        kind = "credit: tokens"
     return checked(
         InvoiceLine(
             line=number,

@@ -5,6 +5,7 @@ daylight-saving switches. A row is of a SKU: its description names model and kin
 of their own here. `currency_conversion_rate` is units of `currency` a USD.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -67,7 +68,9 @@ def _lines(flat: Mapping[str, Any], *, number: int, granted: object) -> Iterator
         "model": "-".join(part.lower() for part in found.groups() if part) if found else None,
     }
     cost = amount(flat.get("cost"), what="cost")
-    is_tokens = found is not None and bucket is not None
+    # What Google gives back for tokens is billed as a row of them below 0.
+    is_returned = cost is not None and cost < 0
+    is_tokens = found is not None and bucket is not None and not is_returned
     tokens: dict[str, Any] = {}
     if bucket and is_tokens and _is_counted(flat):
         tokens = {bucket: count(flat.get("usage.amount"), what="usage.amount")}
@@ -75,16 +78,30 @@ def _lines(flat: Mapping[str, Any], *, number: int, granted: object) -> Iterator
         InvoiceLine(
             **shared,
             **tokens,
-            item=TOKENS if is_tokens else sku,
+            item=TOKENS if is_tokens else f"credit: {sku}" if is_returned else sku,
             amount_usd=None if cost is None else cost / rate,
         )
     )
-    for credit in granted if isinstance(granted, list) else []:
+    for credit in _credits(granted):
         given = mapping(credit, what="a credit")
         value = amount(given.get("amount"), what="credit")
         kind = name(given.get("type") or given.get("name"), what="credit") or "credit"
         if value:
             yield InvoiceLine(**shared, item=f"credit: {kind}", amount_usd=value / rate)
+
+
+def _credits(granted: object) -> list[object]:
+    """The list of a row's credits; a CSV has it as JSON in a cell."""
+    if isinstance(granted, str) and granted.strip():
+        try:
+            granted = json.loads(granted, parse_float=Decimal)
+        except ValueError:
+            raise ValueError(f"credits {granted[:30]!r} are no JSON list") from None
+    if granted is None or granted == "":
+        return []
+    if not isinstance(granted, list):
+        raise ValueError("credits are no list")  # noqa: TRY004  readers turn it into a reject
+    return granted
 
 
 def _rate(flat: Mapping[str, Any]) -> Decimal:

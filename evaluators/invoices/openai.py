@@ -61,7 +61,10 @@ def _line(result: dict[str, Any], bucket: Mapping[str, Any], *, number: int) -> 
     project = name(result.get("project_id"), what="project_id")
     if kind == "organization.costs.result":
         item, model = _line_item(name(result.get("line_item"), what="line_item"))
-        cost = mapping(result.get("amount"), what="amount")
+        usd = _usd(mapping(result.get("amount"), what="amount"))
+        # A grant or a refund stands under the line item it is for.
+        if item == TOKENS and usd is not None and usd < 0:
+            item = f"credit: {result.get('line_item') or 'all'}"
         return checked(
             InvoiceLine(
                 line=number,
@@ -70,7 +73,7 @@ def _line(result: dict[str, Any], bucket: Mapping[str, Any], *, number: int) -> 
                 item=item,
                 model=model,
                 project=project,
-                amount_usd=_usd(cost),
+                amount_usd=usd,
             )
         )
     if not kind.startswith("organization.usage."):

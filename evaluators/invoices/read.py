@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
     """The lines of one invoice, which may stand in several files (pages) of one form, numbered through.
 
     `time_zone` says whose days a CSV of our own is of; the others know it. Raises InvoiceFileError for
-    what is no invoice, is empty, mixes forms, or names a time zone that there is not.
+    what is no invoice, is empty, mixes forms, or names a time zone that there is not or that it is not of.
     """
     if time_zone is not None:
         try:
@@ -36,7 +37,24 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
         whole.n_other += reading.n_other
         whole.notes = reading.notes
     whole.lines = [replace(line, line=place) for place, line in enumerate(whole.lines, start=1)]
+    if time_zone not in (None, whole.time_zone):
+        raise InvoiceFileError(
+            f"{whole.format}'s exports are of days of {whole.time_zone}, not of {time_zone}"
+        )
+    _check_days(whole)
     return whole
+
+
+def _check_days(reading: Reading) -> None:
+    """Refuse days that begin within an hour, as India's do: charges are compared by whole hours of UTC."""
+    zone = ZoneInfo(reading.time_zone)
+    for day in {line.day for line in reading.lines}:
+        offset = datetime(day.year, day.month, day.day, tzinfo=zone).utcoffset()
+        if offset is not None and offset % timedelta(hours=1):
+            raise InvoiceFileError(
+                f"days of {reading.time_zone} begin within an hour of UTC, and charges are compared by whole"
+                " hours: ask the provider for days of UTC"
+            )
 
 
 def _read(path: Path, *, time_zone: str | None) -> Reading:

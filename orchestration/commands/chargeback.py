@@ -1,8 +1,5 @@
 """`lqo chargeback`: what a month cost each project, stated for good."""
 
-import csv
-import getpass
-import io
 import json
 from collections import defaultdict
 from datetime import date, datetime
@@ -15,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from orchestration.commands.errors import UserError
+from orchestration.commands.people import login
+from orchestration.commands.spreadsheet import as_csv
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="Monthly statements per project, closed for good.")
@@ -55,16 +54,19 @@ def close(
     with open_warehouse(settings_or_exit()) as connection:
         _check_marts(connection)
         try:
-            done = close_month(connection, day, closed_by=by or _login())
+            done = close_month(connection, day, closed_by=by or login())
         except ChargebackError as error:
             raise UserError(str(error)) from error
     typer.echo(f"closed {month}: {len(done.lines):,} lines, {done.amount_usd:f} USD")
+    typer.echo(f"seal {done.seal}")
 
 
 @app.command()
 def show(
     month: Annotated[str | None, typer.Argument(help="A month, as 2026-10; default all closed ones.")] = None,
-    form: Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")] = "table",
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")
+    ] = "table",
 ) -> None:
     """Show projects with their own cost and adjustments; an open month as it would be now."""
     from orchestration.chargeback import closed_months
@@ -75,10 +77,20 @@ def show(
     rows = [row for statement in statements for row in _by_project(statement)]
     if form == "json":
         typer.echo(json.dumps(rows, default=str, ensure_ascii=False))
+    elif form == "csv":
+        typer.echo(as_csv(list(rows[0]) if rows else [], rows), nl=False)
+    elif not rows and month:
+        typer.echo(f"nothing is charged for {month} (demo calls are left out)")
     elif not rows:
-        typer.echo("no statements (`lqo chargeback close --help`)")
+        typer.echo("no month is closed (`lqo chargeback close --help`)")
     else:
         _print(rows)
+        for each in statements:
+            if each.closed_at is not None:
+                typer.echo(
+                    f"{each.month:%Y-%m}: closed {each.closed_at:%Y-%m-%d %H:%M} UTC by {each.closed_by},"
+                    f" {each.amount_usd:f} USD, seal {each.seal}"
+                )
     broken = [f"{each.month:%Y-%m}" for each in statements if not each.is_intact]
     if broken:
         raise UserError(f"lines of {', '.join(broken)} are not those that were closed")
@@ -97,19 +109,15 @@ def export(
         typer.echo(f"note: {month} is not closed; this is what it would be now", err=True)
     if not statement.is_intact:
         raise UserError(f"lines of {month} are not those that were closed")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for line in statement.lines:
-        if project is None or line.project == project:
-            is_own = line.of_month == statement.month
-            given = {"month": statement.month, "kind": "charge" if is_own else "adjustment"}
-            writer.writerow(_cell(given[name] if name in given else getattr(line, name)) for name in COLUMNS)
+    lines = [line for line in statement.lines if project in (None, line.project)]
+    if project is not None and not lines:
+        raise UserError(f"{month} has nothing of project {project[:60]!r}")
+    text = as_csv(COLUMNS, (_row(statement, line) for line in lines))
     if out is None:
-        typer.echo(text.getvalue(), nl=False)
+        typer.echo(text, nl=False)
         return
     try:
-        out.write_text(text.getvalue(), encoding="utf-8")
+        out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{out}: {error.strerror}") from error
     typer.echo(f"wrote {out}")
@@ -132,12 +140,20 @@ def _check_marts(connection: Any) -> None:
         raise UserError("the marts are not built yet (`lqo up`, or `lqo backfill marts`)")
 
 
+def _row(statement: Any, line: Any) -> dict[str, Any]:
+    is_own = line.of_month == statement.month
+    given = {"month": statement.month, "kind": "charge" if is_own else "adjustment"}
+    return {name: given[name] if name in given else getattr(line, name) for name in COLUMNS}
+
+
 def _by_project(statement: Any) -> list[dict[str, Any]]:
-    sums: defaultdict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0), Decimal(0), Decimal(0)])
+    kinds = {"judge": 1, "replay": 2}
+    sums: defaultdict[str, list[Decimal]] = defaultdict(lambda: [Decimal(0)] * 4)
+    unpriced: defaultdict[str, int] = defaultdict(int)
     for line in statement.lines:
-        own, judging, adjusted = 0, 1, 2
-        kind = adjusted if line.of_month < statement.month else judging if line.purpose == "judge" else own
-        sums[line.project][kind] += line.amount_usd
+        is_own = line.of_month == statement.month
+        sums[line.project][kinds.get(line.purpose, 0) if is_own else 3] += line.amount_usd
+        unpriced[line.project] += line.n_unpriced if is_own else 0
     return [
         {
             "month": f"{statement.month:%Y-%m}",
@@ -145,10 +161,12 @@ def _by_project(statement: Any) -> list[dict[str, Any]]:
             "project": project,
             "product_usd": own,
             "judging_usd": judging,
+            "replays_usd": replays,
             "adjustments_usd": adjusted,
-            "total_usd": own + judging + adjusted,
+            "total_usd": own + judging + replays + adjusted,
+            "unpriced": unpriced[project],
         }
-        for project, (own, judging, adjusted) in sorted(sums.items())
+        for project, (own, judging, replays, adjusted) in sorted(sums.items())
     ]
 
 
@@ -157,17 +175,11 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for name in rows[0]:
         shown.add_column(name.removesuffix("_usd"))
     for row in rows:
-        shown.add_row(*(f"{value:.4f}" if isinstance(value, Decimal) else value for value in row.values()))
+        shown.add_row(
+            *(f"{value:.4f}" if isinstance(value, Decimal) else str(value) for value in row.values())
+        )
     console = Console()
     (console if console.is_terminal else Console(width=10_000)).print(shown, markup=False)
-
-
-def _cell(value: object) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def _month(text: str) -> date:
@@ -175,10 +187,3 @@ def _month(text: str) -> date:
         return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  a month has no zone
     except ValueError:
         raise UserError(f"{text[:20]!r} is no month such as 2026-10", code=2) from None
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

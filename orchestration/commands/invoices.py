@@ -1,7 +1,7 @@
 """`lqo invoices`: what providers bill, beside what we charged."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +13,13 @@ from rich.table import Table
 
 from orchestration.commands.errors import UserError
 from orchestration.commands.paths import file_or_exit
+from orchestration.commands.people import login
+from orchestration.commands.spreadsheet import as_csv
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 app = typer.Typer(no_args_is_help=True, help="Invoices of providers, and whether they match our charges.")
 
-Form = Annotated[Literal["table", "json"], typer.Option("--format", help="How to print it.")]
+Form = Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")]
 
 COLUMNS = (
     "provider",
@@ -62,7 +64,7 @@ def import_(
     share = _share(tolerance)
     from evaluators.invoices.lines import InvoiceFileError
     from evaluators.invoices.read import read_invoice
-    from orchestration.invoices import import_invoice
+    from orchestration.invoices import InvoiceError, import_invoice
 
     try:
         reading = read_invoice(paths, time_zone=time_zone)
@@ -76,11 +78,15 @@ def import_(
         raise UserError(f"no line about models among {reading.n_other:,}")
     with open_warehouse(settings_or_exit()) as connection:
         source = ", ".join(path.name for path in paths)[:300]
-        done = import_invoice(connection, reading, source=source, account=account, tolerance=share)
+        try:
+            done = import_invoice(connection, reading, source=source, account=account, tolerance=share)
+        except InvoiceError as error:
+            raise UserError(str(error)) from error
     for note in reading.notes:
         typer.echo(f"note: {note}", err=True)
     if done.is_known:
-        typer.echo(f"invoice {done.invoice_id} has these lines already; nothing changed")
+        outdated = f" ({done.n_outdated:,} of them are replaced by later invoices)" if done.n_outdated else ""
+        typer.echo(f"invoice {done.invoice_id} has these lines already{outdated}; nothing changed")
         return
     typer.echo(
         f"invoice {done.invoice_id}: {len(reading.lines):,} lines  replaced {done.n_superseded:,}"
@@ -103,13 +109,29 @@ def list_(form: Form = "table") -> None:
             "format": each.format,
             "account": each.account,
             "lines": each.n_lines,
-            "current": each.n_current,
+            "current": "withdrawn" if each.withdrawn_at else each.n_current,
             "usd": each.amount_usd,
             "source": each.source,
         }
         for each in found
     ]
     _print(rows, form=form, nothing="no invoices (`lqo invoices import --help`)")
+
+
+@app.command()
+def withdraw(
+    invoice: Annotated[int, typer.Argument(help="Its number (`lqo invoices list`).")],
+    by: Annotated[str | None, typer.Option(help="Who takes it back; default the login.")] = None,
+) -> None:
+    """Take back an invoice that was imported by mistake; what it had replaced counts again."""
+    from orchestration.invoices import InvoiceError, withdraw_invoice
+
+    with open_warehouse(settings_or_exit()) as connection:
+        try:
+            n_restored = withdraw_invoice(connection, invoice, by=by or login())
+        except InvoiceError as error:
+            raise UserError(str(error)) from error
+    typer.echo(f"invoice {invoice} is withdrawn; {n_restored:,} older lines count again")
 
 
 @app.command()
@@ -134,7 +156,7 @@ def show(
     form: Form = "table",
 ) -> None:
     """Show what is billed beside what we charged, and why it differs; exit 1 if anything is unexplained."""
-    given: dict[str, Any] = {"month": _month(month), "provider": provider, "is_open": is_open}
+    given: dict[str, Any] = {"month": _month(month), "provider": _provider(provider), "is_open": is_open}
     with open_warehouse(settings_or_exit()) as connection:
         rows = _reconciled(connection, given)
     _print(rows, form=form, nothing="nothing to compare (`lqo invoices import --help`)")
@@ -153,20 +175,61 @@ def show(
         raise typer.Exit(1)
 
 
+@app.command()
+def page(
+    month: Annotated[str | None, typer.Option(help="One month, as 2026-10; default all.")] = None,
+    provider: Annotated[str | None, typer.Option(help="One provider.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A file or a folder; default: reports/ in LQO_HOME.")
+    ] = None,
+) -> None:
+    """Write a page that says matched or not, and why: one HTML file, to open, print or send."""
+    from reports.invoices.figures import read_invoices
+    from reports.invoices.page import write_page
+
+    chosen, settings = _month(month), settings_or_exit()
+    if out is None:
+        out = settings.reports
+        out.mkdir(parents=True, exist_ok=True)
+    elif not out.is_dir() and not out.absolute().parent.is_dir():
+        raise UserError(f"there is no folder {out.absolute().parent}", code=2)
+    path = out / f"invoices{f'-{chosen:%Y-%m}' if chosen else ''}.html" if out.is_dir() else out
+    with open_warehouse(settings) as connection:
+        _check_marts(connection)
+        figures = read_invoices(connection, month=chosen, provider=_provider(provider))
+    try:
+        write_page(figures, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+    typer.echo(f"{path} ({figures.verdict})")
+
+
 def _reconciled(connection: Any, given: dict[str, Any]) -> list[dict[str, Any]]:
-    found = connection.execute("select to_regclass('marts.invoice_reconciliation')").fetchone()
-    if not found or found[0] is None:
-        raise UserError("the marts are not built yet (`lqo up`, or `lqo backfill`)")
+    _check_marts(connection)
+    # Bounds that are always given: a range of days keeps the view from comparing all of history.
     query = f"""
         select {", ".join(COLUMNS)}
         from marts.invoice_reconciliation
-        where (%(month)s::date is null or day >= %(month)s and day < %(month)s + interval '1 month')
-            and (%(provider)s::text is null or provider = %(provider)s)
+        where day >= coalesce(%(month)s::date, '-infinity')
+            and day < coalesce((%(month)s::date + interval '1 month')::date, 'infinity')
+            and provider = coalesce(%(provider)s::text, provider)
             and (not %(is_open)s or verdict in ('not matched', 'no price'))
         order by provider, day, model, key_id
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, given).fetchall()
+
+
+def _check_marts(connection: Any) -> None:
+    found = connection.execute("select to_regclass('marts.invoice_reconciliation')").fetchone()
+    connection.rollback()
+    if not found or found[0] is None:
+        raise UserError("the marts are not built yet (`lqo up`, or `lqo backfill`)")
+
+
+def _provider(text: str | None) -> str | None:
+    """Providers are kept in small letters."""
+    return None if text is None else text.lower()
 
 
 def _share(text: str) -> Decimal:
@@ -179,11 +242,11 @@ def _share(text: str) -> Decimal:
     return share
 
 
-def _month(text: str | None) -> str | None:
+def _month(text: str | None) -> date | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m").date().isoformat()  # noqa: DTZ007  a month has no zone
+        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007  a month has no zone
     except ValueError:
         raise UserError(f"{text[:20]!r} is no month such as 2026-10", code=2) from None
 
@@ -191,6 +254,9 @@ def _month(text: str | None) -> str | None:
 def _print(rows: list[dict[str, Any]], *, form: str, nothing: str) -> None:
     if form == "json":
         typer.echo(json.dumps(rows, default=str, ensure_ascii=False))
+        return
+    if form == "csv":
+        typer.echo(as_csv(list(rows[0]) if rows else [], rows), nl=False)
         return
     if not rows:
         typer.echo(nothing)

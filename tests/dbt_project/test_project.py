@@ -102,7 +102,7 @@ def test_every_column_of_every_model_is_documented(
     query = """
         select table_schema || '.' || table_name, array_agg(column_name::text)
         from information_schema.columns
-        where table_schema in ('staging', 'marts')
+        where table_schema in ('staging', 'intermediate', 'marts')
         group by 1
     """
     columns = dict(owner.execute(query).fetchall())

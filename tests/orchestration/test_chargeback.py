@@ -159,7 +159,11 @@ def test_a_change_past_the_guard_shows(books: Books) -> None:
     assert read_statement(books.connection, SEPTEMBER).is_intact
     books.connection.execute("alter table cost.chargeback_lines disable trigger closed_months_stay")
     books.connection.execute("update cost.chargeback_lines set amount_usd = 0.5")
-    books.connection.commit()
+    assert not read_statement(books.connection, SEPTEMBER).is_intact
+    books.connection.rollback()
+    # The head of a statement is no less a promise than its lines.
+    books.connection.execute("alter table cost.chargebacks disable trigger closed_months_stay")
+    books.connection.execute("update cost.chargebacks set amount_usd = 0.5")
     assert not read_statement(books.connection, SEPTEMBER).is_intact
 
 
@@ -169,17 +173,35 @@ def test_the_command_closes_shows_and_exports(
     env = {"DATABASE_URL": modelled_warehouse.libpq()}
     books.charge("2026-09-30", "1.5", project="=cmd()")
     books.charge("2026-09-30", "0.25", project="검색🙂", purpose="judge")
+    books.charge("2026-09-30", "0.5", project="검색🙂", purpose="replay")
     closed = lqo(tmp_path, "chargeback", "close", "2026-09", "--by", "ada", **env)
-    assert (closed.returncode, closed.stdout) == (0, "closed 2026-09: 2 lines, 1.75 USD\n")
+    assert (closed.returncode, closed.stdout.splitlines()[0]) == (0, "closed 2026-09: 3 lines, 2.25 USD")
+    seal = closed.stdout.splitlines()[1]
     again = lqo(tmp_path, "chargeback", "close", "2026-09", **env)
     assert (again.returncode, again.stderr) == (1, "lqo: 2026-09 is closed already\n")
     shown = lqo(tmp_path, "chargeback", "show", **env).stdout.splitlines()
-    assert shown[1].split() == ["2026-09", "closed", "=cmd()", "1.5000", "0.0000", "0.0000", "1.5000"]
-    assert shown[2].split()[2:5] == ["검색🙂", "0.0000", "0.2500"]
+    head = "month state project product judging replays adjustments total unpriced"
+    assert shown[0].split() == head.split()
+    zero = "0.0000"
+    assert shown[1].split() == ["2026-09", "closed", "=cmd()", "1.5000", zero, zero, zero, "1.5000", "0"]
+    assert shown[2].split()[2:] == ["검색🙂", zero, "0.2500", "0.5000", zero, "0.7500", "0"]
+    # The seal stands outside the database as well, for whoever keeps it.
+    assert shown[3].endswith(f"by ada, 2.25 USD, {seal}")
+    months = books.connection.execute(
+        "select project, product_usd, judging_usd, replays_usd, total_usd from marts.chargeback_months"
+    ).fetchall()
+    assert sorted(months)[1] == ("검색🙂", 0, Decimal("0.25"), Decimal("0.5"), Decimal("0.75"))
     exported = lqo(tmp_path, "chargeback", "export", "2026-09", **env)
     rows = list(csv.DictReader(io.StringIO(exported.stdout)))
     assert [(row["project"], row["kind"], row["amount_usd"]) for row in rows] == [
         ("'=cmd()", "charge", "1.5"),
         ("검색🙂", "charge", "0.25"),
+        ("검색🙂", "charge", "0.5"),
     ]
+    nobody = lqo(tmp_path, "chargeback", "export", "2026-09", "--project", "nobody", **env)
+    assert (nobody.returncode, nobody.stdout) == (1, "")
+    csv_rows = csv.DictReader(
+        io.StringIO(lqo(tmp_path, "chargeback", "show", "--format", "csv", **env).stdout)
+    )
+    assert [row["total_usd"] for row in csv_rows] == ["1.5", "0.75"]
     assert lqo(tmp_path, "chargeback", "close", "soon", **env).returncode == 2

@@ -1,68 +1,26 @@
--- One row per provider, day of its own time zone, model and key that an invoice speaks of. Models are told apart
--- only where every line of tokens of that day names one, and keys only where each is known to be ours.
+-- One row per provider, day of its own time zone, model and key that an invoice speaks of.
 
 with lines as (
 
-    select * from {{ ref('stg_cost__invoice_lines') }}
-    where superseded_by is null
-
-),
-
-invoices as (
-
-    select * from {{ ref('stg_cost__invoices') }}
-
-),
-
-known_keys as (
-
-    select * from {{ ref('stg_cost__invoice_keys') }}
-
-),
-
--- Our own form may name our keys themselves.
-named as (
-
-    select
-        lines.*,
-        {{ billed_model('lines.model') }} as billed_model,
-        coalesce(known_keys.key_id, case when invoices.format = 'csv' then lines.invoice_key end) as key_id,
-        invoices.time_zone,
-        invoices.tolerance
-    from lines
-    inner join invoices using (invoice_id)
-    left join known_keys using (provider, invoice_key)
-
-),
-
-shapes as (
-
-    select
-        provider,
-        day,
-        bool_and(billed_model is not null) filter (where item = 'tokens') as is_by_model,
-        bool_and(key_id is not null) filter (where item = 'tokens') as is_by_key
-    from named
-    group by 1, 2
+    select * from {{ ref('int_invoice_lines') }}
 
 ),
 
 shaped as (
 
     select
-        named.*,
+        *,
         case
-            when named.item <> 'tokens' and named.billed_model is null then '(fees)'
-            when shapes.is_by_model then named.billed_model
+            when item <> 'tokens' and billed_model is null then '(fees)'
+            when is_by_model then billed_model
             else '(all)'
         end as model_group,
         case
-            when named.item <> 'tokens' and named.key_id is null and shapes.is_by_key then '(fees)'
-            when shapes.is_by_key then named.key_id
+            when item <> 'tokens' and key_id is null and is_by_key then '(fees)'
+            when is_by_key then key_id
             else '(all)'
         end as key_group
-    from named
-    inner join shapes using (provider, day)
+    from lines
 
 ),
 

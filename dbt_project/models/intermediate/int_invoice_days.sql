@@ -3,51 +3,31 @@
 with invoices as (
 
     select * from {{ ref('stg_cost__invoices') }}
+    where withdrawn_at is null
 
 ),
 
 lines as (
 
-    select * from {{ ref('stg_cost__invoice_lines') }}
-    where superseded_by is null
-
-),
-
-providers as (
-
-    select distinct
-        lines.invoice_id,
-        lines.provider
-    from lines
+    select * from {{ ref('int_invoice_lines') }}
 
 ),
 
 covered as (
 
     select
-        providers.provider,
+        names.provider,
         days.at::date as day,
         max(invoices.time_zone) as time_zone,
         max(invoices.tolerance) as tolerance
-    from providers
-    inner join invoices using (invoice_id)
+    from invoices
+    cross join lateral unnest(invoices.providers::text[]) as names (provider)
     cross join lateral generate_series(invoices.first_day::timestamp, invoices.last_day::timestamp, '1 day') as days (at)
     group by 1, 2
 
 ),
 
-billed as (
-
-    select
-        provider,
-        day,
-        bool_or(model = '(all)') as is_whole,
-        bool_or(key_id = '(all)') as is_all_keys
-    from {{ ref('int_billed') }}
-    group by 1, 2
-
-),
-
+-- A probe of an index per day: a reader who asks for a month must not read all invoices there ever were.
 final as (
 
     select
@@ -55,10 +35,16 @@ final as (
         covered.day,
         covered.time_zone,
         covered.tolerance,
-        coalesce(billed.is_whole, false) as is_whole,
-        coalesce(billed.is_all_keys, true) as is_all_keys
+        coalesce(shapes.is_whole, false) as is_whole,
+        coalesce(shapes.is_all_keys, true) as is_all_keys
     from covered
-    left join billed using (provider, day)
+    cross join lateral (
+        select
+            bool_or(not lines.is_by_model and (lines.item = 'tokens' or lines.billed_model is not null)) as is_whole,
+            bool_or(not lines.is_by_key) as is_all_keys
+        from lines
+        where lines.provider = covered.provider and lines.day = covered.day
+    ) as shapes
 
 )
 

@@ -17,12 +17,72 @@ charged as (
 
 ),
 
-days as (
+-- Not a full join: a reader's days would not get through it, and each would compare all of history.
+sides as (
 
-    select * from {{ ref('int_invoice_days') }}
+    select
+        provider,
+        day,
+        model,
+        key_id,
+        time_zone,
+        tolerance,
+        true as is_billed,
+        invoice_ids,
+        service_tiers as billed_tiers,
+        null::text[] as charged_tiers,
+        n_amounts,
+        n_requests as billed_requests,
+        amount_usd,
+        fees_usd,
+        has_tokens_lines,
+        coalesce(input_uncached, output, cache_read, input_audio) is not null as has_counts,
+        null::bigint as charged_requests,
+        null::bigint as n_without_usage,
+        null::bigint as n_unpriced,
+        null::numeric as their_day_usd,
+        null::numeric as utc_day_usd,
+        {%- for bucket in inputs + others %}
+        {{ bucket }} as billed_{{ bucket }},
+        null::bigint as charged_{{ bucket }},
+        null::bigint as unpriced_{{ bucket }},
+        {%- endfor %}
+        null::jsonb as usd_per_million
+    from billed
+    union all
+    select
+        provider,
+        day,
+        model,
+        key_id,
+        time_zone,
+        tolerance,
+        false as is_billed,
+        null::bigint[] as invoice_ids,
+        null::text[] as billed_tiers,
+        service_tiers as charged_tiers,
+        null::bigint as n_amounts,
+        null::bigint as billed_requests,
+        null::numeric as amount_usd,
+        null::numeric as fees_usd,
+        null::boolean as has_tokens_lines,
+        null::boolean as has_counts,
+        n_requests as charged_requests,
+        n_without_usage,
+        n_unpriced,
+        their_day_usd,
+        utc_day_usd,
+        {%- for bucket in inputs + others %}
+        null::bigint as billed_{{ bucket }},
+        {{ bucket }} as charged_{{ bucket }},
+        unpriced_{{ bucket }},
+        {%- endfor %}
+        usd_per_million
+    from charged
 
 ),
 
+-- At most one row of either side.
 beside as (
 
     select
@@ -30,37 +90,48 @@ beside as (
         day,
         model,
         key_id,
-        billed.invoice_ids,
-        billed.service_tiers as billed_tiers,
-        charged.service_tiers as charged_tiers,
-        coalesce(billed.n_amounts, 0) as n_amounts,
-        billed.n_requests as billed_requests,
-        billed.amount_usd,
-        coalesce(billed.fees_usd, 0) as fees_usd,
-        coalesce(billed.has_tokens_lines, false) as has_tokens_lines,
-        billed.input_uncached is not null or billed.output is not null or billed.cache_read is not null
-            or billed.input_audio is not null as has_counts,
-        billed.provider is null as is_not_billed,
-        coalesce(charged.n_requests, 0) as charged_requests,
-        coalesce(charged.n_without_usage, 0) as n_without_usage,
-        coalesce(charged.n_unpriced, 0) as n_unpriced,
-        coalesce(charged.their_day_usd, 0) as their_day_usd,
-        coalesce(charged.utc_day_usd, 0) as utc_day_usd,
+        max(time_zone) as time_zone,
+        max(tolerance) as tolerance,
+        max(invoice_ids) as invoice_ids,
+        max(billed_tiers) as billed_tiers,
+        max(charged_tiers) as charged_tiers,
+        coalesce(max(n_amounts), 0) as n_amounts,
+        max(billed_requests) as billed_requests,
+        max(amount_usd) as amount_usd,
+        coalesce(max(fees_usd), 0) as fees_usd,
+        coalesce(bool_or(has_tokens_lines), false) as has_tokens_lines,
+        coalesce(bool_or(has_counts), false) as has_counts,
+        not bool_or(is_billed) as is_not_billed,
+        coalesce(max(charged_requests), 0) as charged_requests,
+        coalesce(max(n_without_usage), 0) as n_without_usage,
+        coalesce(max(n_unpriced), 0) as n_unpriced,
+        coalesce(max(their_day_usd), 0) as their_day_usd,
+        coalesce(max(utc_day_usd), 0) as utc_day_usd,
         {%- for bucket in inputs + others %}
-        coalesce(billed.{{ bucket }}, 0)::numeric as billed_{{ bucket }},
-        coalesce(charged.{{ bucket }}, 0)::numeric as charged_{{ bucket }},
-        coalesce(charged.unpriced_{{ bucket }}, 0)::numeric as unpriced_{{ bucket }},
+        coalesce(max(billed_{{ bucket }}), 0)::numeric as billed_{{ bucket }},
+        coalesce(max(charged_{{ bucket }}), 0)::numeric as charged_{{ bucket }},
+        coalesce(max(unpriced_{{ bucket }}), 0)::numeric as unpriced_{{ bucket }},
         {%- endfor %}
-        case when model <> '(all)' then charged.usd_per_million end as card,
-        (charged.usd_per_million ->> 'input_uncached')::numeric / 1000000 as usd_input_uncached,
-        (charged.usd_per_million ->> 'cache_read')::numeric / 1000000 as usd_cache_read,
-        {{ cache_write_price('charged.usd_per_million', 'cache_write', 'model') }} / 1000000 as usd_cache_write,
-        {{ cache_write_price('charged.usd_per_million', 'cache_write_1h', 'model') }} / 1000000 as usd_cache_write_1h,
-        (charged.usd_per_million ->> 'input_audio')::numeric / 1000000 as usd_input_audio,
-        (charged.usd_per_million ->> 'output_text')::numeric / 1000000 as usd_output,
-        (charged.usd_per_million ->> 'output_audio')::numeric / 1000000 as usd_output_audio
-    from billed
-    full join charged using (provider, day, model, key_id)
+        (array_agg(usd_per_million) filter (where usd_per_million is not null))[1] as prices
+    from sides
+    group by 1, 2, 3, 4
+
+),
+
+-- Of all models at once there is no price.
+carded as (
+
+    select
+        *,
+        case when model <> '(all)' then prices end as card,
+        (prices ->> 'input_uncached')::numeric / 1000000 as usd_input_uncached,
+        (prices ->> 'cache_read')::numeric / 1000000 as usd_cache_read,
+        {{ cache_write_price('prices', 'cache_write', 'model') }} / 1000000 as usd_cache_write,
+        {{ cache_write_price('prices', 'cache_write_1h', 'model') }} / 1000000 as usd_cache_write_1h,
+        (prices ->> 'input_audio')::numeric / 1000000 as usd_input_audio,
+        (prices ->> 'output_text')::numeric / 1000000 as usd_output,
+        (prices ->> 'output_audio')::numeric / 1000000 as usd_output_audio
+    from beside
 
 ),
 
@@ -75,7 +146,7 @@ families as (
         {%- for bucket in inputs + others %}
             and (billed_{{ bucket }} + charged_{{ bucket }} = 0 or usd_{{ bucket }} is not null)
         {%- endfor %} as has_prices
-    from beside
+    from carded
 
 ),
 
@@ -109,13 +180,10 @@ priced as (
 final as (
 
     select
-        priced.*,
-        days.time_zone,
-        days.tolerance,
+        *,
         -- 1 where one price held all day; else what our mean price was of the newest.
         case when charged_at_card > 0 then their_day_usd / charged_at_card else 1 end as scale
     from priced
-    inner join days using (provider, day)
 
 )
 

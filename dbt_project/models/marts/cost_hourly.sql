@@ -1,3 +1,6 @@
+{#- By day too: readers ask for days, and the primary key begins with the hour. -#}
+{{ config(indexes=[{'columns': ["((hour at time zone 'UTC')::date)"]}]) }}
+
 with charges as (
 
     select * from {{ ref('int_charges__in_window') }}

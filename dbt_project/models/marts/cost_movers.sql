@@ -2,16 +2,23 @@
 
 -- The newest whole days against as many before them. The newest day of the marts may still run, and is left out.
 
-with days as (
+with others as (
+
+    select exists (select from {{ ref('cost_hourly') }} where purpose <> 'demo') as has_others
+
+),
+
+days as (
 
     select * from {{ ref('cost_attempts_daily') }}
-    where purpose <> 'demo' or not exists (select from {{ ref('cost_hourly') }} where purpose <> 'demo')
+    where purpose <> 'demo' or not (select has_others from others)
 
 ),
 
 newest as (
 
-    select max(day) - 1 as day from days
+    select (max(hour) at time zone 'UTC')::date - 1 as day from {{ ref('cost_hourly') }}
+    where purpose <> 'demo' or not (select has_others from others)
 
 ),
 
@@ -24,6 +31,14 @@ periods as (
         newest.day as last_day
     from newest
     cross join (values ('day', 1), ('week', 7), ('month', 28)) as lengths (period, n_days)
+
+),
+
+-- Twice the longest period and no more: what lies before it is not read.
+newest_days as (
+
+    select * from days
+    where days.day > (select newest.day - 56 from newest) and days.day <= (select newest.day from newest)
 
 ),
 
@@ -40,7 +55,7 @@ amounts as (
         coalesce(sum(days.n_attempts) filter (where days.day >= periods.first_day), 0)::bigint as n_attempts,
         coalesce(sum(days.n_attempts) filter (where days.day < periods.first_day), 0)::bigint as n_attempts_before
     from periods
-    inner join days on days.day >= periods.first_day_before and days.day <= periods.last_day
+    inner join newest_days as days on days.day >= periods.first_day_before and days.day <= periods.last_day
     cross join lateral (
         values
         ('model', days.model),

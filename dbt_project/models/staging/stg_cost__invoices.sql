@@ -16,8 +16,11 @@ final as (
         n_lines,
         first_day,
         last_day,
+        -- Text, because dbt's unit tests cannot make up an array.
+        providers::text as providers,
         amount_usd,
-        imported_at
+        imported_at,
+        withdrawn_at
     from source
 
 )

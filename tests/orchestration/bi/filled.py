@@ -70,8 +70,31 @@ insert into evaluation.drift_findings (
 values ('2026-11-02', 'latency_ms', 'number', 'Wasserstein', 0.2, 0.1, true, 900, 900, '2026-10-26', '0.7');
 insert into evaluation.prompt_templates (template_id, origin, template, miner, first_seen)
 values ('11111111-1111-1111-1111-111111111111', 'mined', 'Summarise <TEXT> 👋', '1.0.0', '2026-11-01');
-insert into cost.invoices (content_hash, source, format, n_lines, first_day, last_day, amount_usd)
-values ('', 'a file', 'csv', 1, '2026-11-02', '2026-11-07', 40);
+insert into evaluation.replays (
+    replay_id, fingerprint, window_start, window_end, settings, sample, models, max_usd, outcome, started_at,
+    finished_at
+)
+values (
+    '00000000-0000-7000-8000-000000000001', '', '2026-10-01', '2026-11-01', '{"seed": 1}',
+    '{"calls": [], "sizes": {}}', '{model-0}', 5, 'finished', '2026-11-02', '2026-11-02'
+);
+insert into evaluation.replay_claims (
+    replay_id, purpose, subject, key, reserved_usd, spent_usd, is_known, settled_at
+)
+values ('00000000-0000-7000-8000-000000000001', 'replay', 'model-0', '', 0.5, 0.25, true, '2026-11-02');
+insert into evaluation.replay_points (
+    replay_id, rubric, model, is_incumbent, evaluator_version_id, judge_model, n_prompts, n_answered,
+    n_graded, n_priced, n_pairs, represented, grade, usd_per_1k, sample_usd, price_version, dominated_by,
+    surely_dominated_by, unscored
+)
+select
+    '00000000-0000-7000-8000-000000000001', 'helpfulness', model, false, id, 'judge-1', 20, 20, 20, 20, 20, 1,
+    4, 1.5, 0.03, 1, '{}', '{}', '{}'
+from evaluation.evaluator_versions
+cross join (values ('model-0'), ('model-1')) as models (model)
+where kind = 'judge';
+insert into cost.invoices (content_hash, source, format, providers, n_lines, first_day, last_day, amount_usd)
+values ('', 'a file', 'csv', '{provider-0}', 1, '2026-11-02', '2026-11-07', 40);
 insert into cost.invoice_lines (invoice_id, line, provider, day, kind, model, amount_usd)
 values (1, 1, 'provider-0', '2026-11-02', 'cost', 'model-0', 40);
 insert into evaluation.day_closes (day, n_calls) values ('2026-11-01', 200);
