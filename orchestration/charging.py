@@ -14,6 +14,7 @@ from psycopg.rows import TupleRow
 
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.frame import price_frame
+from evaluators.pricing.rows import ALWAYS
 from orchestration import charging_queries as queries
 from orchestration import charging_writes as writes
 from orchestration.dirty import mark_hours
@@ -93,18 +94,22 @@ def charge_window(
 
 
 def charge_corrected(
-    connection: Connection[TupleRow], windows: Sequence[Window], *, chunk_calls: int = CHUNK_CALLS
+    connection: Connection[TupleRow],
+    windows: Sequence[Window],
+    *,
+    since: datetime = ALWAYS,
+    chunk_calls: int = CHUNK_CALLS,
 ) -> ChargeResult:
     """Price those calls of the windows again about whose model and time the book has changed since.
 
-    The others are not read from `raw`, so that a correction costs what it touches and a look at the charges
-    of the windows. Day by day, so that no chunk looks further ahead than one. Transactions, history and marks
-    are those of `charge_window`.
+    The others are not read, neither from `raw` nor from the charges, so that a correction costs what it
+    touches; for this, only changes recorded `since` (aware) are looked at. Day by day, so that no chunk looks
+    further ahead than one. Transactions, history and marks are those of `charge_window`.
     """
     chunks: list[_Chunk] = []
     books = _Books()
     for window in days_within(windows):
-        touched = _touched(connection, window)
+        touched = _touched(connection, window, since=since)
         if touched:
             chunks += _charge_chunks(
                 connection,
@@ -117,12 +122,11 @@ def charge_corrected(
     return _total(chunks)
 
 
-def _touched(connection: Connection[TupleRow], window: Window) -> dict[str, object]:
+def _touched(connection: Connection[TupleRow], window: Window, *, since: datetime) -> dict[str, object]:
     """The models, validities and times of the changes that concern the window; empty for none."""
+    given = {"start": window.start, "end": window.end, "since": since}
     with connection.transaction():
-        rows = connection.execute(
-            queries.TOUCHED_MODELS, {"start": window.start, "end": window.end}
-        ).fetchall()
+        rows = connection.execute(queries.TOUCHED_MODELS, given).fetchall()
     names = ("providers", "models", "froms", "tos", "changes")
     return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
 
@@ -160,6 +164,8 @@ def _charge_chunks(
             charges = charge_attempts(attempts, book=books.current(connection))
             chunk = _write(connection, charges, window=window, is_new=query is queries.NEW_CALLS)
         yield chunk
+        if len(attempts) < calls:  # a call has an attempt or more: these were the last
+            return
         position = (attempts["started_at"][-1].astimezone(UTC), UUID(attempts["call_id"][-1]))
 
 

@@ -4,6 +4,8 @@ from typing import LiteralString
 
 import polars as pl
 
+from orchestration.charged_models import charged_models
+
 ATTEMPT_SCHEMA: dict[str, pl.DataType] = {
     "call_id": pl.String(),
     "started_us": pl.Int64(),
@@ -134,18 +136,16 @@ with calls as materialized (
 {_ATTEMPTS}
 """
 
-# What the book learned after the oldest charge of a model in the window: the times it is about, and when.
-TOUCHED_MODELS: LiteralString = """
-with charged as (
-    select provider, model, min(charged_at) as first_charged
-    from cost.charges
-    where started_at >= %(start)s and started_at < %(end)s
-    group by provider, model
-),
+# What the book has learned since, of models with charges in the months of the window: the times it is about,
+# and when.
+TOUCHED_MODELS: LiteralString = f"""
+with recursive {charged_models("%(start)s", "%(end)s")},
 changes as (
     select *, greatest(recorded_at, superseded_at) as changed_at
     from cost.prices
-    where valid_from < %(end)s and (valid_to is null or valid_to > %(start)s)
+    where valid_from < %(end)s
+      and (valid_to is null or valid_to > %(start)s)
+      and greatest(recorded_at, superseded_at) >= %(since)s
 )
 select charged.provider, charged.model, changes.valid_from, changes.valid_to, max(changes.changed_at)
 from charged
@@ -155,28 +155,25 @@ inner join changes
         when changes.match = 'exact' then changes.model = charged.model
         else starts_with(charged.model, changes.model)
     end
-    and changes.changed_at >= charged.first_charged
 group by 1, 2, 3, 4
 """
 
 CORRECTED_CALLS: LiteralString = f"""
 with keys as materialized (
     select distinct charges.started_at, charges.call_id
-    from cost.charges
+    from unnest(
+        %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[],
+        %(changes)s::timestamptz[]
+    ) as touched (provider, model, valid_from, valid_to, changed_at)
+    inner join cost.charges
+        on charges.provider = touched.provider
+        and charges.model = touched.model
+        and charges.started_at >= touched.valid_from
+        and (touched.valid_to is null or charges.started_at < touched.valid_to)
+        and charges.charged_at <= touched.changed_at
     where charges.started_at >= %(start)s
       and charges.started_at < %(end)s
       and (charges.started_at, charges.call_id) > (%(start)s, %(after)s)
-      and exists (
-          select from unnest(
-              %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[],
-              %(changes)s::timestamptz[]
-          ) as touched (provider, model, valid_from, valid_to, changed_at)
-          where touched.provider = charges.provider
-            and touched.model = charges.model
-            and touched.changed_at >= charges.charged_at
-            and charges.started_at >= touched.valid_from
-            and (touched.valid_to is null or charges.started_at < touched.valid_to)
-      )
     order by charges.started_at, charges.call_id
     limit %(limit)s
 ),

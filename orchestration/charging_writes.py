@@ -68,17 +68,19 @@ left join charged_attempts as new
 where ({_of("old")}) is distinct from ({_of("new")})
 """
 
+# All attempts of a staged call are staged, numbered from 0: what lies beyond its last one is gone.
 DROP_VANISHED: LiteralString = """
 delete from cost.charges as old
-using (select distinct started_at, call_id from charged_attempts) as calls
+using (
+    select started_at, call_id, max(attempt) as last_attempt
+    from charged_attempts
+    group by started_at, call_id
+) as calls
 where old.started_at = calls.started_at
   and old.call_id = calls.call_id
+  and old.attempt > calls.last_attempt
   and old.started_at >= %(start)s
   and old.started_at < %(end)s
-  and not exists (
-      select from charged_attempts as new
-      where new.started_at = old.started_at and new.call_id = old.call_id and new.attempt = old.attempt
-  )
 """
 
 # `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock:

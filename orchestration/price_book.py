@@ -15,7 +15,8 @@ from psycopg.rows import TupleRow, class_row
 from evaluators.pricing.book import PriceBook
 from evaluators.pricing.changes import changes, price_key
 from evaluators.pricing.genai import Refused, snapshot_rows
-from evaluators.pricing.rows import CURATED_SOURCE, GENAI_SOURCE, PriceRow
+from evaluators.pricing.rows import GENAI_SOURCE, NOT_STATED, PriceRow
+from orchestration.charged_models import charged_models
 from orchestration.price_rows import PRICES, add_rows, current_rows, mark_charges, supersede_rows
 from orchestration.transactions import LOCK, writing
 
@@ -33,9 +34,9 @@ AS_KNOWN_AT: LiteralString = f"""
 where recorded_at <= %(known_at)s and (superseded_at is null or superseded_at > %(known_at)s)
 """
 
-CHARGED_MODELS: LiteralString = """
-select distinct provider, model from cost.charges
-where started_at >= %(from)s and (%(to)s::timestamptz is null or started_at < %(to)s)
+CHARGED_MODELS: LiteralString = f"""
+with recursive {charged_models("%(from)s", "coalesce(%(to)s::timestamptz, 'infinity')")}
+select provider, model from charged
 """
 
 # The partial index on charges holds the unpriced ones, so that this reads no priced history.
@@ -136,7 +137,7 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
 
     A row is the same price as another if provider, model, match, bucket, tier, service tier, currency and
     `valid_from` agree; it is unchanged if price and `valid_to` agree too. Later rows of one import win.
-    `source` names the file for rows that name no source; it never makes them copies of genai-prices. Waits
+    `source` names the file for rows that name no source; it never takes a user's authority from them. Waits
     for running charges, so that each of them is either seen by the marks set here or made with the new book.
     """
     with writing(connection, relation=CHARGES):
@@ -146,7 +147,7 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
         corrected = [change.before for change in found if change.before]
         supersede_rows(connection, corrected)
         if added:
-            own = f"file {source}" if source.startswith((GENAI_SOURCE, CURATED_SOURCE)) else source
+            own = f"file {source}" if source.startswith(NOT_STATED) else source
             add_rows(connection, added, default_source=own)
         n_marked = mark_affected(connection, [*corrected, *added])
         version = book_version(connection)
@@ -162,10 +163,7 @@ def _snapshotted(connection: Connection[TupleRow]) -> set[tuple[str, str]]:
 
 
 def mark_affected(connection: Connection[TupleRow], changed: Sequence[PriceRow]) -> int:
-    """Mark the hours holding charges of a model and time that a changed row is about; returns their number.
-
-    Reads the charges of the rows' validity once: an import is rare, and what it may restate must be found.
-    """
+    """Mark the hours holding charges of a model and time that a changed row is about; returns how many."""
     if not changed:
         return 0
     ends = [row.valid_to for row in changed]

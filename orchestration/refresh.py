@@ -63,8 +63,7 @@ def light_refresh(
         return RefreshResult(n_ignored=n_ignored)
     reopened = reopen_changed(connection, marks)
     scores = score_window(connection, windows, rules=rules)
-    corrected = dirty_windows(mark for mark in marks if mark.stage == "prices")
-    repriced = charge_corrected(connection, corrected)
+    repriced = _charge_corrected(connection, [mark for mark in marks if mark.stage == "prices"])
     charges = charge_window(connection, windows)
     seen = {*marks, *result_marks(connection, windows)}
     n_cleared, done, bad = 0, list[datetime](), list[datetime]()
@@ -86,6 +85,13 @@ def light_refresh(
         reopened=tuple(reopened),
         held=tuple(bad),
     )
+
+
+def _charge_corrected(connection: Connection[TupleRow], marks: Sequence[DirtyMark]) -> ChargeResult:
+    """Each mark was set in the transaction that changed the prices, and bears the time at which it began."""
+    if not marks:
+        return ChargeResult()
+    return charge_corrected(connection, dirty_windows(marks), since=min(mark.changed_at for mark in marks))
 
 
 def _model(

@@ -2,20 +2,23 @@
 
     LQO_BENCH_DATABASE_URL=postgresql://… python -m tests.benchmarks.bench_charges [--days 90] [--a-day 50000]
 
-Fills so many calls a day of three models (1 %, 9 % and 90 % of them), charges them, and corrects the price of
-1 %, 10 % and 100 % of the calls. "Read and copy": the same chunks, read from `raw` in the same way and copied
-into the same stage with figures that are there already. Bars: charging takes at most 1.3 times reading and
-copying; re-pricing grows with the calls that it is about.
+Fills so many calls a day of three models (1 %, 9 % and 90 % of them), every usage object another one, and
+charges them. Then, chunk by chunk and in turns: the chunk is read from `raw` and copied with its charges into
+the stage, once priced in between, once with the figures that are known already. Then the prices of 1 %, 10 %
+and 100 % of the calls are corrected, one after the other. Bars: reading, pricing and copying takes at most
+1.3 times reading and copying; re-pricing grows with the calls that it is about. Without a database given it
+starts one of its own; 90 days of 50,000 need some 6 GB there.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import LiteralString
 from uuid import UUID
 
 import polars as pl
@@ -32,17 +35,47 @@ from orchestration.frames import copy_frame, read_chunk
 from orchestration.price_book import import_prices, load_book
 from orchestration.windows import Window
 from tests.benchmarks.bench_concurrent_windows import database
-from tests.orchestration.seeding import add_calls
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 MODELS = (("rare-model", 1), ("some-model", 9), ("most-model", 90))
-USAGE: dict[str, object] = {
-    "prompt_tokens": 3_000,
-    "completion_tokens": 500,
-    "total_tokens": 3_500,
-    "prompt_tokens_details": {"cached_tokens": 1_024, "audio_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 100, "audio_tokens": 0},
-}
+"""And how many of a hundred calls are theirs."""
+
+FILL: LiteralString = """
+with drawn as materialized (
+    select
+        %(day)s + n * interval '1 day' / %(a_day)s as started_at,
+        case when n %% 100 = 0 then 'rare-model' when n %% 10 = 0 then 'some-model' else 'most-model' end
+            as model,
+        (1 + random() * 9000)::int as prompt,
+        (1 + random() * 2000)::int as completion,
+        random() as cached,
+        random() as reasoning
+    from generate_series(0, %(a_day)s - 1) as numbers (n)
+)
+insert into raw.llm_calls (
+    call_id, started_at, source, endpoint, provider, requested_model, status, usage, purpose, attempts,
+    finish_reason, latency_ms, load_id, content_hash
+)
+select
+    (lpad(to_hex((extract(epoch from started_at) * 1000)::bigint), 12, '0') || '7'
+        || substr(md5(random()::text), 1, 3) || '8' || substr(md5(random()::text), 4, 15))::uuid,
+    date_trunc('milliseconds', started_at), 'import', '/v1/chat/completions', 'openai', model, 'ok',
+    jsonb_build_object(
+        'prompt_tokens', prompt,
+        'completion_tokens', completion,
+        'total_tokens', prompt + completion,
+        'prompt_tokens_details',
+        jsonb_build_object('cached_tokens', (cached * prompt)::int, 'audio_tokens', 0),
+        'completion_tokens_details',
+        jsonb_build_object('reasoning_tokens', (reasoning * completion)::int, 'audio_tokens', 0)
+    ),
+    'product', '[]', 'stop', 1000, gen_random_uuid(), '\\x00'
+from drawn
+"""
+
+WRITTEN: LiteralString = """
+select model, count(*) from cost.charges where charged_at >= %(since)s group by model order by 2
+"""
 
 
 def main() -> None:
@@ -51,6 +84,7 @@ def main() -> None:
     )
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--a-day", type=int, default=50_000)
+    parser.add_argument("--compared", type=int, default=1_000_000, help="calls to compare with read and copy")
     given = parser.parse_args()
     window = Window(START, START + timedelta(days=given.days))
     with (
@@ -58,54 +92,71 @@ def main() -> None:
         database(Path(scratch)) as url,
         connect(url) as connection,
     ):
-        fill(connection, days=given.days, a_day=given.a_day)
+        filled = timed(lambda: fill(connection, days=given.days, a_day=given.a_day))
         import_prices(connection, prices("2"), source="bench")
         n_calls = given.days * given.a_day
         first = timed(lambda: charge_window(connection, [window]))
-        print(
-            f"{n_calls:,} calls charged in {first:.1f} s ({n_calls / first:,.0f} a second), with the writes"
-        )
+        print(f"{n_calls:,} calls made in {filled:.0f} s", flush=True)
+        print(f"  charged in {first:.1f} s ({n_calls / first:,.0f} a second): read, priced, written, indexed")
         with connection.transaction():
             connection.execute("analyze raw.llm_calls, cost.charges")
-        compare(connection, window)
-        usd = 3
-        for names in (("rare-model",), ("rare-model", "some-model"), tuple(name for name, _ in MODELS)):
-            correct(connection, window, names, usd=str(usd))
-            usd += 1
+        compare(connection, window, calls=given.compared)
+        names = [name for name, _ in MODELS]
+        for usd, touched in enumerate((names[:1], names[:2], names), start=3):
+            correct(connection, window, touched, usd=str(usd))
 
 
-def compare(connection: Connection[TupleRow], window: Window) -> None:
-    """In turns, so that other work on the machine slows both alike; the median of five."""
-    rounds = [
-        (timed(lambda: read_and_copy(connection, window)), timed(lambda: price_and_copy(connection, window)))
-        for _ in range(5)
-    ]
-    bare, priced = (statistics.median(column) for column in zip(*rounds, strict=True))
-    ratio = statistics.median(priced / bare for bare, priced in rounds)
+def compare(connection: Connection[TupleRow], window: Window, *, calls: int) -> None:
+    """In turns, each first in every other chunk, so that other work on the machine slows both alike."""
+    book = load_book(connection)
+    bare, priced = list[float](), list[float]()
+    position = (window.start, NO_CALL)
+    while CHUNK_CALLS * len(bare) < calls and not (known := read(connection, position, window)).is_empty():
+        charges = charge_attempts(known, book=book)
+        at = position
+        works = [
+            (bare, lambda at=at, charges=charges: (read(connection, at, window), stage(connection, charges))),
+            (
+                priced,
+                lambda at=at: stage(connection, charge_attempts(read(connection, at, window), book=book)),
+            ),
+        ]
+        for seconds, work in works if len(bare) % 2 else works[::-1]:
+            seconds.append(timed(work))
+        position = (known["started_at"][-1].astimezone(UTC), UUID(known["call_id"][-1]))
+    ratio = statistics.median(slow / fast for fast, slow in zip(bare, priced, strict=True))
     print(
-        f"  read and copied {bare:.1f} s, read, priced and copied {priced:.1f} s: {ratio:.2f} times",
+        f"  {len(bare)} chunks of {CHUNK_CALLS:,}: read and copied {sum(bare):.1f} s, read, priced and copied"
+        f" {sum(priced):.1f} s: {sum(priced) / sum(bare):.2f} times, in the median chunk {ratio:.2f} times",
         flush=True,
     )
 
 
-def correct(connection: Connection[TupleRow], window: Window, names: tuple[str, ...], *, usd: str) -> None:
+def correct(connection: Connection[TupleRow], window: Window, names: Sequence[str], *, usd: str) -> None:
     rows = [row for row in prices(usd) if row.model in names]
+    with connection.transaction():
+        (now,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
     marking = timed(lambda: import_prices(connection, rows, source="bench"))
     done: list[charging.ChargeResult] = []
-    seconds = timed(lambda: done.append(charge_corrected(connection, [window])))
+    seconds = timed(lambda: done.append(charge_corrected(connection, [window], since=now)))
     n = done[0].n_restated
-    again = f"priced again {seconds:.1f} s ({n / seconds:,.0f} a second)"
-    print(f"  corrected {n:,} calls: found {marking:.1f} s, {again}", flush=True)
+    with connection.transaction():
+        written = connection.execute(WRITTEN, {"since": now}).fetchall()
+    print(
+        f"  corrected the price of {n:,} calls: their hours found in {marking:.1f} s; priced again in"
+        f" {seconds:.1f} s ({1e6 * seconds / n:,.0f} us a call); charges written, by model: {dict(written)}",
+        flush=True,
+    )
 
 
 def fill(connection: Connection[TupleRow], *, days: int, a_day: int) -> None:
     for day in range(days):
-        for model, percent in MODELS:
-            n = a_day * percent // 100
-            spacing = timedelta(milliseconds=86_000_000 // n)
-            with connection.transaction():
-                at = START + timedelta(days=day)
-                add_calls(connection, n, start=at, spacing=spacing, seed=model, model=model, usage=USAGE)
+        at = START + timedelta(days=day)
+        with connection.transaction():
+            connection.execute("select ingest.ensure_month(%s::date)", (at,))
+            connection.execute(FILL, {"day": at, "a_day": a_day})
+    with connection.transaction():
+        connection.execute("analyze raw.llm_calls")
 
 
 def prices(usd: str) -> list[PriceRow]:
@@ -125,39 +176,14 @@ def prices(usd: str) -> list[PriceRow]:
     ]
 
 
-def read_and_copy(connection: Connection[TupleRow], window: Window) -> None:
-    """Every chunk read, and copied with its keys and made-up figures into the stage of the charges."""
-    book = load_book(connection)
-    ready: dict[int, pl.DataFrame] = {}
-    for attempts in chunks(connection, window):
-        if len(attempts) not in ready:
-            ready[len(attempts)] = charge_attempts(attempts, book=book)
-        figures = ready[len(attempts)].drop("call_id", "started_at", "attempt", "provider", "model")
-        keys = attempts.select("call_id", "started_at", "attempt", "provider", "model")
-        stage(connection, pl.concat([keys, figures], how="horizontal"))
-
-
-def price_and_copy(connection: Connection[TupleRow], window: Window) -> None:
-    """The same, priced."""
-    book = load_book(connection)
-    for attempts in chunks(connection, window):
-        stage(connection, charge_attempts(attempts, book=book))
-
-
-def chunks(connection: Connection[TupleRow], window: Window) -> Iterator[pl.DataFrame]:
-    position = (window.start, NO_CALL)
-    while True:
-        params = {"start": position[0], "after": position[1], "end": window.end, "limit": CHUNK_CALLS}
-        with connection.transaction():
-            attempts = read_chunk(
-                connection, queries.ALL_CALLS, params=params, schema=queries.ATTEMPT_SCHEMA, max_bytes=None
-            )
-        if attempts.is_empty():
-            return
-        times = pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
-        attempts = attempts.with_columns(started_at=times)
-        yield attempts
-        position = (attempts["started_at"][-1].astimezone(UTC), UUID(attempts["call_id"][-1]))
+def read(connection: Connection[TupleRow], after: tuple[datetime, UUID], window: Window) -> pl.DataFrame:
+    params = {"start": after[0], "after": after[1], "end": window.end, "limit": CHUNK_CALLS}
+    with connection.transaction():
+        attempts = read_chunk(
+            connection, queries.ALL_CALLS, params=params, schema=queries.ATTEMPT_SCHEMA, max_bytes=None
+        )
+    times = pl.from_epoch("started_us", "us").dt.replace_time_zone("UTC")
+    return attempts.with_columns(started_at=times)
 
 
 def stage(connection: Connection[TupleRow], charges: pl.DataFrame) -> None:

@@ -18,7 +18,9 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration import charging, charging_queries
 from orchestration.charging import NO_CALL, charge_attempts, charge_corrected, charge_window
-from orchestration.price_book import import_prices
+from orchestration.dirty import snapshot
+from orchestration.price_book import CHARGED_MODELS, import_prices
+from orchestration.price_rows import MARK_AFFECTED
 from orchestration.windows import Window, hour_window
 from tests.orchestration.seeding import DAY, DAY_START, USAGE, add_calls, count, plan_nodes, rows
 
@@ -320,19 +322,21 @@ def test_touched_hours_are_marked(connection: Connection) -> None:
 
 
 @pytest.fixture
-def months_of_calls(connection: Connection) -> Callable[[str], list[dict[str, Any]]]:
+def months_of_calls(connection: Connection) -> Callable[..., list[dict[str, Any]]]:
     """Plans of a query for one hour of a full month between two others."""
     for month in (9, 10, 11):
         start = DAY_START.replace(month=month, day=1)
         seed(connection, 4_000, start=start, spacing=timedelta(minutes=10), seed=str(month))
+        seed(connection, 9, start=start, spacing=timedelta(days=3), seed=f"{month} rare", model="rare")
         charge_window(connection, [Window(start, start + timedelta(days=28))])
     with connection.transaction():
         connection.execute("analyze raw.llm_calls, cost.charges")
     window = hour_window(DAY_START)
     params: dict[str, object] = {"start": window.start, "end": window.end, "after": NO_CALL, "limit": 20_000}
     params |= {"book_version": 9, "providers": ["openai"], "models": ["gpt-4o-mini"]}
-    params |= {"froms": [window.start], "tos": [None], "changes": [datetime.now(UTC)]}
-    return lambda query: plan_nodes(connection, query, params)
+    params |= {"froms": [window.start], "tos": [None], "changes": [datetime.now(UTC)], "since": window.start}
+    params |= {"from": window.start, "to": window.end}
+    return lambda query, **given: plan_nodes(connection, query, params | given)
 
 
 QUERIES = (
@@ -343,19 +347,25 @@ QUERIES = (
     charging_queries.ALL_CALLS,
     charging_queries.TOUCHED_MODELS,
     charging_queries.CORRECTED_CALLS,
+    CHARGED_MODELS,
+    MARK_AFFECTED,
 )
 
 
 def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
-    months_of_calls: Callable[[str], list[dict[str, Any]]],
+    months_of_calls: Callable[..., list[dict[str, Any]]],
 ) -> None:
     for query in QUERIES:
         nodes = months_of_calls(query)
         relations = {node["Relation Name"] for node in nodes if "Relation Name" in node}
         assert relations
-        assert relations <= {"llm_calls_y2026m10", "charges_y2026m10", "prices"}
+        assert relations <= {"llm_calls_y2026m10", "charges_y2026m10", "prices", "dirty_hours"}
         scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
         assert scanned <= {"prices"}
+    for query in (charging_queries.CORRECTED_CALLS, MARK_AFFECTED):
+        nodes = months_of_calls(query, providers=["openai"], models=["rare"])
+        used = {node["Index Name"] for node in nodes if node.get("Relation Name") == "charges_y2026m10"}
+        assert used == {"charges_y2026m10_provider_model_started_at_idx"}
 
 
 def test_a_correction_prices_only_the_calls_of_its_model_and_time(
@@ -390,6 +400,18 @@ def test_a_correction_prices_only_the_calls_of_its_model_and_time(
         ("house-b", False, 120, Decimal("0.018")),
         ("house-b", True, 360, Decimal("0.054")),
     ]
+
+
+def test_changes_before_the_mark_that_led_here_are_not_looked_for(connection: Connection) -> None:
+    import_prices(connection, prices("house-a", "1"), source="file")
+    seed(connection, 5, model="house-a")
+    charge_window(connection, [DAY])
+    import_prices(connection, prices("house-a", "2"), source="file")
+    marks = [mark for mark in snapshot(connection, limit_hours=9) if mark.stage == "prices"]
+    since = min(mark.changed_at for mark in marks)
+
+    assert charge_corrected(connection, [DAY], since=datetime.now(UTC)).n_restated == 0
+    assert charge_corrected(connection, [DAY], since=since).n_restated == 5
 
 
 def test_a_correction_gives_what_pricing_everything_again_would(connection: Connection) -> None:
