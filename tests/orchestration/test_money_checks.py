@@ -92,6 +92,12 @@ def test_restatements_of_restatements_add_up_to_the_whole_change(closed: Connect
         "update cost.charges set amount_usd = amount_usd * 2 where attempt = 0",
         "delete from cost.charges where call_id = (select max(call_id::text)::uuid from cost.charges)",
         "update cost.charges set output_text = output_text + 1, charged_at = clock_timestamp()",
+        # What cancels out: a cost moved from one call to another, or a call to another project.
+        "update cost.charges set amount_usd = amount_usd + case when call_id::text = ends.first then 0.0001"
+        " else -0.0001 end from (select min(call_id::text) as first, max(call_id::text) as last"
+        " from cost.charges) as ends where call_id::text in (ends.first, ends.last)",
+        "update raw.llm_calls set project = 'another' where call_id = (select max(call_id::text)::uuid"
+        " from raw.llm_calls)",
     ],
 )
 def test_a_silent_change_of_a_closed_day_fails_until_it_is_undone(
@@ -104,6 +110,17 @@ def test_a_silent_change_of_a_closed_day_fails_until_it_is_undone(
     assert failing(closed) == [TODAY]
     assert failing(closed) == [TODAY]
     assert rows(closed, "select count(*) from cost.day_sums") == [(1,)]
+
+
+def test_a_day_looked_at_before_there_were_digests_is_held_by_its_sums(closed: Connection) -> None:
+    assert failing(closed) == []
+    with closed.transaction():
+        closed.execute("update cost.day_sums set digest = null")
+    assert failing(closed) == []
+    assert rows(closed, "select count(*), count(digest) from cost.day_sums") == [(2, 1)]
+    with closed.transaction():
+        closed.execute("update cost.charges set amount_usd = amount_usd * 2")
+    assert failing(closed) == [TODAY]
 
 
 def test_calls_that_come_late_are_no_silent_change(closed: Connection) -> None:
@@ -149,6 +166,24 @@ def test_a_placeholder_price_is_caught_and_kept_out_of_the_gap(closed: Connectio
         "select n_compared, amount_usd, reported_usd, gap_usd, n_implausible, implausible_reported_usd"
         " from marts.cost_gaps",
     ) == [(5, Decimal("0.00075"), Decimal("0.001"), Decimal("0.00025"), 1, Decimal(999))]
+
+
+def test_a_small_call_s_placeholder_is_caught_by_its_thousandfold(closed: Connection) -> None:
+    for usd, n_bad in ((0.009, 0), (0.00009, 0), (0.16, 1)):
+        usage: dict[str, object] = {
+            "prompt_tokens": 100,
+            "completion_tokens": 50,
+            "total_tokens": 150,
+            "cost": usd,
+        }
+        with closed.transaction():
+            add_calls(closed, 1, model="house-a", seed=f"at {usd}", usage=usage)
+        charge_window(closed, [DAY])
+        [check] = check_amounts(closed, [TODAY])
+        assert check.n == n_bad, usd
+    with closed.transaction():
+        closed.execute("update cost.charges set amount_usd = 0.000002 where reported_usd = 0.009")
+    assert check_amounts(closed, [TODAY])[0].n == 2
 
 
 def test_a_charge_is_made_at_the_time_its_figures_became_what_they_are(closed: Connection) -> None:

@@ -13,8 +13,9 @@ compared as (
     select
         *,
         coalesce(
-            greatest(amount_usd, reported_usd) > 0.01
-            and greatest(amount_usd, reported_usd) > 100 * least(amount_usd, reported_usd),
+            greatest(amount_usd, reported_usd)
+            > least(amount_usd, reported_usd) * case when greatest(amount_usd, reported_usd) > 0.01 then 100 else 1000 end
+            and greatest(amount_usd, reported_usd) > 0.0001,
             false
         ) and amount_usd is not null as is_implausible,
         amount_usd is null as is_unpriced
