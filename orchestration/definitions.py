@@ -28,6 +28,7 @@ from orchestration import (
 from orchestration.assets.bridges import bridges
 from orchestration.assets.calibrations import calibrations
 from orchestration.assets.cost import charges
+from orchestration.assets.counterfactual import counterfactual
 from orchestration.assets.evaluation import rule_scores
 from orchestration.assets.golden import golden_scores
 from orchestration.assets.judge_batches import judge_batches
@@ -56,11 +57,12 @@ def defs() -> dg.Definitions:
         assets=[
             *(llm_calls, rule_scores, judgements, judge_batches, bridges),
             *(prompt_templates, charges, build_dbt_models(manifest), drift, weekly),
-            *(calibrations, golden_scores),
+            *(calibrations, golden_scores, counterfactual),
         ],
         asset_checks=[landed_days, ledger, charged_days],
         jobs=[
             *(jobs.day_job, jobs.close_day_job, jobs.light_refresh, jobs.tidy, jobs.golden_job),
+            jobs.counterfactual_job,
             *(jobs.judging_job, judging_batches.batching_job, judging_batches.tend_judge_batches),
             report_schedules.weekly_report_job,
         ],

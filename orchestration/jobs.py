@@ -20,17 +20,20 @@ JUDGEMENTS = dg.AssetSelection.assets(["evaluation", "judgements"])
 # What a judge says now, not of a day: it has a job and a clock of its own.
 GOLDEN = dg.AssetSelection.assets(["evaluation", "golden_scores"])
 BATCHES = dg.AssetSelection.assets(["evaluation", "judge_batches"])
+# Somebody asks for it, with a budget.
+COUNTERFACTUAL = dg.AssetSelection.assets(["analysis", "counterfactual"])
+ASKING = JUDGEMENTS | GOLDEN | BATCHES | COUNTERFACTUAL
 
 day_job = dg.define_asset_job(
     "day",
-    selection=dg.AssetSelection.all() - DRIFT - WEEKLY_REPORT - JUDGEMENTS - GOLDEN - BATCHES,
+    selection=dg.AssetSelection.all() - DRIFT - WEEKLY_REPORT - ASKING,
     tags=DAY_PRIORITY,
     description="Count, check, score, price and model whole days.",
 )
 
 close_day_job = dg.define_asset_job(
     "close_day",
-    selection=dg.AssetSelection.all() - WEEKLY_REPORT - JUDGEMENTS - GOLDEN - BATCHES,
+    selection=dg.AssetSelection.all() - WEEKLY_REPORT - ASKING,
     tags=DAY_PRIORITY,
     description="The full day and its drift report.",
 )
@@ -48,6 +51,14 @@ golden_job = dg.define_asset_job(
     selection=GOLDEN,
     tags=DAY_PRIORITY,
     description="Ask the judges about the golden sets anew.",
+)
+
+
+counterfactual_job = dg.define_asset_job(
+    "counterfactual",
+    selection=COUNTERFACTUAL,
+    tags=DAY_PRIORITY,
+    description="Replay a sample of recorded prompts through other models, within a budget.",
 )
 
 

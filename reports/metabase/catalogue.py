@@ -48,6 +48,7 @@ PAGES = (
             Card("judged_models"),
             Card("availability", "line", "provider"),
             Card("leaderboard"),
+            Card("cost_quality_frontier"),
         ),
     ),
     CardPage(

@@ -45,7 +45,7 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
     keys = {spec.key.to_user_string() for spec in definitions.resolve_all_asset_specs()}
     promised = {"raw/llm_calls", "evaluation/rule_scores", "cost/charges", "reports/drift", "reports/weekly"}
     promised |= {"evaluation/judgements", "evaluation/judge_batches"}
-    promised |= {"evaluation/prompt_templates"}
+    promised |= {"evaluation/prompt_templates", "analysis/counterfactual"}
     marts = (
         "calls",
         "quality_hourly",
@@ -63,7 +63,10 @@ def test_the_promised_assets_are_there(definitions: dg.Definitions) -> None:
 def test_every_asset_is_on_the_one_partition_and_in_runs_of_a_week(definitions: dg.Definitions) -> None:
     graph = definitions.resolve_asset_graph()
     # A judge cannot be asked what it would have said of a golden set on a day that is over.
-    unpartitioned = {dg.AssetKey(["evaluation", "golden_scores"])}
+    unpartitioned = {
+        dg.AssetKey(["evaluation", "golden_scores"]),
+        dg.AssetKey(["analysis", "counterfactual"]),
+    }
     weekly = dg.AssetKey(["reports", "weekly"])
     assert graph.get(weekly).partitions_def == WEEKLY
     for key in graph.materializable_asset_keys - unpartitioned - {weekly}:

@@ -27,6 +27,9 @@ _RATES = {
     "usd_per_1k_calls": USD,
 }
 
+_REPLAYED = dict.fromkeys(("usd_per_1k_calls", "usd_per_1k_low", "usd_per_1k_high", "spent_usd"), USD) | {
+    "day": DAY
+}
 _LATENCIES = {"p50_ms": MILLISECONDS, "p95_ms": MILLISECONDS, "p99_ms": MILLISECONDS}
 
 COMPARISON = Dashboard(
@@ -48,6 +51,8 @@ COMPARISON = Dashboard(
         Row("Like with like"),
         table("matched_pairs", width=12, columns={"difference": SHARE, "low": SHARE, "high": SHARE}),
         table("mix", width=12, columns={"share": BAR, "fail_share": SHARE}),
+        Row("The same prompts, replayed"),
+        table("cost_quality_frontier", columns=_REPLAYED),
         Row("Judges"),
         table("judged_models", columns={"coverage": BAR}),
         table("leaderboard", columns={"day": DAY, "coverage": BAR}),
