@@ -1,7 +1,7 @@
 """`lqo limits` and `lqo budgets`: how much a key, user, address or project may use."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, LiteralString
 
 import typer
 
@@ -13,6 +13,14 @@ from orchestration.commands.warehouse import open_access, open_warehouse, settin
 limits = typer.Typer(no_args_is_help=True, help="Requests and tokens a minute.")
 budgets = typer.Typer(no_args_is_help=True, help="USD a day or month.")
 Subject = Annotated[str, typer.Argument(help="Whom it binds; '*' binds each one by itself.")]
+_NOW: LiteralString = """
+select
+    scope, subject, period, limit_usd, reserved_usd, spent_usd,
+    round((100 * share_spent)::numeric, 1) || ' %' as spent_share,
+    charged_usd, gap_usd, state, projected_breach_at, resets_at, as_of
+from marts.budgets
+order by share_spent desc, scope, subject, period
+"""
 AsForm = Annotated[Format, typer.Option("--format", help="table, csv or json.")]
 
 
@@ -111,6 +119,22 @@ def list_budgets(form: AsForm = Format.TABLE) -> None:
 
     with open_warehouse(settings_or_exit()) as connection:
         print_statement(connection, LIST_BUDGETS, form=form.value)
+
+
+@budgets.command("status")
+def budgets_status(form: AsForm = Format.TABLE) -> None:
+    """Show what is reserved and spent of each budget in its day or month, and when it will be used up.
+
+    As new as the loaders (`as_of`). `charged_usd` is what the same calls cost by the warehouse, once the
+    marts have seen them; `marts.budgets` says what the gap is made of.
+    """
+    from orchestration.commands.query import print_statement
+
+    with open_warehouse(settings_or_exit()) as connection:
+        found = connection.execute("select to_regclass('marts.budgets')").fetchone()
+        if not found or found[0] is None:
+            raise UserError("the marts are not built yet (`lqo up`, or `lqo backfill marts`)")
+        print_statement(connection, _NOW, form=form.value, is_rounded=True)
 
 
 @budgets.command("remove")

@@ -151,6 +151,32 @@ where started_at >= %(day)s::timestamp at time zone 'UTC'
 on conflict do nothing
 """
 
+# Two budgets, one of them of each user; some calls spent what they were charged, some what was reserved.
+RESERVATIONS = """
+insert into raw.reservations (started_at, call_id, accounts, reserved_usd, spent_usd, spool_id)
+select
+    calls.started_at,
+    calls.call_id,
+    array[
+        'bud_month@' || to_char(%(day)s::date, 'YYYY-MM'),
+        'bud_day@' || %(day)s || '#' || left(encode(sha256(convert_to(calls.user_id, 'UTF8')), 'hex'), 24)
+    ],
+    0.02,
+    case when get_byte(calls.content_hash, 8) < 40 then 0.02 else coalesce(charges.amount_usd, 0.02) end,
+    '00000000-0000-0000-0000-000000000001'
+from raw.llm_calls as calls
+left join lateral (
+    select amount_usd from cost.charges
+    where charges.started_at = calls.started_at and charges.call_id = calls.call_id
+    order by attempt desc
+    limit 1
+) as charges on true
+where calls.started_at >= %(day)s::timestamp at time zone 'UTC'
+    and calls.started_at < (%(day)s + 1)::timestamp at time zone 'UTC'
+    and get_byte(calls.content_hash, 7) < 60
+on conflict do nothing
+"""
+
 FEEDBACK = """
 insert into evaluation.feedback (call_id, started_at, name, value, comment, at)
 select
@@ -174,7 +200,7 @@ def seed_calls(connection: psycopg.Connection[TupleRow], *, day: date, calls: in
     arguments = {"day": day, "calls": calls, "salt": salt}
     with connection.transaction():
         connection.execute("select ingest.ensure_month(%(day)s)", arguments)
-        for statement in (CALLS, RESULTS, CHARGES, QUARANTINE):
+        for statement in (CALLS, RESULTS, CHARGES, RESERVATIONS, QUARANTINE):
             connection.execute(statement, arguments)
 
 

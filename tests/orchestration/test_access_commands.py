@@ -6,11 +6,13 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from ingest.access.keys import hash_of
+from ingest.access.limit_rows import set_budget
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 
@@ -88,6 +90,20 @@ def test_limits_and_budgets_are_set_changed_and_lifted(lqo: Lqo) -> None:
     lqo.out("limits", "remove", "ip", "2001:db8::/64")
     assert lqo.rows("budgets") == []
     assert len(lqo.rows("limits")) == 1
+
+
+def test_what_is_left_of_budgets_is_shown_once_the_marts_are_built(
+    lqo: Lqo, modelled_warehouse: DatabaseUrl, tmp_path: Path
+) -> None:
+    unbuilt = lqo.run("budgets", "status")
+    assert (unbuilt.returncode, unbuilt.stderr.count("\n")) == (1, 1)
+    assert "the marts are not built yet" in unbuilt.stderr
+    with connect(modelled_warehouse) as connection:
+        set_budget(connection, "user", "이영희 🎈", period="month", limit_usd=Decimal("12.5"))
+    built = Lqo(tmp_path, modelled_warehouse.psycopg())
+    (row,) = json.loads(built.out("budgets", "status", "--format", "json"))
+    assert (row["subject"], row["limit_usd"], row["spent_usd"]) == ("이영희 🎈", "12.500000", "0")
+    assert (row["spent_share"], row["state"], row["projected_breach_at"]) == ("0.0 %", "within", None)
 
 
 @pytest.mark.parametrize(

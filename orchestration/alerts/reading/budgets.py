@@ -1,4 +1,4 @@
-"""Budgets of keys and projects (`lqo budgets`): how much of them is spent, and how fast."""
+"""Budgets (`lqo budgets`): how much of them is spent, and how fast."""
 
 from collections.abc import Sequence
 from typing import LiteralString
@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from orchestration.alerts.definition.model import BurnRate, Rule
 from orchestration.alerts.reading.types import Group, Sums, Window
 
-# A caller's user has no mart by the hour; docs/alerting.md says so.
+# Of a key or project that has one: by what its calls were charged, whoever made them.
 # The mart is read once for each span and scope, however many budgets there are.
 SPENT: LiteralString = """
 with asked as (
@@ -22,7 +22,8 @@ with asked as (
     from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
         as windows (window_start, window_end, number)
     cross join access.budgets
-    where budgets.scope in ('key', 'project') and (%(period)s::text is null or budgets.period = %(period)s)
+    where budgets.scope in ('key', 'project') and budgets.subject <> '*'
+        and (%(period)s::text is null or budgets.period = %(period)s)
 ),
 spans as (
     select distinct first_hour, window_end, scope from asked
@@ -44,7 +45,29 @@ select
     coalesce(spent.amount, 0)::double precision, coalesce(spent.n_calls, 0)::bigint
 from asked
 left join spent using (first_hour, window_end, scope, subject)
-order by 1, 2, 3, 4
+"""
+# Of users, and of budgets that bind each one by itself: by the proxies, which know whom a call binds.
+COUNTED: LiteralString = """
+with asked as (
+    select
+        windows.number, windows.window_end, budgets.budget_id, budgets.scope, budgets.limit_usd,
+        case
+            when %(is_period)s then date_trunc(budgets.period, windows.window_end, 'UTC')
+            else windows.window_start
+        end as first_hour
+    from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
+        as windows (window_start, window_end, number)
+    cross join access.budgets
+    where (budgets.scope = 'user' or budgets.subject = '*')
+        and (%(period)s::text is null or budgets.period = %(period)s)
+)
+select
+    asked.number, asked.scope, coalesce(max(hours.subject), hours.subject_tag),
+    asked.limit_usd::double precision, sum(hours.spent_usd)::double precision, sum(hours.n_calls)::bigint
+from asked
+inner join marts.budget_spending_hourly as hours
+    on hours.hour >= asked.first_hour and hours.hour < asked.window_end and hours.budget_id = asked.budget_id
+group by asked.number, asked.scope, asked.budget_id, asked.limit_usd, hours.subject_tag
 """
 
 
@@ -84,4 +107,5 @@ def _rows(
 ) -> list[TupleRow]:
     starts, ends = zip(*windows, strict=True) if windows else ((), ())
     parameters = {"starts": [*starts], "ends": [*ends], "period": period, "is_period": not is_burn}
-    return connection.execute(SPENT, parameters).fetchall()
+    rows = [row for query in (SPENT, COUNTED) for row in connection.execute(query, parameters)]
+    return sorted(rows, key=lambda row: row[:4])

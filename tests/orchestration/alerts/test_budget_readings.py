@@ -1,7 +1,7 @@
 """Budgets as alerts read them: what is spent in the running day or month, and how fast."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -69,6 +69,38 @@ def test_a_pace_has_the_windows_spend_and_the_least_budget_of_its_period(spent: 
     daily = msgspec.structs.replace(rule, condition=BurnRate(period="day", long="6h", short="1h", factor=2))
     (found,) = read_windows(spent.connection, daily, windows=windows[:1])
     assert found[PROJECT].denominator == 1
+
+
+def test_users_and_budgets_for_each_one_are_read_by_what_the_proxies_counted(spent: Marts) -> None:
+    budget(spent, "user", "*", period="month", usd=40)
+    budget(spent, "key", "*", period="day", usd=10)
+    for hours, account, subject, usd in (
+        (1, "user-*-month-40@2026-11#t1", "이영희 🎈", 6),
+        (50, "user-*-month-40@2026-11#t1", "이영희 🎈", 24),
+        (1, "user-*-month-40@2026-11#t2", None, 4),
+        (1, "key-*-day-10@2026-11-10#t3", "key_1", 9),
+        (13, "key-*-day-10@2026-11-09#t3", "key_1", 1000),
+    ):
+        counted(spent, NOON - hours * HOUR, account, subject=subject, usd=usd)
+
+    (found,) = read_windows(spent.connection, shipped("budget_spent"), windows=[(NOON - 12 * HOUR, NOON)])
+
+    shares = {(dict(group)["scope"], dict(group)["subject"]): sums.value for group, sums in found.items()}
+    assert shares == {("user", "이영희 🎈"): 0.75, ("user", "t2"): 0.1, ("key", "key_1"): 0.9}
+    (burnt,) = read_windows(spent.connection, shipped("budget_burn"), windows=[(NOON - 2 * HOUR, NOON)])
+    pace = burnt[(("scope", "user"), ("subject", "이영희 🎈"))]
+    assert (pace.numerator, pace.denominator, pace.n) == (6, 40, 3)
+
+
+def counted(marts: Marts, at: datetime, account: str, *, subject: str | None, usd: float) -> None:
+    """An hour in which three calls spent this by the proxies' count."""
+    name, _, rest = account.partition("@")
+    period, _, tag = rest.partition("#")
+    keys = {"budget_id": name, "period": period, "subject_tag": tag, "subject": subject, "n_calls": 3}
+    gap = {"unpriced_usd": 0, "failed_attempts_usd": 0, "differing_usd": 0}
+    marts.put(
+        "budget_spending_hourly", hour=at, account=account, spent_usd=usd, charged_usd=usd, **keys, **gap
+    )
 
 
 def test_however_many_budgets_there_are_the_mart_is_read_once_a_span(spent: Marts) -> None:

@@ -1,0 +1,259 @@
+{{ config(materialized='view') }}
+
+-- Budgets in the present day or month. Hours that the marts have not seen yet are read from the reservations, so that
+-- what is spent is as new as the loaders are. Accounts of before a rotation of keys are the first key's.
+
+with budgets as (
+
+    select
+        *,
+        to_char(now() at time zone 'UTC', case period when 'day' then 'YYYY-MM-DD' else 'YYYY-MM' end) as stamp,
+        date_trunc(period, now() at time zone 'UTC')::date as period_start,
+        (date_trunc(period, now() at time zone 'UTC') + ('1 ' || period)::interval) at time zone 'UTC' as resets_at,
+        -- Whole cycles: of a day's hours, of a week's days. What is younger counts as an hour, or a day, at least.
+        date_trunc('hour', now() - case period when 'day' then interval '24 hours' else interval '168 hours' end, 'UTC')
+            as recent_from,
+        case period when 'day' then 1 else 24 end as least_hours
+    from {{ ref('stg_access__budgets') }}
+
+),
+
+hours as (
+
+    select * from {{ ref('budget_spending_hourly') }}
+    where hour >= date_trunc('month', now(), 'UTC') - interval '168 hours'
+
+),
+
+reservations as (
+
+    select * from {{ ref('stg_raw__reservations') }}
+
+),
+
+spools as (
+
+    select * from {{ ref('stg_ingest__spools') }}
+
+),
+
+unseen as (
+
+    select distinct hour
+    from {{ ref('stg_raw__dirty_hours') }}
+    where stage = 'calls' and hour >= date_trunc('month', now(), 'UTC') - interval '168 hours'
+
+),
+
+spent_since as (
+
+    select
+        unseen.hour,
+        account,
+        sum(reservations.spent_usd) as spent_usd,
+        count(*) as n_calls
+    from unseen
+    inner join reservations
+        on reservations.started_at >= unseen.hour and reservations.started_at < unseen.hour + interval '1 hour'
+    cross join lateral unnest(string_to_array(reservations.accounts, ' ')) as listed (account)
+    where reservations.spent_usd is not null
+    group by 1, 2
+
+),
+
+ledger as (
+
+    select
+        hour,
+        account,
+        spent_usd,
+        n_calls
+    from hours
+    where not exists (
+        select from unseen
+        where unseen.hour = hours.hour
+    )
+    union all
+    select * from spent_since
+
+),
+
+spending as (
+
+    select
+        budgets.budget_id,
+        split_part(ledger.account, '#', 2) as tag,
+        sum(ledger.spent_usd) filter (where accounts.stamp = budgets.stamp) as spent_usd,
+        sum(ledger.n_calls) filter (where accounts.stamp = budgets.stamp)::bigint as n_calls,
+        coalesce(sum(ledger.spent_usd) filter (where ledger.hour >= budgets.recent_from), 0) as recent_usd,
+        min(ledger.hour) as first_hour
+    from ledger
+    cross join lateral (
+        select
+            split_part(ledger.account, '@', 1) as budget_id,
+            split_part(split_part(ledger.account, '@', 2), '#', 1) as stamp
+    ) as accounts
+    inner join budgets using (budget_id)
+    group by 1, 2
+
+),
+
+charged as (
+
+    select
+        budgets.budget_id,
+        hours.subject_tag as tag,
+        max(hours.subject) as subject,
+        sum(hours.spent_usd) as seen_usd,
+        sum(hours.charged_usd) as charged_usd,
+        sum(hours.unpriced_usd) as unpriced_usd,
+        sum(hours.failed_attempts_usd) as failed_attempts_usd,
+        sum(hours.differing_usd) as differing_usd
+    from hours
+    inner join budgets on hours.budget_id = budgets.budget_id and hours.period = budgets.stamp
+    group by 1, 2
+
+),
+
+held as (
+
+    select
+        budgets.budget_id,
+        split_part(account, '#', 2) as tag,
+        sum(reservations.reserved_usd) as reserved_usd,
+        count(*) as n_open,
+        min(reservations.started_at) as oldest_open_at
+    from reservations
+    cross join lateral unnest(string_to_array(reservations.accounts, ' ')) as listed (account)
+    inner join budgets
+        on split_part(account, '@', 1) = budgets.budget_id
+        and split_part(split_part(account, '@', 2), '#', 1) = budgets.stamp
+    where reservations.spent_usd is null
+    group by 1, 2
+
+),
+
+present as (
+
+    select
+        budget_id,
+        tag
+    from spending
+    where spent_usd is not null
+    union
+    select
+        budget_id,
+        tag
+    from held
+
+),
+
+lines as (
+
+    select
+        budgets.*,
+        coalesce(present.tag, case when budgets.subject <> '*' then '' end) as tag
+    from budgets
+    left join present using (budget_id)
+
+),
+
+-- A proxy that nobody hears of makes all of it old: it may have spent since.
+read_at as (
+
+    select coalesce(min(seen_at) filter (where retired_at is null), max(seen_at)) as as_of
+    from spools
+
+),
+
+figures as (
+
+    select
+        lines.budget_id,
+        lines.scope,
+        case
+            when lines.subject <> '*' then lines.subject
+            when lines.tag is null then '*'
+            else coalesce(api_keys.key_id, charged.subject, lines.tag)
+        end as subject,
+        lines.subject = '*' as is_each,
+        lines.period,
+        lines.period_start,
+        lines.resets_at,
+        lines.limit_usd,
+        coalesce(held.reserved_usd, 0) as reserved_usd,
+        coalesce(spending.spent_usd, 0) as spent_usd,
+        coalesce(charged.charged_usd, 0) as charged_usd,
+        coalesce(charged.unpriced_usd, 0) as unpriced_usd,
+        coalesce(charged.failed_attempts_usd, 0) as failed_attempts_usd,
+        coalesce(charged.differing_usd, 0) as differing_usd,
+        coalesce(spending.spent_usd, 0) - coalesce(charged.seen_usd, 0) as waiting_usd,
+        coalesce(spending.n_calls, 0) as n_calls,
+        coalesce(held.n_open, 0) as n_open,
+        held.oldest_open_at,
+        (
+            spending.recent_usd * 3600 / greatest(
+                extract(epoch from now() - greatest(lines.recent_from, spending.first_hour)), 3600 * lines.least_hours
+            )
+        )::double precision as usd_per_hour,
+        extract(epoch from lines.resets_at - now())::double precision / 3600 as hours_left,
+        read_at.as_of
+    from lines
+    left join spending using (budget_id, tag)
+    left join charged using (budget_id, tag)
+    left join held using (budget_id, tag)
+    left join {{ ref('stg_access__api_keys') }} as api_keys on lines.scope = 'key' and api_keys.tag = lines.tag
+    cross join read_at
+
+),
+
+projected as (
+
+    select
+        *,
+        spent_usd::double precision + coalesce(usd_per_hour, 0) * hours_left as projected_usd,
+        spent_usd + reserved_usd >= limit_usd as is_used_up
+    from figures
+
+),
+
+final as (
+
+    select
+        budget_id,
+        scope,
+        subject,
+        is_each,
+        period,
+        period_start,
+        resets_at,
+        limit_usd,
+        reserved_usd,
+        spent_usd,
+        charged_usd,
+        spent_usd - charged_usd as gap_usd,
+        unpriced_usd,
+        failed_attempts_usd,
+        differing_usd,
+        waiting_usd,
+        case when limit_usd > 0 then (spent_usd / limit_usd)::double precision else 1 end as share_spent,
+        usd_per_hour,
+        projected_usd,
+        case
+            when not is_used_up and projected_usd >= limit_usd and usd_per_hour > 0
+                then now() + interval '1 hour' * greatest((limit_usd - spent_usd)::double precision / usd_per_hour, 0)
+        end as projected_breach_at,
+        case
+            when is_used_up then 'used up'
+            when projected_usd >= limit_usd then 'will be used up'
+            else 'within'
+        end as state,
+        n_calls,
+        n_open,
+        oldest_open_at,
+        as_of
+    from projected
+
+)
+
+select * from final

@@ -1,0 +1,264 @@
+"""One hour of a real proxy: its metrics, its ledger, the charges and the marts tell of the same money."""
+
+import asyncio
+import signal
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import psycopg
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from psycopg.rows import TupleRow
+
+from evaluators.pricing.rows import PriceRow
+from evaluators.usage import BUCKETS
+from ingest.access.limit_rows import set_budget
+from ingest.access.models import add_model
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
+from ingest.limits.journal import open_ledger
+from ingest.limits.ledger import usd
+from ingest.loader import run_loader
+from ingest.settings import Settings
+from ingest.spool.writer import Spool
+from orchestration.charging import charge_window
+from orchestration.dirty import clear, snapshot
+from orchestration.price_book import import_prices
+from orchestration.windows import Window
+from tests.conftest import fresh_database
+from tests.dbt_project.marts import records
+from tests.dbt_project.running_dbt import Dbt
+from tests.ingest.killable_proxy import killable_proxy
+from tests.ingest.proxy_calls import body_of, post
+from tests.ingest.recorded import SMALL
+from tests.ingest.replayed_calls import play_all
+from tests.ingest.running_proxy import running_proxy, until
+from tests.ingest.upstream import running_provider
+
+# With the modules that share a warm dbt.
+pytestmark = pytest.mark.xdist_group("analysed")
+
+Connection = psycopg.Connection[TupleRow]
+Samples = dict[tuple[str, ...], float]
+USERS = ("u1", "이영희 🎈")
+# A price whose amounts have twelve places, and more before they are rounded.
+PRICE = Decimal("0.123456789012")
+TOLERANCE = 1e-6
+LABELS = ("provider", "model", "kind")
+# Of each account; a call that was killed has no charge, and spent its reserve.
+LANDED = """
+select
+    account,
+    sum(spent_usd) as spent,
+    sum(amount_usd) as charged,
+    coalesce(sum(spent_usd) filter (where is_presumed), 0) as presumed
+from raw.reservations
+cross join unnest(accounts) as account
+left join (
+    select started_at, call_id, sum(amount_usd) as amount_usd from cost.charges group by 1, 2
+) as charged using (started_at, call_id)
+group by account
+"""
+HOURLY = """
+select
+    account,
+    sum(spent_usd) as spent,
+    sum(charged_usd) as charged,
+    sum(unpriced_usd) as unpriced,
+    sum(failed_attempts_usd + differing_usd) as other
+from marts.budget_spending_hourly
+group by account
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What the proxy said when its hour was over, and the warehouse that has all of it."""
+
+    metrics: dict[str, Samples]
+    balances: dict[str, Decimal]
+    url: DatabaseUrl
+
+
+@pytest.fixture(scope="module")
+def hour(
+    maintenance_url: DatabaseUrl,
+    owner_url: DatabaseUrl,
+    modelled_template: str,
+    dbt: Dbt,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Hour]:
+    """Every dialect, plain and streamed, a fallback, a failure and a kill, through to the marts."""
+    home = tmp_path_factory.mktemp("agrees")
+    for url in fresh_database(maintenance_url, owner_url, template=modelled_template):
+        settings = Settings(home=home, database_url=url.libpq(), auth="off")
+        metrics, balances = asyncio.run(_run(settings, url))
+        now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        window = Window(now - timedelta(hours=1), now + timedelta(hours=1))
+        with connect(url) as connection:
+            marks = snapshot(connection, limit_hours=48)
+            charge_window(connection, [window])
+            dbt.build(url, windows=[[window.start.isoformat(), window.end.isoformat()]])
+            clear(connection, marks)
+        yield Hour(metrics, balances, url)
+
+
+@pytest.fixture
+def reader(hour: Hour) -> Iterator[Connection]:
+    with connect(hour.url) as connection:
+        yield connection
+
+
+def test_tokens_and_cost_of_the_metrics_are_those_of_the_marts(hour: Hour, reader: Connection) -> None:
+    rows = records(reader, "select * from marts.cost_hourly")
+    tokens = defaultdict[tuple[str, ...], float](float)
+    cost = defaultdict[tuple[str, ...], float](float)
+    for row in rows:
+        for kind in BUCKETS:
+            tokens[row["provider"], kind] += row[kind] or 0
+        cost[(row["provider"],)] += float(row["amount_usd"] or 0)
+    said = hour.metrics["llm_gateway_token_usage_total"]
+    by_kind = _summed(said, keep=(0, 2))
+    assert by_kind == {key: count for key, count in tokens.items() if count}
+    assert {kind for _, kind in by_kind} >= {"input_uncached", "cache_read", "output_text", "reasoning"}
+    assert _summed(hour.metrics["llm_gateway_cost_usd_total"], keep=(0,)) == pytest.approx(
+        cost, abs=TOLERANCE
+    )
+    assert sum(cost.values()) > 100 * TOLERANCE
+
+
+def test_models_that_callers_name_cost_by_the_metrics_what_they_cost_by_the_marts(
+    hour: Hour, reader: Connection
+) -> None:
+    rows = records(reader, "select model, sum(amount_usd)::float8 as usd from marts.cost_hourly group by 1")
+    marts = {row["model"]: row["usd"] for row in rows if row["usd"]}
+    metrics = _summed(hour.metrics["llm_gateway_cost_usd_total"], keep=(1,))
+    # An alias is a name of ours: metrics have it, the marts what answered to it.
+    metrics[("ok-2026",)] += metrics.pop(("fast",))
+    assert {model: value for (model,), value in metrics.items()} == pytest.approx(marts, abs=TOLERANCE)
+
+
+def test_what_each_account_spent_is_the_same_by_ledger_reservations_charges_and_marts(
+    hour: Hour, reader: Connection
+) -> None:
+    """To the last digit, and the reserve of the call that was killed, of which no charge can know."""
+    landed = records(reader, LANDED)
+    assert {row["account"]: row["spent"] for row in landed} == hour.balances
+    assert len(landed) == 2 + len(USERS)
+    assert all(row["spent"] - row["presumed"] == row["charged"] for row in landed)
+    assert sum(row["presumed"] > 0 for row in landed) == 3
+    hourly = records(reader, HOURLY)
+    assert {row["account"]: row["spent"] for row in hourly} == hour.balances
+    assert all(row["charged"] + row["unpriced"] == row["spent"] for row in hourly)
+    assert all(row["other"] == 0 for row in hourly)
+    whole = records(reader, "select sum(amount_usd) as usd from cost.charges")
+    marts = records(reader, "select sum(amount_usd) as usd from marts.cost_hourly")
+    assert whole == marts
+    (project,) = (row for row in hourly if row["account"].startswith("bud_") and "#" not in row["account"])
+    assert project["charged"] == whole[0]["usd"]
+
+
+def test_budgets_have_limit_spent_charged_and_the_gap_by_cause(hour: Hour, reader: Connection) -> None:
+    rows = records(reader, "select * from marts.budgets order by scope, subject")
+    assert [(row["scope"], row["subject"], row["period"], row["is_each"]) for row in rows] == [
+        ("key", rows[0]["subject"], "day", True),
+        ("project", "shop", "month", False),
+        ("user", USERS[0], "month", True),
+        ("user", USERS[1], "month", True),
+    ]
+    for row in rows:
+        assert row["gap_usd"] == row["spent_usd"] - row["charged_usd"] == row["unpriced_usd"]
+        assert (row["reserved_usd"], row["waiting_usd"], row["n_open"]) == (0, 0, 0)
+        assert row["share_spent"] == pytest.approx(float(row["spent_usd"] / row["limit_usd"]))
+        assert row["as_of"] is not None
+    assert sorted(row["spent_usd"] for row in rows) == sorted(hour.balances.values())
+
+
+async def _run(settings: Settings, url: DatabaseUrl) -> tuple[dict[str, Samples], dict[str, Decimal]]:
+    async with running_provider() as provider, aiohttp.ClientSession() as http:
+        with connect(url, autocommit=True) as connection:
+            _prepare(connection, provider.url)
+        async with running_proxy(settings.home, provider.url, settings=settings) as proxy:
+            await _calls(http, proxy.url)
+            async with http.get(f"{proxy.url}/metrics") as response:
+                metrics = _counters(await response.text())
+        # A second life goes on with the first one's accounts, and is killed with a call under way.
+        async with killable_proxy(settings.home, provider.url) as (again, process):
+            body = body_of("hang", max_tokens=20)
+            hanging = asyncio.ensure_future(post(http, again, body, **_of(USERS[0])))
+            await until(lambda: b'"hang"' in provider.bodies[-1])
+            process.send_signal(signal.SIGKILL)
+            with pytest.raises(aiohttp.ClientError):
+                await hanging
+    await asyncio.to_thread(run_loader, settings, url, once=True)
+    spool = Spool(settings.spool)
+    try:
+        spent = open_ledger(settings.spool).state().spent
+    finally:
+        spool.close()
+    return metrics, {account: usd(amount) for account, amount in spent.items()}
+
+
+def _prepare(connection: Connection, provider_url: str) -> None:
+    for model in ("status-503", "ok"):
+        add_model(connection, "fast", provider="openai", base_url=provider_url, model=model)
+    names = {each.request.get("model") or each.path.split("/")[-1].split(":")[0] for each in SMALL}
+    names |= {each.document.get("model") or each.document.get("modelVersion") or "ok" for each in SMALL}
+    import_prices(connection, [*_prices({*names, "ok", "hang", "status-429", "status-503"})], source="a file")
+    set_budget(connection, "key", "*", period="day", limit_usd=Decimal(50))
+    set_budget(connection, "project", "shop", period="month", limit_usd=Decimal(200))
+    set_budget(connection, "user", "*", period="month", limit_usd=Decimal(20))
+
+
+def _prices(models: Iterable[str]) -> Iterator[PriceRow]:
+    at = datetime(2020, 1, 1, tzinfo=UTC)
+    for model in models:
+        for place, bucket in enumerate(BUCKETS, start=1):
+            yield PriceRow(
+                provider=None,
+                model=model,
+                match="prefix",
+                bucket=bucket,
+                usd_per_million=PRICE * place,
+                valid_from=at,
+                recorded_at=at,
+                source="test",
+            )
+
+
+async def _calls(http: aiohttp.ClientSession, url: str) -> None:
+    shop = {"x-lqo-project": "shop"}
+    async with aiohttp.ClientSession(headers=shop) as of_shop:
+        await play_all(of_shop, url, SMALL, styles=("plain", "stream", "array"))
+    for number, (model, is_streamed) in enumerate(
+        (("ok", False), ("ok", True), ("fast", False), ("fast", True))
+    ):
+        body = body_of(model, max_tokens=20, stream=is_streamed)
+        assert (await post(http, url, body, **_of(USERS[number % 2])))[0] == 200
+    assert (await post(http, url, body_of("status-429", max_tokens=20), **_of(USERS[0])))[0] == 429
+
+
+def _of(user: str) -> dict[str, str]:
+    return {"x_lqo_user": user, "x_lqo_project": "shop"}
+
+
+def _counters(page: str) -> dict[str, Samples]:
+    """Samples of both counters by provider, model and kind."""
+    found: dict[str, Samples] = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name in ("llm_gateway_token_usage_total", "llm_gateway_cost_usd_total"):
+                labels = tuple(sample.labels[name] for name in LABELS if name in sample.labels)
+                found.setdefault(sample.name, {})[labels] = sample.value
+    return found
+
+
+def _summed(samples: Samples, *, keep: tuple[int, ...]) -> Samples:
+    summed = defaultdict[tuple[str, ...], float](float)
+    for labels, value in samples.items():
+        summed[tuple(labels[place] for place in keep)] += value
+    return summed
