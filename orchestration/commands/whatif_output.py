@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from reports.whatif.totals import Line, Totals
 
 AS_RECORDED = "as recorded"
+MOST_REASONS = 3
+"""In a cell of a table; CSV and JSON have all."""
 
 
 def print_answer(question: "Question", totals: "Totals", *, book_version: int, form: str) -> None:
@@ -72,8 +74,8 @@ def _figures(candidate: "Candidate", line: "Line") -> dict[str, Any]:
 
 
 def _table(question: "Question", rows: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    names = [*question.by, "candidate", "tier", "attempts", "compared", "actual", "what if", "saving", "%"]
-    names += ["not priced", "of actual", "why"]
+    names = [*question.by, "candidate", "at tier", "attempts", "compared", "actual", "what if", "saving", "%"]
+    names += ["not priced", "their actual", "why"]
     shown = [
         [
             *(row[name] for name in question.by),
@@ -85,7 +87,7 @@ def _table(question: "Question", rows: list[dict[str, Any]]) -> tuple[list[str],
             "" if row["saving_percent"] is None else f"{row['saving_percent']:.2f}",
             f"{row['n_not_priced']:,}",
             _usd(row["not_priced_actual_usd"]),
-            _reasons(row["not_priced_reasons"]),
+            _reasons(row["not_priced_reasons"], most=MOST_REASONS),
         ]
         for row in rows
     ]
@@ -122,8 +124,10 @@ def _headline(question: "Question", totals: "Totals", *, book_version: int) -> s
     )
 
 
-def _reasons(reasons: "Counter[str] | dict[str, int]") -> str:
-    return ", ".join(f"{reason} {n:,}" for reason, n in Counter(reasons).most_common())
+def _reasons(reasons: "Counter[str] | dict[str, int]", *, most: int | None = None) -> str:
+    shown = ", ".join(f"{reason} {n:,}" for reason, n in Counter(reasons).most_common(most))
+    n_more = 0 if most is None else max(len(reasons) - most, 0)
+    return f"{shown} and {n_more} more" if n_more else shown
 
 
 def _usd(amount: Decimal | None) -> str:

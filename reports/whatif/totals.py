@@ -44,7 +44,8 @@ class Line:
         """Of what the compared attempts cost; None where that is nothing."""
         if not self.actual_usd:
             return None
-        return (self.saving_usd / self.actual_usd * 100).quantize(PERCENT_PLACES, rounding=ROUND_HALF_EVEN)
+        percent = self.saving_usd / self.actual_usd * 100
+        return percent.quantize(PERCENT_PLACES, rounding=ROUND_HALF_EVEN) + ZERO  # never -0.00
 
     def add(self, group: Group, outcome: Estimate | str) -> None:
         self.n_attempts += group.n

@@ -79,6 +79,22 @@ def test_costs_by_model_equal_the_charges(client: TestClient[Litestar], demo: An
     assert sum(found.values()) > 0
 
 
+def test_calls_priced_as_themselves_cost_what_every_attempt_of_theirs_did(
+    client: TestClient[Litestar], demo: Any
+) -> None:
+    answer = ask(client, "/analytics/what-if", models=["recorded", "gpt-5-nano"])
+    (expected,) = rows(
+        demo,
+        "select sum(n_attempts)::int as n, sum(n_priced)::int as n_priced, sum(amount_usd) as usd"
+        " from marts.cost_hourly where hour >= %s and purpose in ('product', 'demo')",
+        answer["start"],
+    )
+    recorded, cheaper = answer["items"]
+    assert (answer["n_attempts"], recorded["n_compared"]) == (expected["n"], expected["n_priced"])
+    assert Decimal(recorded["whatif_usd"]) == Decimal(answer["amount_usd"]) == expected["usd"]
+    assert 0 < Decimal(cheaper["whatif_usd"]) < expected["usd"]
+
+
 def test_models_are_compared_and_the_regressed_one_is_worse(client: TestClient[Litestar]) -> None:
     compared = ask(client, "/analytics/compare-models", evaluator="rules")["items"]
     assert len(compared) > 1

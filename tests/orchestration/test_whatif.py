@@ -116,23 +116,23 @@ def by_hand(connection: Connection, prices: Prices, model: str) -> Decimal:
 
 def test_every_candidate_costs_what_its_charges_would_to_the_last_digit(connection: Connection) -> None:
     usages = [used(999, 33), used(1_000, 7, cached=300), used(1_001, 77, reasoning=11), used(7, 1)]
+    usages += [used(1_000, 5), used(1_001, 5)]
     for number, usage in enumerate(usages):
         for model in ("house", "fine"):
             spacing = timedelta(minutes=13 + number)
-            seed(connection, 85, seed=f"{model}{number}", model=model, usage=usage, spacing=spacing)
+            seed(connection, 75, seed=f"{model}{number}", model=model, usage=usage, spacing=spacing)
     charged(connection, HOUSE, FINE, LONG)
 
-    asked = ask(connection, "house", "long", "fine", "recorded")
+    # Two questions: the first is answered from sums, the second has to round single calls.
+    asked = ask(connection, "house", "long")
+    found = lines(asked) | lines(ask(connection, "fine", "recorded"))
 
-    found = lines(asked)
     for model in ("house", "long", "fine"):
         assert found[model].whatif_usd == by_hand(connection, asked[2], model), model
-        assert (found[model].n_compared, found[model].n_not_priced) == (680, 0)
+        assert (found[model].n_compared, found[model].n_not_priced) == (900, 0)
     [(actual,)] = rows(connection, "select sum(amount_usd) from cost.charges")
     assert found["recorded"].whatif_usd == found["house"].actual_usd == asked[1].recorded.amount_usd == actual
     assert found["recorded"].saving_usd == 0
-    # Amounts of `fine` are rounded call by call: its tokens added up would cost something else.
-    assert found["fine"].whatif_usd != Decimal(0)
 
 
 def test_a_second_look_says_the_same_and_nothing_is_written(connection: Connection) -> None:
@@ -183,6 +183,16 @@ def test_what_cannot_be_priced_is_counted_with_its_reason_and_beside_the_saving(
     assert (longer.n_compared, longer.not_priced_actual_usd) == (4, 0)
 
 
+def test_a_kind_of_token_without_a_price_hides_behind_no_other_call(connection: Connection) -> None:
+    heard: dict[str, object] = {**used(100, 10), "prompt_tokens_details": {"audio_tokens": 60}}
+    seed(connection, 5, model="talk", usage=used(100, 10))
+    seed(connection, 2, seed="b", model="talk", usage=heard)
+    charged(connection, HOUSE, rates("talk", input_uncached="1", input_audio="9", output_text="4"))
+    found = lines(ask(connection, "house"))["house"]
+    assert (found.n_compared, dict(found.reasons)) == (5, {"unpriced_bucket:input_audio": 2})
+    assert found.whatif_usd == 5 * Decimal("0.00035")
+
+
 def test_cached_input_is_read_anew_where_a_model_has_no_cache(connection: Connection) -> None:
     seed(connection, 1, model="house", usage=used(1_000, 100, cached=600))
     charged(connection, HOUSE, PLAIN)
@@ -231,25 +241,20 @@ def test_a_call_without_a_price_says_itself_what_tier_it_had(connection: Connect
 
 def test_prices_of_another_day_hold_at_the_hour_of_the_call(connection: Connection) -> None:
     seed(connection, 24, model="house", usage=used(1_000_000, 0), spacing=timedelta(hours=1))
-    charged(
-        connection,
-        HOUSE,
-        [
-            row("moving", "input_uncached", "1", valid_to=NOON),
-            row("moving", "input_uncached", "2", valid_from=NOON),
-        ],
-    )
+    changed = NOON + timedelta(days=1)
+    moving = [
+        row("moving", "input_uncached", "1", valid_to=changed),
+        row("moving", "input_uncached", "2", valid_from=changed),
+    ]
+    charged(connection, HOUSE, moving)
 
     def cost(day: date | None) -> Decimal:
         return lines(ask(connection, "moving", terms=Terms(prices_at=day)))["moving"].whatif_usd
 
-    # Thirteen calls began by noon and eleven after half past twelve.
-    assert [cost(day) for day in (None, TODAY, TODAY - timedelta(days=1), TODAY + timedelta(days=1))] == [
-        35,
-        35,
-        24,
-        48,
-    ]
+    assert (cost(None), cost(TODAY)) == (24, 24)
+    # Thirteen calls began by noon, and eleven after half past twelve.
+    assert cost(TODAY + timedelta(days=1)) == 13 + 11 * 2
+    assert cost(TODAY + timedelta(days=2)) == 48
     before = lines(ask(connection, "moving", terms=Terms(prices_at=date(2025, 12, 31))))["moving"]
     assert dict(before.reasons) == {"unpriced_date": 24}
 
@@ -317,7 +322,7 @@ def test_a_fallback_is_two_attempts_at_any_model(connection: Connection) -> None
 
 
 def test_a_day_reads_only_its_month(connection: Connection) -> None:
-    for month in (8, 9, 10):
+    for month in (8, 9, 10, 11):
         seed(connection, 3, seed=str(month), start=datetime(2026, month, 14, tzinfo=UTC), model="house")
     charged(connection, HOUSE)
     question, _, prices = ask(connection, "house")
