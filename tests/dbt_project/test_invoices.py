@@ -1,5 +1,6 @@
 """Invoices beside charges that real prices made: what matches, and where a gap comes from."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +17,14 @@ from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.charging import charge_window
-from orchestration.invoices import Imported, import_invoice, name_key
+from orchestration.invoices import (
+    Imported,
+    InvoiceError,
+    import_invoice,
+    list_invoices,
+    name_key,
+    withdraw_invoice,
+)
 from orchestration.price_book import import_prices
 from orchestration.windows import Window
 from tests.conftest import create_database, drop_database
@@ -270,6 +278,65 @@ def test_the_same_invoice_twice_is_one_and_a_later_one_states_the_day_anew(
         for row in records(connection, "select * from marts.invoice_reconciliation where billed_usd > 0")
     }
     assert usd == {"house": Decimal("0.408"), "google-house": Decimal("0.2")}
+
+
+def test_an_invoice_taken_back_leaves_what_it_had_replaced(connection: Connection, tmp_path: Path) -> None:
+    line = "2026-10-31,openai,house,140,84000,56000,14000,"
+    first = import_csv(connection, tmp_path, HEAD + line + "0.308")
+    import_csv(connection, tmp_path, HEAD + line + "0.5")
+    third = import_csv(connection, tmp_path, HEAD + line + "0.7")
+    assert withdraw_invoice(connection, first.invoice_id + 1, by="ada") == 0
+    assert compared(connection, "house")["billed_usd"] == Decimal("0.7")
+    assert withdraw_invoice(connection, third.invoice_id, by="ada") == 1
+    assert compared(connection, "house")["billed_usd"] == Decimal("0.308")
+    assert [(each.n_current, each.withdrawn_at is None) for each in list_invoices(connection)] == [
+        (0, False),
+        (0, False),
+        (1, True),
+    ]
+    with pytest.raises(InvoiceError, match="withdrawn already"):
+        withdraw_invoice(connection, third.invoice_id, by="ada")
+    # What was taken back may come again.
+    assert not import_csv(connection, tmp_path, HEAD + line + "0.7").is_known
+    again = import_csv(connection, tmp_path, HEAD + line + "0.308")
+    assert (again.is_known, again.n_outdated) == (True, 1)
+
+
+def test_one_day_is_not_compared_in_two_time_zones(connection: Connection, tmp_path: Path) -> None:
+    text = HEAD + "2026-10-31,openai,house,140,84000,56000,14000,0.308"
+    first = import_csv(connection, tmp_path, text)
+    with pytest.raises(
+        InvoiceError, match=f"invoice {first.invoice_id} states 2026-10-31 of openai in days of UTC"
+    ):
+        import_csv(connection, tmp_path, text, account="second", time_zone="Asia/Seoul")
+    # The same account says it anew: then the first one's zone was the wrong one.
+    import_csv(connection, tmp_path, text, time_zone="Asia/Seoul")
+    assert compared(connection, "house")["time_zone"] == "Asia/Seoul"
+
+
+@pytest.mark.parametrize(
+    ("relation", "condition"),
+    [
+        ("invoice_reconciliation", "(hour >= "),
+        ("cost_attempts_daily", "((hour AT TIME ZONE 'UTC'::text))::date >= "),
+        ("cost_movers", "((hour AT TIME ZONE 'UTC'::text))::date > "),
+    ],
+)
+def test_a_month_is_answered_without_reading_the_others(
+    connection: Connection, tmp_path: Path, relation: str, condition: str
+) -> None:
+    """Sequential scans are dear here: a small mart shows what the planner could do with a large one."""
+    import_csv(connection, tmp_path, HEAD + "2026-10-31,openai,house,140,84000,56000,14000,0.308")
+    connection.execute("set local enable_seqscan = off")
+    connection.execute("set local enable_bitmapscan = off")
+    month = "" if relation == "cost_movers" else " where day >= '2026-10-01' and day < '2026-11-01'"
+    plan = [line for (line,) in connection.execute(f"explain select * from marts.{relation}{month}".encode())]
+    reads = [
+        place for place, line in enumerate(plan) if re.search(r"Index Scan using \S+ on cost_hourly", line)
+    ]
+    assert reads, plan
+    assert not [line for line in plan if "Seq Scan on cost_hourly" in line]
+    assert any("Index Cond" in plan[place + 1] and condition in plan[place + 1] for place in reads), plan
 
 
 def test_the_dbt_test_warns_of_what_is_unexplained(

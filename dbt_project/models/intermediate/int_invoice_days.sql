@@ -13,16 +13,31 @@ lines as (
 
 ),
 
+-- Read once more, and not from the same CTE: Postgres keeps one that is read twice, all days of it.
+current_lines as (
+
+    select * from {{ ref('stg_cost__invoice_lines') }}
+    where superseded_by is null
+
+),
+
 covered as (
 
     select
         names.provider,
         days.at::date as day,
-        max(invoices.time_zone) as time_zone,
+        (array_agg(invoices.time_zone order by invoices.invoice_id desc))[1] as time_zone,
         max(invoices.tolerance) as tolerance
     from invoices
     cross join lateral unnest(invoices.providers::text[]) as names (provider)
     cross join lateral generate_series(invoices.first_day::timestamp, invoices.last_day::timestamp, '1 day') as days (at)
+    -- One whose every line was stated anew covers nothing any more.
+    where exists (
+        select from current_lines
+        where current_lines.invoice_id = invoices.invoice_id
+            and current_lines.provider = names.provider
+            and current_lines.day between invoices.first_day and invoices.last_day
+    )
     group by 1, 2
 
 ),

@@ -145,6 +145,34 @@ def test_googles_export_as_csv_is_the_same(tmp_path: Path) -> None:
     assert (line.day, line.model, line.output, line.project) == (date(2026, 11, 1), "gemini-3-pro", 1000, "p")
 
 
+def test_what_google_gives_back_is_a_credit_and_a_csv_keeps_its_credits(tmp_path: Path) -> None:
+    given_back = GOOGLE | {"cost": -0.22, "credits": [], "usage": {"amount": 0, "unit": "count"}}
+    (line,) = read(tmp_path, [given_back]).lines
+    assert (line.item, line.amount_usd) == (f"credit: {GOOGLE['sku']['description']}", Decimal("-0.25"))
+    head = "service_description,sku_description,usage_start_time,cost,currency,credits\n"
+    row = "Gemini API,Gemini 3 Pro Text Output,2026-11-01T08:00:00Z,0.5,USD,"
+    granted = '"[{""type"": ""PROMOTION"", ""amount"": -0.1}]"'
+    lines = read(tmp_path, f"{head}{row}{granted}\n", name="export.csv").lines
+    assert [line.amount_usd for line in lines] == [Decimal("0.5"), Decimal("-0.1")]
+    for cell in ("PROMOTION", '"{""amount"": -0.1}"'):
+        (reject,) = read(tmp_path, f"{head}{row}{cell}\n", name="export.csv").rejects
+        assert reject.reason.startswith("credits")
+
+
+def test_a_refund_under_a_line_item_of_tokens_is_a_credit(tmp_path: Path) -> None:
+    refund = {
+        "object": "organization.costs.result",
+        "amount": {"value": -0.5, "currency": "usd"},
+        "line_item": "gpt-4o-2024-08-06, input",
+    }
+    line = read(tmp_path, openai_page(refund)).lines[0]
+    assert (line.item, line.model) == ("credit: gpt-4o-2024-08-06, input", "gpt-4o-2024-08-06")
+    bucket = {"starting_at": "2026-10-31T00:00:00Z", "ending_at": "2026-11-01T00:00:00Z"}
+    cost = {"amount": "-50", "currency": "USD", "cost_type": "tokens", "model": "claude-sonnet-4-5"}
+    line = read(tmp_path, {"data": [bucket | {"results": [cost]}]}).lines[0]
+    assert (line.item, line.amount_usd) == ("credit: tokens", Decimal("-0.5"))
+
+
 def test_our_own_csv_takes_counts_and_amounts(tmp_path: Path) -> None:
     text = "day,provider,model,n_requests,output,amount_usd,item\n2026-10-31,Mistral,모델🙂,1,,0.10,\n"
     line = read(tmp_path, text, name="own.csv").lines[0]
@@ -216,6 +244,18 @@ def test_what_is_no_invoice_is_refused_in_one_line(
     with pytest.raises(InvoiceFileError, match=problem) as caught:
         read(tmp_path, content, name=name)
     assert "\n" not in str(caught.value)
+
+
+def test_days_that_hours_cannot_make_up_are_refused(tmp_path: Path) -> None:
+    text = "day,provider,amount_usd\n2026-10-31,mistral,1\n"
+    with pytest.raises(InvoiceFileError, match="days of Asia/Kolkata begin within an hour"):
+        read(tmp_path, text, name="own.csv", time_zone="Asia/Kolkata")
+    assert read(tmp_path, text, name="own.csv", time_zone="Asia/Seoul").time_zone == "Asia/Seoul"
+
+
+def test_an_export_knows_its_own_time_zone(tmp_path: Path) -> None:
+    with pytest.raises(InvoiceFileError, match="openai's exports are of days of UTC, not of Asia/Seoul"):
+        read(tmp_path, openai_page(OPENAI_USAGE), time_zone="Asia/Seoul")
 
 
 def test_a_time_zone_that_there_is_not_is_refused(tmp_path: Path) -> None:
