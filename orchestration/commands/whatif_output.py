@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from orchestration.commands.query import print_rows
+from orchestration.commands.spreadsheet import as_csv
 
 if TYPE_CHECKING:
     from reports.whatif.question import Candidate, Question
@@ -32,8 +33,8 @@ def print_answer(question: "Question", totals: "Totals", *, book_version: int, f
         typer.echo(json.dumps(answer, default=_plain, ensure_ascii=False))
         return
     if form == "csv":
-        cells = [[_cell(value) for value in row.values()] for row in rows]
-        print_rows([*question.by, *_figures(Candidate(), Line())], cells, form=form)
+        columns = [*question.by, *_figures(Candidate(), Line())]
+        typer.echo(as_csv(columns, map(_flat, rows)), nl=False)
     else:
         typer.echo(_headline(question, totals, book_version=book_version))
         print_rows(*_table(question, rows), form=form)
@@ -134,15 +135,9 @@ def _usd(amount: Decimal | None) -> str:
     return "" if amount is None else f"{amount:,.6f}"
 
 
-def _cell(value: object) -> object:
-    """A cell of CSV, which no spreadsheet takes for a formula."""
-    if isinstance(value, dict):
-        return "; ".join(f"{name}={n}" for name, n in value.items())
-    if isinstance(value, list):
-        return "; ".join(value)
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    reasons = "; ".join(f"{reason}={n}" for reason, n in row["not_priced_reasons"].items())
+    return {**row, "not_priced_reasons": reasons, "sources": "; ".join(row["sources"])}
 
 
 def _plain(value: object) -> str:
