@@ -53,7 +53,7 @@ PAGES = (
     ),
     CardPage(
         "LQO Cost",
-        "Cost by model, project and key; tokens; what providers report, and whether invoices match. USD.",
+        "Cost by model, project and key; tokens; budgets; provider reports; whether invoices match. USD.",
         (
             Card("cost_totals"),
             Card("cost_of_models", "bar", "model"),
@@ -66,6 +66,7 @@ PAGES = (
             Card("cost_of_keys"),
             Card("cost_against_reports"),
             Card("cost_movers"),
+            Card("budgets"),
             Card("invoices"),
             Card("invoice_gaps"),
         ),

@@ -1,11 +1,16 @@
 """Cost: who spends what on which model, what has no price, what do providers report?"""
 
-from reports.grafana.boards.common import GRAIN, MODEL, PROJECT, USD, marks
+from reports.grafana.boards.common import BAR, GRAIN, MODEL, PROJECT, TIME, USD, marks
 from reports.grafana.model import Dashboard, Metric, Panel, Row, chart, figures, table
 
 _AMOUNTS = {"amount_usd": USD, "reported_usd": USD, "failed_attempts_usd": USD}
 _MOVES = ("amount_usd", "before_usd", "delta_usd", "volume_usd", "rate_usd")
 _BILLED = ("billed_usd", "charged_usd", "gap_usd", "unexplained_usd")
+_BUDGETS = {
+    **dict.fromkeys(("limit_usd", "reserved_usd", "spent_usd", "charged_usd", "gap_usd"), USD),
+    "share_spent": BAR,
+    **dict.fromkeys(("projected_breach_at", "resets_at", "as_of"), TIME),
+}
 _CAUSES = (
     "calls_not_seen_usd",
     "retries_usd",
@@ -22,7 +27,7 @@ _CAUSES = (
 COST = Dashboard(
     uid="lqo-cost",
     title="LQO Cost",
-    about="Cost by model, project and key; tokens; what providers report, and whether invoices match. USD.",
+    about="Cost by model, project and key; tokens; budgets; provider reports; whether invoices match. USD.",
     span="now-30d",
     variables=(PROJECT, MODEL, GRAIN),
     panels=(
@@ -57,6 +62,8 @@ COST = Dashboard(
         table("cost_of_keys", columns=_AMOUNTS),
         table("cost_against_reports", columns=_AMOUNTS),
         table("cost_movers", columns=dict.fromkeys(_MOVES, USD)),
+        Row("Budgets"),
+        table("budgets", columns=_BUDGETS),
         Row("Invoices"),
         table("invoices", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),
         table("invoice_gaps", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),

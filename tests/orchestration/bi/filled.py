@@ -97,6 +97,8 @@ insert into cost.invoices (content_hash, source, format, providers, n_lines, fir
 values ('', 'a file', 'csv', '{provider-0}', 1, '2026-11-02', '2026-11-07', 40);
 insert into cost.invoice_lines (invoice_id, line, provider, day, kind, model, amount_usd)
 values (1, 1, 'provider-0', '2026-11-02', 'cost', 'model-0', 40);
+insert into access.budgets (budget_id, scope, subject, period, limit_usd)
+values ('bud_1', 'project', 'shop', 'month', 100);
 insert into evaluation.day_closes (day, n_calls) values ('2026-11-01', 200);
 insert into evaluation.day_checks (day, check_name, passed, n, severity)
 values ('2026-11-01', 'unknown_models', false, 3, 'warn');
