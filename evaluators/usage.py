@@ -161,14 +161,16 @@ def service_tier_of(usage: object) -> str | None:
 def fee_of(usage: object) -> str | None:
     """What the call used that is billed by the piece and not by tokens, or None.
 
-    Web searches of Anthropic (`server_tool_use`), OpenRouter (`server_tool_use_details`) and Perplexity
-    (`num_search_queries`), and tool calls that OpenRouter ran. In recorded calls such a fee was 4 to 90 times
-    the price of the tokens.
+    Web searches of Anthropic (`server_tool_use`), OpenRouter (`server_tool_use_details`), Perplexity
+    (`num_search_queries`) and xAI (`num_sources_used`), and tool calls that OpenRouter, xAI or Bedrock ran.
+    In recorded calls such a fee was 4 to 90 times the price of the tokens.
     """
     if not isinstance(usage, dict):
         return None
-    if usage.get("num_search_queries"):
+    if usage.get("num_search_queries") or usage.get("num_sources_used"):
         return "web_search"
+    if usage.get("num_server_side_tools_used") or usage.get("serverToolUsage"):
+        return "server_tool"
     for field in ("server_tool_use", "server_tool_use_details"):
         used = usage.get(field)
         if isinstance(used, dict):

@@ -59,9 +59,10 @@ def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     prompt_tokens includes cached, written and audio tokens; completion_tokens includes audio and reasoning,
     except at xAI, where total = prompt + completion + reasoning: the total tells which one it is.
     Mistral's num_cached_tokens is its server's counter (9 of 10 tokens of a first call); what it bills as
-    cached stands in prompt_tokens_details.
+    cached stands in prompt_tokens_details. LiteLLM splits Anthropic's writes into five minutes and one hour.
+    Servers that speak both dialects count once in `input_tokens`, `output_tokens`, too.
     Sources: platform.openai.com/docs/api-reference/chat/object, api-docs.deepseek.com (prompt_tokens = hit +
-    miss), openrouter.ai/docs (usage accounting), docs.x.ai (consumption and rate limits).
+    miss), openrouter.ai/docs (usage accounting), docs.x.ai (consumption and rate limits), docs.litellm.ai.
     """
     prompt = required(usage, "prompt_tokens")
     parts = part(usage, "prompt_tokens_details")
@@ -69,18 +70,25 @@ def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     total = optional(usage, "total_tokens")
     completion = _completion(usage, prompt, total, endpoint)
     cached = agreed(count(parts, "cached_tokens"), usage, CHAT_CACHED)
-    written = agreed(count(parts, "cache_write_tokens"), usage, ("cache_creation_input_tokens",))
+    written = agreed(count(parts, "cache_write_tokens"), parts, ("cache_creation_tokens",))
+    written = agreed(written, usage, ("cache_creation_input_tokens",))
+    hour = _for_an_hour(part(parts, "cache_creation_token_details"), written)
     if "prompt_cache_miss_tokens" in usage and cached + count(usage, "prompt_cache_miss_tokens") != prompt:
         raise UsageError("inconsistent_usage", "cache hit + cache miss != prompt_tokens")
     audio = count(parts, "audio_tokens")
     refuse_cached_audio(cached, audio, parts)
     refuse(output_parts, "image_tokens")
+    refuse(output_parts, "video_tokens")
     refuse(usage, "citation_tokens")
+    if usage.get("prompt_audio_seconds"):
+        raise UsageError("unsupported_usage", "audio billed by the second")
     reasoning = agreed(count(output_parts, "reasoning_tokens"), usage, ("reasoning_tokens",))
     output_audio = count(output_parts, "audio_tokens")
     beside = _is_reasoning_beside(prompt, completion, reasoning, total, provider)
+    _check_other_dialect(usage, prompt, cached + written, completion + reasoning if beside else completion)
     text = completion - output_audio - (0 if beside else reasoning)
-    return (prompt - cached - written - audio, cached, written, 0, audio, text, reasoning, output_audio)
+    uncached = prompt - cached - written - audio
+    return (uncached, cached, written - hour, hour, audio, text, reasoning, output_audio)
 
 
 def responses(usage: Usage, _provider: str, endpoint: str) -> Counts:
@@ -137,11 +145,14 @@ def anthropic(usage: Usage, _provider: str, _endpoint: str) -> Counts:
 def gemini(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     """Gemini usageMetadata: promptTokenCount includes cached content; tool use and thoughts are extra.
 
-    total = prompt + toolUsePrompt + candidates + thoughts; a zero is left out of the JSON.
-    Source: ai.google.dev/api/generate-content#UsageMetadata.
+    total = prompt + toolUsePrompt + candidates + thoughts; a zero is left out of the JSON, but without a
+    total nothing tells a prompt that was left out from none. The Live API's response are its candidates.
+    Sources: ai.google.dev/api/generate-content#UsageMetadata, ai.google.dev/api/live#UsageMetadata.
     """
-    prompt, tools = count(usage, "promptTokenCount"), count(usage, "toolUsePromptTokenCount")
-    candidates, thoughts = count(usage, "candidatesTokenCount"), count(usage, "thoughtsTokenCount")
+    has_total = usage.get("totalTokenCount") is not None
+    prompt = count(usage, "promptTokenCount") if has_total else required(usage, "promptTokenCount")
+    tools, thoughts = count(usage, "toolUsePromptTokenCount"), count(usage, "thoughtsTokenCount")
+    candidates = agreed(count(usage, "candidatesTokenCount"), usage, ("responseTokenCount",))
     cached = count(usage, "cachedContentTokenCount")
     check_total(
         optional(usage, "totalTokenCount"),
@@ -155,9 +166,9 @@ def gemini(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     if cached and spoken and "cacheTokensDetails" not in usage:
         raise UsageError("unsupported_usage", "cached and audio tokens may overlap")
     for kind in ("IMAGE", "VIDEO"):
-        if modality(usage, "candidatesTokensDetails", kind):
+        if _put_out(usage, kind):
             raise UsageError("unsupported_usage", f"output of modality {kind}")
-    output_audio = modality(usage, "candidatesTokensDetails", "AUDIO")
+    output_audio = _put_out(usage, "AUDIO")
     given = prompt + tools - cached - spoken
     if cached > prompt:
         raise UsageError("inconsistent_usage", "cachedContentTokenCount exceeds promptTokenCount")
@@ -170,7 +181,8 @@ def bedrock(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     Source: docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html.
     """
     given, out = required(usage, "inputTokens"), required(usage, "outputTokens")
-    read, written = count(usage, "cacheReadInputTokens"), count(usage, "cacheWriteInputTokens")
+    read = agreed(count(usage, "cacheReadInputTokens"), usage, ("cacheReadInputTokenCount",))
+    written = agreed(count(usage, "cacheWriteInputTokens"), usage, ("cacheWriteInputTokenCount",))
     check_total(
         optional(usage, "totalTokens"), given + read + written + out, "input, cache and output tokens"
     )
@@ -231,6 +243,30 @@ def _is_reasoning_beside(
         "inconsistent_usage",
         f"the total is {total}, but prompt_tokens + completion_tokens = {prompt + completion}",
     )
+
+
+def _for_an_hour(split: Usage, written: int) -> int:
+    """Of the cache writes those for an hour, where LiteLLM says so."""
+    if not split:
+        return 0
+    five, hour = count(split, "ephemeral_5m_input_tokens"), count(split, "ephemeral_1h_input_tokens")
+    if five + hour != written:
+        raise UsageError("inconsistent_usage", "cache_creation_token_details is not what was written")
+    return hour
+
+
+def _check_other_dialect(usage: Usage, prompt: int, cached: int, out: int) -> None:
+    """`input_tokens` and `output_tokens` beside prompt and completion count the same, cached or not."""
+    given, answered = optional(usage, "input_tokens"), optional(usage, "output_tokens")
+    if given is not None and given != prompt and given + cached != prompt:
+        raise UsageError("inconsistent_usage", f"input_tokens is {given}, but prompt_tokens {prompt}")
+    if answered is not None and answered != out:
+        raise UsageError("inconsistent_usage", f"output_tokens is {answered}, but completion_tokens {out}")
+
+
+def _put_out(usage: Usage, kind: str) -> int:
+    """Output tokens of one modality: of candidates, or of the Live API's response."""
+    return modality(usage, "candidatesTokensDetails", kind) + modality(usage, "responseTokensDetails", kind)
 
 
 def _anthropic_once(usage: Usage) -> Counts:

@@ -1,6 +1,8 @@
 """Buckets: each provider's semantics, the sums they must keep, and what is refused."""
 
 import json
+from collections.abc import Iterator
+from copy import deepcopy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -59,8 +61,63 @@ def test_the_golden_usage_object_gives_its_buckets(case: dict[str, Any]) -> None
         assert found == Buckets(**case["buckets"])
 
 
+def counts_in(value: Any, *path: str | int) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    """Every whole number of an object and where it stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        if type(inner) is int:
+            yield (*path, name), inner
+        else:
+            yield from counts_in(inner, *path, name)
+
+
+def with_value(usage: Any, path: tuple[str | int, ...], value: object) -> Any:
+    changed = deepcopy(usage)
+    inner = changed
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    return changed
+
+
+PARTS_WITHOUT_A_PRICE = {
+    *("accepted_prediction_tokens", "rejected_prediction_tokens", "text_tokens", "tokenCount"),
+    *("image_tokens", "video_tokens"),  # of the input: at the price of text
+    *("num_cached_tokens", "tokens", "cached_tokens_details"),  # a server's own counters
+}
+BUCKETED = [case for case in GOLDEN if "buckets" in case]
+
+
+@pytest.mark.parametrize("case", BUCKETED, ids=lambda case: case["name"])
+def test_no_count_of_any_provider_that_is_none_counts_as_0(case: dict[str, Any]) -> None:
+    for path, _ in counts_in(case["usage"]):
+        if PARTS_WITHOUT_A_PRICE.isdisjoint(path):
+            for bad in (-1, 0.5, "7", True, 10**12, [1], {"n": 1}):
+                usage = with_value(case["usage"], path, bad)
+                found = bucket_usage(usage, provider=case["provider"], endpoint=case["endpoint"])
+                assert isinstance(found, Unbucketed), (path, bad)
+
+
+@pytest.mark.parametrize("case", BUCKETED, ids=lambda case: case["name"])
+def test_a_total_that_is_one_off_is_refused_by_every_provider(case: dict[str, Any]) -> None:
+    totals = {"total_tokens", "totalTokenCount", "totalTokens"} & case["usage"].keys()
+    for name in totals - ({"total_tokens"} if len(case["usage"]) == 1 else set()):
+        for off in (-1, 1):
+            usage = {**case["usage"], name: case["usage"][name] + off}
+            found = bucket_usage(usage, provider=case["provider"], endpoint=case["endpoint"])
+            assert isinstance(found, Unbucketed), (name, off)
+
+
+@pytest.mark.parametrize("case", BUCKETED, ids=lambda case: case["name"])
+def test_the_buckets_add_up_to_what_the_provider_says_in_all(case: dict[str, Any]) -> None:
+    usage = case["usage"]
+    total = usage.get("total_tokens", usage.get("totalTokenCount", usage.get("totalTokens")))
+    if total is not None:
+        assert sum(case["buckets"].values()) == total
+
+
 def test_golden_names_are_unique_and_many() -> None:
-    assert len({case["name"] for case in GOLDEN}) == len(GOLDEN) >= 40
+    assert len({case["name"] for case in GOLDEN}) == len(GOLDEN) >= 100
 
 
 @RELAXED
@@ -248,6 +305,7 @@ def test_the_golden_usage_object_costs_its_published_price(
         model=expected["model"],
         at=datetime.fromisoformat(expected["at"]),
         book=PriceBook([*copied, *curated_rows()]),
+        service_tier=expected.get("service_tier"),
     )
     assert isinstance(found, Charge), found
     assert found.amount_usd == Decimal(expected["usd"])
