@@ -6,6 +6,7 @@ from uuid import UUID
 
 from evaluators.judging.exchanges import Exchange
 from ingest.call import Attempt, Call
+from ingest.providers.answers import SERVICE_TIER_TAG
 from ingest.providers.openai_chat import read_exchange
 from ingest.uuid7 import uuid7
 from orchestration.comparison.endpoints import Endpoint
@@ -25,6 +26,7 @@ def replay_call(exchange: Exchange, *, endpoint: Endpoint, run_id: UUID, tags: M
     )
     started_at = exchange.attempts[0].started_at
     ended_at = last.started_at + timedelta(milliseconds=last.latency_ms)
+    tier = {} if said.service_tier is None else {SERVICE_TIER_TAG: said.service_tier}
     is_ok = last.status is not None and last.status < 300 and said.error_type is None
     return Call(
         call_id=uuid7(started_at),
@@ -35,7 +37,7 @@ def replay_call(exchange: Exchange, *, endpoint: Endpoint, run_id: UUID, tags: M
         provider=endpoint.provider,
         requested_model=endpoint.model,
         served_model=said.served_model,
-        tags={TAG: str(run_id), **tags},
+        tags={TAG: str(run_id), **tags, **tier},
         status="ok" if is_ok else "error",
         http_status=last.status,
         error_type=None if is_ok else said.error_type or last.error or "error",

@@ -8,6 +8,7 @@ from evaluators.judging.asking import Judgement
 from evaluators.judging.exchanges import Attempt as JudgeAttempt
 from evaluators.judging.items import JudgeItem
 from ingest.call import Attempt, Call
+from ingest.providers.answers import SERVICE_TIER_TAG
 from orchestration.comparison.endpoints import Endpoint
 from orchestration.comparison.items import EvalItem, digest_of
 from orchestration.counterfactual.claims import Claim, Claims
@@ -42,7 +43,10 @@ class ReplayTill:
         (call,) = calls
         claim = _answer_claim(item, endpoint)
         usd = self.rates.models[endpoint.name].paid(
-            call.usage, served_model=call.served_model or endpoint.model, at=call.started_at
+            call.usage,
+            served_model=call.served_model or endpoint.model,
+            at=call.started_at,
+            answered_tier=(call.tags or {}).get(SERVICE_TIER_TAG),
         )
         usd = _unbilled(call.attempts) if usd is None else usd
         room = self._room.pop(claim)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, LiteralString
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from evaluators.judging.exchanges import read_document
+from ingest.providers.answers import TIER, tier_of
 from orchestration.judging.judges import Judge
 from orchestration.judging.landing import ENDPOINT
 
@@ -52,11 +54,22 @@ class ModelPrices:
         """The newest price version in the book."""
         return self._book.version
 
-    def paid(self, usage: Mapping[str, Any] | None, *, served_model: str, at: datetime) -> Decimal | None:
-        """USD that an answer of this usage cost; None where nobody can say."""
-        found = self._price(usage, model=served_model, at=at, service_tier=self._tier)
+    def paid(
+        self,
+        usage: Mapping[str, Any] | None,
+        *,
+        served_model: str,
+        at: datetime,
+        answered_tier: str | None = None,
+    ) -> Decimal | None:
+        """USD that an answer of this usage cost; None where nobody can say.
+
+        `answered_tier` is the service tier that the answer names; what was sent as a batch is one.
+        """
+        tier = self._tier if self._tier == "batch" else answered_tier or self._tier
+        found = self._price(usage, model=served_model, at=at, service_tier=tier)
         if found is None and served_model != self._model:
-            found = self._price(usage, model=self._model, at=at, service_tier=self._tier)
+            found = self._price(usage, model=self._model, at=at, service_tier=tier)
         return found
 
     def cost(self, input_tokens: int, output_tokens: int) -> Decimal | None:
@@ -113,7 +126,12 @@ class JudgePrices(ModelPrices):
         """USD that the exchange cost; 0 where nobody was asked, None where nobody can say."""
         if judgement.asked_at is None:
             return Decimal(0)
-        return self.paid(judgement.usage, served_model=judgement.judge_model, at=judgement.asked_at)
+        return self.paid(
+            judgement.usage,
+            served_model=judgement.judge_model,
+            at=judgement.asked_at,
+            answered_tier=tier_of(read_document(judgement.raw_response).get(TIER)),
+        )
 
     def estimate(self, input_tokens: int, *, output_tokens: int | None = None) -> Decimal | None:
         """USD that a question of this many tokens costs now, with an answer of the usual length."""

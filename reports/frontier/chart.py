@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+from math import floor, log10
 
 from evaluators.statistics.estimate import Estimate
 from reports.frontier.figures import Frontier, ModelPoint
@@ -11,14 +12,15 @@ from reports.weekly.style import LIGHT
 from reports.weekly.svg import round_step
 from reports.weekly.wording import plain
 
-WIDTH, HEIGHT = 640.0, 400.0
+WIDTH, HEIGHT = 520.0, 350.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 20.0, 16.0, 46.0
 LOOKS = ("c0", "c1", "c2", "c3", "c4", "c5", "c6")
+WIDEST = 640
 _LINE_HEIGHT = 14.0
 _PER_LETTER = 6.4
 
 STYLE = """
-.fr text { fill: var(--ink);
+.fr text { fill: var(--ink); paint-order: stroke; stroke: var(--paper); stroke-width: 3px;
   font: 12.5px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK KR", sans-serif; }
 .fr .tick, .fr .axis { fill: var(--dim); } .fr .grid { stroke: var(--line); stroke-width: 1; }
 .fr .front { fill: none; stroke: var(--dim); stroke-width: 1.5; stroke-dasharray: 5 4; }
@@ -65,7 +67,7 @@ def frontier_svg(frontier: Frontier, *, is_alone: bool = True) -> str:
         )
     return (
         f'<svg class="fr" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
-        f'role="img" width="100%" style="max-width: {WIDTH:g}px">{"".join(parts)}</svg>'
+        f'role="img" width="100%" style="max-width: {WIDEST}px">{"".join(parts)}</svg>'
     )
 
 
@@ -78,8 +80,11 @@ def efficient(points: Sequence[ModelPoint]) -> list[ModelPoint]:
 
 
 def usd(amount: float) -> str:
-    """`$0.02`, `$1.50`, `$12`: dollars of 1,000 calls."""
-    return f"${amount:,.4g}" if abs(amount) < 1 else f"${amount:,.2f}"
+    """`$0`, `$0.0123`, `$1.50`: dollars of 1,000 calls, cents of which matter and parts of cents may."""
+    if amount == 0:
+        return "$0"
+    places = 2 if abs(amount) >= 0.1 else min(12, 2 - floor(log10(abs(amount))))
+    return f"${amount:,.{places}f}"
 
 
 def _colours() -> str:

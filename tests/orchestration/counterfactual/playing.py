@@ -72,20 +72,22 @@ def questions(n: int, *, model: str = "old", name: str = "Q") -> list[Said]:
 
 
 def set_prices(connection: psycopg.Connection[TupleRow]) -> None:
-    """The prices of all models that are played."""
+    """The prices of all models that are played, and twice as much for `priority`."""
     rows = [
         PriceRow(
             provider=PROVIDER,
             model=model,
             match="prefix",
             bucket=bucket,
-            usd_per_million=Decimal(usd),
+            service_tier=tier,
+            usd_per_million=Decimal(usd) * times,
             valid_from=TODAY - timedelta(days=900),
             recorded_at=datetime.now(UTC),
             source="a test",
         )
         for model, amounts in PRICES.items()
         for bucket, usd in zip(("input_uncached", "output_text"), amounts, strict=True)
+        for tier, times in (("standard", 1), ("priority", 2))
     ]
     import_prices(connection, rows, source="a test")
     connection.commit()

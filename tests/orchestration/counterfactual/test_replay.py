@@ -12,11 +12,25 @@ from psycopg.rows import TupleRow
 from evaluators.judging.items import JudgeItem
 from orchestration.charging import charge_window
 from orchestration.windows import day_window
-from tests.judge_endpoint import JudgeEndpoint, error, judge_endpoint_in_thread
+from tests.judge_endpoint import JudgeEndpoint, Reply, completion, error, judge_endpoint_in_thread
 from tests.orchestration.comparison.playing import JUDGE, Lqo, asked_of
 from tests.orchestration.counterfactual.playing import DAY, TODAY, land, play, questions
 
 Connection = psycopg.Connection[TupleRow]
+CHARGED = """
+select purpose, requested_model, sum(amount_usd), count(*), true
+from cost.charges
+inner join raw.llm_calls using (started_at, call_id)
+where started_at >= %s
+group by 1, 2
+order by 1, 2
+"""
+CLAIMED = """
+select purpose, subject, sum(spent_usd), count(*), bool_and(is_known)
+from evaluation.replay_claims
+group by 1, 2
+order by 1, 2
+"""
 GRADES = {"cheap": 4, "dear": 5, "old": 3}
 
 
@@ -59,28 +73,36 @@ def test_candidates_are_compared_with_what_was_answered_then(whatif: Lqo, connec
     assert found["cheap"]["dominated_by"] == found["dear"]["dominated_by"] == []
 
 
+def at_priority(endpoint: JudgeEndpoint, model: str) -> None:
+    """Let the endpoint serve a model at a dearer tier, as an account's own setting may."""
+    played = endpoint.answer
+
+    def answer(body: dict[str, Any]) -> Reply:
+        reply = played(body)
+        if body["model"] != model:
+            return reply
+        told = json.loads(completion(body, reply))
+        return Reply(body=json.dumps(told | {"service_tier": "priority"}).encode())
+
+    endpoint.answer = answer
+
+
 def test_the_ledger_is_what_the_price_book_charges_for_replay_and_judge_and_not_for_the_product(
     whatif: Lqo, connection: Connection
 ) -> None:
     land(connection, questions(6))
-    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+    endpoint = play(GRADES)
+    for model in ("dear", JUDGE):
+        at_priority(endpoint, model)
+    with judge_endpoint_in_thread(endpoint):
         assert replay(whatif, endpoint, models="cheap,dear").code == 0
     connection.autocommit = True
     charge_window(connection, [day_window(TODAY.date())])
-    charged = connection.execute(
-        "select purpose, sum(amount_usd), count(*) from cost.charges"
-        " inner join raw.llm_calls using (started_at, call_id) where started_at >= %s group by 1 order by 1",
-        (TODAY,),
-    ).fetchall()
-    claimed = connection.execute(
-        "select purpose, sum(spent_usd), count(*) from evaluation.replay_claims group by 1 order by 1"
-    ).fetchall()
-    assert [row[0] for row in charged] == ["judge", "replay"]
-    assert charged == claimed
-    unknown = connection.execute(
-        "select count(*) from evaluation.replay_claims where not is_known"
-    ).fetchone()
-    assert unknown == (0,)
+    charged = connection.execute(CHARGED, (TODAY,)).fetchall()
+    claimed = connection.execute(CLAIMED).fetchall()
+    assert [row[:2] for row in charged] == [("judge", JUDGE), ("replay", "cheap"), ("replay", "dear")]
+    assert [(row[0], *row[2:]) for row in charged] == [(row[0], *row[2:]) for row in claimed]
+    assert all(row[-1] for row in claimed)
 
 
 def test_the_incumbents_grades_are_those_that_its_judge_has_given_before(
@@ -169,8 +191,6 @@ def test_a_budget_that_pays_for_nothing_asks_nothing(whatif: Lqo, connection: Co
 def test_what_costs_money_without_an_answer_is_counted_as_if_it_cost_the_most(
     whatif: Lqo, connection: Connection
 ) -> None:
-    from tests.judge_endpoint import Reply
-
     land(connection, questions(3))
     endpoint = play(GRADES)
     played = endpoint.answer
