@@ -14,7 +14,7 @@ from orchestration.commands.errors import UserError
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
-    from reports.whatif.question import Dimension, Question, Terms, Traffic
+    from reports.whatif.question import Dimension, Terms, Traffic
 
 app = typer.Typer(help="What recorded traffic would have cost at other models, tiers or prices.")
 app.command("replay")(whatif_replay.replay)
@@ -157,25 +157,23 @@ def _answer(
             output_ratios=of_output,
         )
         question = Question(traffic=traffic, candidates=candidates, terms=terms, by=by)
-        with _progress(question) as on_day:
+        with _progress() as on_day:
             totals = reprice(connection, question, prices=prices, on_day=on_day)
     print_answer(question, totals, book_version=prices.book.version, form=form.value)
 
 
 @contextmanager
-def _progress(question: "Question") -> Iterator[Callable[[date], None]]:
+def _progress() -> Iterator[Callable[[date, int], None]]:
     """A bar over days on a terminal, silence elsewhere."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _day, _of: None
         return
     from rich.console import Console
     from rich.progress import Progress
 
-    from reports.whatif.reading import days_of
-
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("pricing", total=len(days_of(question)))
-        yield lambda day: progress.update(task, description=f"pricing {day}", advance=1)
+        task = progress.add_task("pricing", total=None)
+        yield lambda day, of: progress.update(task, description=f"pricing {day}", total=of, advance=1)
 
 
 def _dimensions(names: list[str]) -> "tuple[Dimension, ...]":

@@ -142,7 +142,7 @@ async def _check_size(marts: Warehouse, span: Span, *, n_models: int) -> None:
 async def _read(marts: Warehouse, asked: Question, prices: Prices) -> Totals:
     edges = edges_of(prices.rows, asked.candidates)
     totals = Totals()
-    for day in days_of(asked):
+    for day in days_of(asked.traffic.first, asked.traffic.last):
         rows = await marts.rows(
             GroupRow, select_groups(asked, is_each=False), values_of(asked, day, edges=edges)
         )

@@ -19,7 +19,7 @@ def notes_of(question: Question, totals: Totals) -> Iterator[str]:
     if taken := [name for name in foreign if name in unscaled]:
         yield (
             f"{', '.join(taken)}: tokens that another model counted are taken one for one; its tokenizer may"
-            " count 10 to 30 % otherwise, and its answers have another length (--ratio, --output-ratio)"
+            " count otherwise, and its answers may be longer or shorter (--ratio, --output-ratio)"
         )
     if n_cached and question.terms.is_cached:
         yield (

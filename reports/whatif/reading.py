@@ -31,6 +31,11 @@ from cost.prices
 where superseded_at is null
 """
 
+ENDS: LiteralString = """
+select (min(started_at) at time zone 'UTC')::date, (max(started_at) at time zone 'UTC')::date
+from raw.llm_calls
+"""
+
 
 @contextmanager
 def snapshot(connection: Connection[TupleRow]) -> Iterator[None]:
@@ -57,14 +62,16 @@ def reprice(
     question: Question,
     *,
     prices: Prices,
-    on_day: Callable[[date], None] = lambda _: None,
+    on_day: Callable[[date, int], None] = lambda _day, _of: None,
 ) -> Totals:
-    """The answer, day by day, inside the caller's transaction; `on_day` is told which day is read next."""
+    """The answer, day by day, inside the caller's transaction; `on_day` is told which day is read next, and
+    of how many."""
     edges = edges_of(prices.rows, question.candidates)
     totals = Totals()
     is_each = False
-    for day in days_of(question):
-        on_day(day)
+    days = _recorded_days(connection, question)
+    for day in days:
+        on_day(day, len(days))
         try:
             totals.merge(_read_day(connection, question, day, prices=prices, edges=edges, is_each=is_each))
         except FinePriceError:
@@ -73,10 +80,18 @@ def reprice(
     return totals
 
 
-def days_of(question: Question) -> list[date]:
-    """The UTC days that are asked about."""
-    traffic = question.traffic
-    return [traffic.first + timedelta(days=n) for n in range((traffic.last - traffic.first).days + 1)]
+def days_of(first: date, last: date) -> list[date]:
+    """The days from the first to the last, both inclusive."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def _recorded_days(connection: Connection[TupleRow], question: Question) -> list[date]:
+    """Those of the days that lie between the first and the last call there is: people ask for centuries."""
+    found = connection.execute(ENDS).fetchone()
+    if found is None or found[0] is None:
+        return []
+    first, last = max(question.traffic.first, found[0]), min(question.traffic.last, found[1])
+    return [] if first > last else days_of(first, last)
 
 
 def add_up(groups: Iterable[Group], question: Question, *, prices: Prices) -> Totals:

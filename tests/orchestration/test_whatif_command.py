@@ -69,6 +69,8 @@ def test_the_same_answer_comes_as_table_csv_and_json(traffic: DatabaseUrl) -> No
 
 
 def test_days_without_calls_are_an_answer_and_not_an_error(traffic: DatabaseUrl) -> None:
+    whole = run(traffic, "--from", "0001-01-01", "--to", "9999-12-31", "--models", "plain")
+    assert "10 attempts, 9 charged" in whole.stdout
     done = run(traffic, "--from", "2024-02-28", "--to", "2024-03-01", "--models", "plain")
     assert done.exit_code == 0
     assert "no calls of these days and filters have landed" in done.stdout
