@@ -9,12 +9,14 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from evaluators.judging.items import JudgeItem
 from orchestration.charging import charge_window
+from orchestration.judging.judges import Judge, add_judge, rubric_text
+from orchestration.judging.judging import judge_window
+from orchestration.judging.policies import Policy, put_policy
 from orchestration.windows import day_window
 from tests.judge_endpoint import JudgeEndpoint, Reply, completion, error, judge_endpoint_in_thread
 from tests.orchestration.comparison.playing import JUDGE, Lqo, asked_of
-from tests.orchestration.counterfactual.playing import DAY, TODAY, land, play, questions
+from tests.orchestration.counterfactual.playing import DAY, TODAY, YESTERDAY, land, play, questions
 
 Connection = psycopg.Connection[TupleRow]
 CHARGED = """
@@ -109,11 +111,30 @@ def test_the_incumbents_grades_are_those_that_its_judge_has_given_before(
     whatif: Lqo, connection: Connection
 ) -> None:
     land(connection, questions(5))
+    connection.autocommit = True
     with judge_endpoint_in_thread(play(GRADES)) as endpoint:
-        assert replay(whatif, endpoint, models="cheap").code == 0
-        paid = endpoint.paid
-        assert replay(whatif, endpoint, "--seed", "2", models="dear").code == 0
-        assert endpoint.paid == paid + 2 * 5
+        put_policy(connection, Policy(policy="all", rate=1, applies_from=YESTERDAY.date()))
+        text, _ = rubric_text("overall")
+        daily = Judge(
+            judge="daily",
+            evaluator="overall",
+            rubric=text,
+            provider="openai",
+            model=JUDGE,
+            base_url=endpoint.url,
+            policy="all",
+        )
+        version = add_judge(connection, daily).evaluator_version_id
+        [run] = judge_window(connection, day_window(YESTERDAY.date()))
+        assert run.written.outcomes == {"scored": 5}
+        asked = ("--from", DAY, "--to", DAY, "--models", "cheap", "--max-usd", "5", "--max-tokens", "200")
+        done = whatif("replay", *asked, "--base-url", endpoint.url, "--format", "json")
+        assert endpoint.paid == 5 + 2 * 5
+    assert points(done)["old"]["n_graded"] == 5
+    versions = connection.execute(
+        "select distinct evaluator_version_id from evaluation.replay_points"
+    ).fetchall()
+    assert versions == [(version,)]
 
 
 def test_a_second_replay_of_a_day_pays_for_nothing(whatif: Lqo, connection: Connection) -> None:
@@ -286,24 +307,3 @@ def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connectio
     assert text.startswith("<svg")
     assert "old (now)" in text
     assert "script" not in text
-
-
-def test_a_judged_content_is_the_same_to_the_daily_judge() -> None:
-    """What the incumbent's answers were graded by is found by content: both must read a call alike."""
-    from orchestration.comparison.sampling import call_item
-    from orchestration.counterfactual.rates import recorded_item
-    from orchestration.judging.pending import item_of
-
-    item = call_item("1", "old", None, "질문 🙂", "답")
-    assert item
-    daily = item_of(
-        __import__("uuid").UUID(int=1),
-        TODAY,
-        models=(),
-        body_state="full",
-        request=None,
-        input_text="질문 🙂",
-        output_text="답",
-    )
-    replayed: JudgeItem = recorded_item(item, "답")
-    assert daily.content_hash == replayed.content_hash
