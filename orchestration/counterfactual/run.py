@@ -102,11 +102,9 @@ def replay_sample(
         asked = find_asked(connection, replay)
         key = fingerprint(replay, asked)
         with alone(connection, f"replay/{key.hex()}"):
-            opened = _opened(connection, replay, asked, key, settings=settings)
+            opened, sampled = _opened(connection, replay, asked, key, settings=settings)
             if opened.is_continued:
                 note(f"continuing replay {opened.replay_id}")
-            sampled = load(connection, opened.draw)
-            refuse_incumbent_judge(asked, sampled)
             claims = open_claims(connection, opened.replay_id, max_usd=replay.max_usd)
             found = _ask_all(connection, asked, sampled, claims, replay, settings=settings, note=note)
             measured = measure(sampled, found, asked)
@@ -127,19 +125,25 @@ def _told() -> Iterator[None]:
 
 def _opened(
     connection: Connection[TupleRow], replay: Replay, asked: Asked, key: bytes, *, settings: Settings
-) -> Opened:
-    if (begun := store.find_unfinished(connection, key)) is not None:
+) -> tuple[Opened, Sampled]:
+    """The replay that goes on, or a new one, with its prompts; nothing is begun that cannot be done."""
+    begun = store.find_unfinished(connection, key)
+    drawn = draw(connection, replay, keep=settings.keep) if begun is None else begun.draw
+    sampled = load(connection, drawn)
+    refuse_incumbent_judge(asked, sampled)
+    if begun is not None:
         store.reopen_replay(connection, begun.replay_id, max_usd=replay.max_usd)
-        return begun
-    return store.add_replay(
+        return begun, sampled
+    new = store.add_replay(
         connection,
         fingerprint=key,
         window=replay.window,
         settings=settings_of(replay, asked),
-        draw=draw(connection, replay, keep=settings.keep),
+        draw=drawn,
         models=replay.models,
         max_usd=replay.max_usd,
     )
+    return new, sampled
 
 
 PlanFound = tuple[Plan, Found]

@@ -275,6 +275,7 @@ def test_a_key_that_is_refused_ends_it_in_one_line_and_costs_nothing(
         (("--by", "moon"), "strata are of model, prompt"),
         (("--models", "unheard-of"), "unheard-of has no price"),
         (("--models", JUDGE), "would judge itself"),
+        (("--judge", "old"), "old would judge itself"),
         (("--judge-parameter", "max_tokens=null"), "has no limit of tokens"),
         (("--source-model", "nobody"), "there is no call to replay"),
     ],
@@ -286,6 +287,7 @@ def test_what_cannot_be_is_one_line_and_asks_nobody(
     with judge_endpoint_in_thread(play(GRADES)) as endpoint:
         done = replay(whatif, endpoint, *options)
         assert endpoint.requests == 0
+    assert connection.execute("select count(*) from evaluation.replays").fetchone() == (0,)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("lqo: ")
     assert says in done.err
