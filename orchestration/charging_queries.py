@@ -90,6 +90,15 @@ with calls as materialized (
 {_ATTEMPTS}
 """
 
+ONE_CALL: LiteralString = f"""
+with calls as materialized (
+    select {_CALL_COLUMNS}
+    from raw.llm_calls as calls
+    where calls.started_at = ingest.uuid7_time(%(id)s) and calls.call_id = %(id)s
+)
+{_ATTEMPTS}
+"""
+
 ALL_CALLS: LiteralString = f"""
 with calls as materialized (
     select {_CALL_COLUMNS}

@@ -1,9 +1,9 @@
 """`lqo explain`: how one call's cents arise."""
 
+import contextlib
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, LiteralString
+from typing import TYPE_CHECKING, Annotated, Final, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -11,10 +11,11 @@ import typer
 from psycopg.rows import dict_row
 
 from orchestration.commands.errors import UserError
+from orchestration.commands.explain_lines import Attempt, Row, call_lines, charge_lines
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
-    from evaluators.pricing.rows import PriceRow
+    from psycopg.rows import TupleRow
 
 # A call's id holds its time, which is checked when it lands: each query reads one month by its key.
 CALL: LiteralString = """
@@ -35,115 +36,68 @@ where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
 order by attempt, superseded_at desc nulls first
 """
 
-Row = dict[str, Any]
+FOREIGN_IDS: LiteralString = """
+select call_id, source from raw.external_ids where external_id = %s order by source
+"""
+
+CONTROLS: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""What clients and providers call things gives no orders to a terminal."""
 
 
-def explain(call_id: Annotated[str, typer.Argument(help="The call's id, as in `x-lqo-call-id`.")]) -> None:
+def explain(
+    call_id: Annotated[
+        str, typer.Argument(help="The call's id, as in `x-lqo-call-id`, or the id that it was imported with.")
+    ],
+) -> None:
     """Say how a call's cost arises: usage, token buckets, price rows, versions, charge, earlier charges."""
-    try:
-        number = UUID(call_id)
-    except ValueError:
-        raise UserError(f"{call_id[:80]!r} is no id of a call, which is a UUID v7", code=2) from None
     with open_warehouse(settings_or_exit()) as connection:
-        lines = list(explanation(connection, number))
+        lines = list(explanation(connection, find_call(connection, call_id)))
     for line in lines:
-        typer.echo(line)
+        typer.echo(CONTROLS.sub("\ufffd", line))
 
 
-def explanation(connection: psycopg.Connection, call_id: UUID) -> Iterator[str]:
+def find_call(connection: "psycopg.Connection[TupleRow]", text: str) -> UUID:
+    """A call's id from itself, or from the foreign id that it came with. Raises UserError for any other."""
+    with contextlib.suppress(ValueError):
+        if (number := UUID(text)).version == 7:
+            return number
+    with connection.transaction():
+        found = connection.execute(FOREIGN_IDS, (text,)).fetchall() if text.isprintable() else []
+    if not found:
+        problem = f"{text[:80]!r} is no id of a call: neither a UUID v7 nor an id that one was imported with"
+        raise UserError(problem, code=2)
+    if len(found) > 1:
+        named = ", ".join(f"{call_id} ({source})" for call_id, source in found)
+        raise UserError(f"{text[:80]!r} is the id of several calls: {named}", code=2)
+    return found[0][0]
+
+
+def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> Iterator[str]:
     """The lines of `lqo explain`. Raises UserError for a call that has not landed."""
     from orchestration.price_book import all_rows
 
-    if call_id.version != 7:
-        raise UserError(f"{str(call_id)!r} is no id of a call, which is a UUID v7", code=2)
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         call = cursor.execute(CALL, {"id": call_id}).fetchone()
-        charges = cursor.execute(CHARGES, {"id": call_id}).fetchall()
+        charges: list[Row] = cursor.execute(CHARGES, {"id": call_id}).fetchall()
     if call is None:
         raise UserError(f"there is no call {call_id}; if it is new, it may not have landed yet")
     prices = {row.id: row for row in all_rows(connection)}
-    yield from _call_lines(call_id, call)
+    attempts = _attempts(connection, call_id)
+    yield from call_lines(call_id, call)
     if not charges:
         yield "not charged yet: the next refresh charges it"
     for charge in charges:
         yield ""
-        yield from _charge_lines(charge, prices)
+        yield from charge_lines(charge, prices, attempt=attempts.get(charge["attempt"]), usage=call["usage"])
 
 
-def _call_lines(call_id: UUID, call: Row) -> Iterator[str]:
-    yield f"call      {call_id}  ({call['source']}, {call['purpose']}, {call['status']})"
-    if call["external_id"]:
-        yield f"known as  {call['external_id']}"
-    yield f"made at   {_when(call['started_at'])}, project {call['project'] or '(none)'}"
-    yield f"model     {call['provider']} {call['served_model'] or call['requested_model']}" + (
-        f", asked for as {call['requested_model']}"
-        if call["served_model"] not in (None, call["requested_model"])
-        else ""
-    )
-    yield f"usage     {_one_line(call['usage_raw'] or call['usage'] or 'none reported')}"
+def _attempts(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> dict[int, Attempt]:
+    """Each attempt's usage and stated tier, as the charges read them."""
+    from orchestration.charging_queries import ONE_CALL
 
-
-def _charge_lines(charge: Row, prices: "dict[int, PriceRow]") -> Iterator[str]:
-    state = "stands" if charge["superseded_at"] is None else f"until {_when(charge['superseded_at'])}"
-    reason = "" if charge["reason"] is None else f" ({charge['reason']})"
-    yield f"attempt {charge['attempt']}, {charge['provider']} {charge['model']}"
-    yield f"  charged {_when(charge['charged_at'])}, price version {charge['price_version']}; {state}{reason}"
-    used = {row.bucket: row for number in charge["price_row_ids"] if (row := prices.get(number))}
-    yield from _bucket_lines(charge, used, all_known=len(used) == len(charge["price_row_ids"]))
-    if charge["amount_usd"] is None:
-        yield f"  no amount: {charge['unpriced_reason']}"
-    else:
-        yield f"  amount {_usd(charge['amount_usd'])}"
-    if charge["reported_usd"] is not None:
-        yield f"  the provider itself says {_usd(charge['reported_usd'])}"
-
-
-def _bucket_lines(charge: Row, used: "dict[str, PriceRow]", *, all_known: bool) -> Iterator[str]:
-    from evaluators.pricing.timeline import CLAUDE_FALLBACKS, FALLBACKS
-    from evaluators.usage import BUCKETS
-
-    derived = {bucket: (source, factor) for bucket, source, factor in FALLBACKS + CLAUDE_FALLBACKS}
-    total = Decimal(0)
-    for bucket in BUCKETS:
-        tokens = charge[bucket]
-        if not tokens:
-            continue
-        source, factor = (bucket, Decimal(1)) if bucket in used else derived.get(bucket, (bucket, Decimal(1)))
-        row = used.get(source)
-        if row is None:
-            yield f"  {bucket:<15}{tokens:>12,}  no price row"
-            continue
-        cost = tokens * row.usd_per_million * factor / 1_000_000
-        total += cost
-        times = "" if factor == 1 else f" x {factor}"
-        yield f"  {bucket:<15}{tokens:>12,}  x {_usd(row.usd_per_million)}{times} per million = {_usd(cost)}"
-        yield f"    {_row(row)}"
-    amount = charge["amount_usd"]
-    if amount is not None and all_known and abs(total - amount) > Decimal("1e-12"):
-        yield f"  these add up to {_usd(total)}, which is not the amount"
-
-
-def _row(row: "PriceRow") -> str:
-    until = "" if row.valid_to is None else f" to {_when(row.valid_to)}"
-    conditions = f", {row.service_tier}" + (
-        f", over {row.min_input_tokens:,} input tokens" if row.min_input_tokens else ""
-    )
-    known = "" if row.superseded_at is None else f", superseded {_when(row.superseded_at)}"
-    name = f"{row.model}*" if row.match == "prefix" else row.model
-    return (
-        f"row {row.id}: {row.provider or '(any)'} {name}, {row.bucket}{conditions}, for calls from"
-        f" {_when(row.valid_from)}{until}; version {row.price_version}, recorded"
-        f" {_when(row.recorded_at)}{known}; {row.source}"
-    )
-
-
-def _usd(amount: Decimal) -> str:
-    return f"${amount.normalize():f}"
-
-
-def _when(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    with connection.transaction():
+        rows = connection.execute(ONE_CALL, {"id": call_id}).fetchall()
+    return {
+        number: Attempt(provider=provider, endpoint=endpoint or "", usage=usage, stated_tier=tier)
+        for _, _, number, provider, _, endpoint, usage, tier, _ in rows
+    }

@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 
 from orchestration.charging import charge_corrected, charge_window
 from orchestration.commands.errors import UserError
-from orchestration.commands.explain import explanation
+from orchestration.commands.explain import explanation, find_call
 from orchestration.price_book import import_prices
 from tests.orchestration.seeding import DAY, add_calls, rows
 from tests.orchestration.test_charging import prices
@@ -90,3 +90,64 @@ def test_what_has_no_price_says_why(connection: Connection) -> None:
 def test_what_is_no_call_is_said(connection: Connection, call_id: str) -> None:
     with pytest.raises(UserError):
         list(explanation(connection, UUID(call_id)))
+
+
+def test_what_is_wrong_with_a_usage_is_said(connection: Connection) -> None:
+    with connection.transaction():
+        add_calls(connection, 1, usage={"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 7})
+    charge_window(connection, [DAY])
+
+    assert "no amount: inconsistent_usage (the total is 7, but prompt_tokens" in explained(connection)
+
+
+def test_the_tier_of_a_call_is_said_and_what_it_lacks(connection: Connection) -> None:
+    with connection.transaction():
+        add_calls(connection, 1, model="house-a")
+        connection.execute('update raw.llm_calls set tags = \'{"service_tier": "priority"}\'')
+    import_prices(connection, prices("house-a", "1"), source="contract")
+    charge_window(connection, [DAY])
+
+    text = explained(connection)
+
+    assert "  service tier priority" in text
+    assert "no amount: unpriced_service_tier:priority (the model has no price at this" in text
+    assert "no price row" not in text
+
+
+def test_every_attempt_is_explained_with_its_own_usage(connection: Connection) -> None:
+    first: dict[str, object] = {
+        "provider": "openai",
+        "model": "house-a",
+        "usage": {"prompt_tokens": 7, "completion_tokens": 0, "total_tokens": 7},
+    }
+    with connection.transaction():
+        add_calls(connection, 1, model="house-b", attempts=[first, {"provider": "azure", "model": "house-b"}])
+    import_prices(connection, [*prices("house-a", "1"), *prices("house-b", "2")], source="contract")
+    charge_window(connection, [DAY])
+
+    text = explained(connection)
+
+    assert "attempt 0, openai house-a\n  charged" in text
+    assert '  usage {"total_tokens": 7, "prompt_tokens": 7, "completion_tokens": 0}' in text
+    assert "  amount $0.000007" in text
+    assert "  amount $0.0003" in text
+
+
+def test_a_call_is_found_by_the_id_that_it_was_imported_with(connection: Connection) -> None:
+    with connection.transaction():
+        add_calls(connection, 2)
+    ids = [call_id for (call_id,) in rows(connection, "select call_id from raw.llm_calls order by 1")]
+    keep = (
+        "insert into raw.external_ids (source, external_id, call_id, started_at, content_hash)"
+        " values (%s, %s, %s, now(), '')"
+    )
+    with connection.transaction():
+        for source, name, call_id in (("import", "order 7", ids[0]), ("import", "dup", ids[0])):
+            connection.execute(keep, (source, name, call_id))
+        connection.execute(keep, ("otlp", "dup", ids[1]))
+
+    assert find_call(connection, "order 7") == ids[0]
+    assert find_call(connection, str(ids[1])) == ids[1]
+    for text in ("dup", "nothing", "\x00", str(UUID(int=7))):
+        with pytest.raises(UserError):
+            find_call(connection, text)
