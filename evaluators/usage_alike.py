@@ -21,6 +21,9 @@ Places = NDArray[np.intp]
 MIN_CALLS: Final = 100
 """Fewer calls are read one by one as fast."""
 
+BLOCK: Final = 1_000
+"""Decoded at a time: what has just been read is still in the processor's cache."""
+
 MAX_FORMS: Final = 8
 MAX_RARE: Final = 2
 """So many forms that hold less than a tenth of what is left, and the rest is read one by one."""
@@ -60,26 +63,28 @@ def read_alike(texts: Sequence[str], read: Callable[[Any], T]) -> Iterator[Alike
             form = form_of(usage)
         except (msgspec.DecodeError, RecursionError, NoFormError):
             continue
-        places, decoded, rest = _of_form(form, texts, [*rest, sample])
+        places, columns, rest = _of_form(form, texts, [*rest, sample])
         patience -= len(places) * 10 < len(rest)
-        if decoded:
-            yield from _by_way(usage, form.columns(decoded), np.array(places, np.intp), read)
+        yield from _by_way(usage, columns, np.array(places, np.intp), read)
 
 
 def _of_form(
     form: Form, texts: Sequence[str], places: Sequence[int]
-) -> tuple[list[int], list[Any], list[int]]:
-    """The places that hold the form, what they hold, and the other places."""
-    same, decoded, other = list[int](), list[Any](), list[int]()
+) -> tuple[list[int], list[Numbers], list[int]]:
+    """The places that hold the form, their columns of numbers, and the other places."""
+    same, other, blocks = list[int](), list[int](), list[list[Numbers]]()
     decode = form.decode
-    for place in places:
-        try:
-            decoded.append(decode(texts[place]))
-        except (msgspec.DecodeError, RecursionError):
-            other.append(place)
-        else:
-            same.append(place)
-    return same, decoded, other
+    for start in range(0, len(places), BLOCK):
+        decoded: list[Any] = []
+        for place in places[start : start + BLOCK]:
+            try:
+                decoded.append(decode(texts[place]))
+            except (msgspec.DecodeError, RecursionError):
+                other.append(place)
+            else:
+                same.append(place)
+        blocks.append(form.columns(decoded))
+    return same, [np.concatenate(parts) for parts in zip(*blocks, strict=True)], other
 
 
 def _by_way(

@@ -37,13 +37,10 @@ def price_frame(frame: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
 def _priced(frame: pl.DataFrame, finder: PlanFinder) -> pl.DataFrame:
     read = FrameReading(frame, finder)
     has_none = pl.Series(~read.has_counts)
-    tokens = [
-        pl.Series(name, counts).set(has_none, None) for name, counts in zip(BUCKETS, read.counts, strict=True)
-    ]
-    found = pl.Series(read.found)
-    return (
-        frame.select(KEYS)
-        .with_columns(*tokens, pl.Series("reported_usd", read.reported, dtype=USD))
-        .with_columns(amounts(tokens, found, finder.found))
-        .select(*KEYS, *CHARGES)
+    tokens = [pl.Series(name, read.counts[row]).set(has_none, None) for row, name in enumerate(BUCKETS)]
+    charged = (
+        amounts(read.counts, read.found, finder.found)
+        .hstack(tokens)
+        .hstack([pl.Series("reported_usd", read.reported, dtype=USD)])
     )
+    return frame.select(KEYS).hstack(charged[list(CHARGES)])

@@ -14,6 +14,7 @@ from evaluators.pricing.plans import PlanFinder
 from evaluators.usage import BUCKETS, INPUT_BUCKETS, Unbucketed, count_tokens, fee_of, reported_cost
 from evaluators.usage_alike import Alike, read_alike
 from evaluators.usage_columns import NotAlikeError
+from evaluators.usage_fields import ManyCounts
 from evaluators.usage_shapes import Counts
 
 N_INPUT: Final = len(INPUT_BUCKETS)
@@ -62,16 +63,19 @@ class FrameReading:
 
     def _keep(self, alike: Alike["_Reading"], group: Group, rows: Numbers) -> None:
         counts, tier, reason = alike.found
+        given = np.zeros(len(rows), np.int64)
         if counts is not None:
             self.has_counts[rows] = True
             for bucket, count in enumerate(counts):
-                self.counts[bucket, rows] = alike.numbers(count)
-        if reason is not None:
+                if isinstance(count, ManyCounts) or count:
+                    tokens = alike.numbers(count)
+                    self.counts[bucket, rows] = tokens
+                    given += tokens if bucket < N_INPUT else 0
+        if reason is None:
+            key = (group.provider, group.model, tier)
+            self.found[rows] = self._finder.find_many(key, self._at_us[rows], given)
+        else:
             self.found[rows] = self._finder.number(reason)
-            return
-        given = self.counts[:N_INPUT, rows].sum(axis=0)
-        key = (group.provider, group.model, tier)
-        self.found[rows] = self._finder.find_many(key, self._at_us[rows], given)
 
     def _read_one(self, group: Group, row: int) -> None:
         usage = _decoded(self._texts[row])

@@ -11,6 +11,7 @@ starts one of its own; 90 days of 50,000 need some 6 GB there.
 """
 
 import argparse
+import math
 import statistics
 import tempfile
 import time
@@ -109,27 +110,55 @@ def main() -> None:
 def compare(connection: Connection[TupleRow], window: Window, *, calls: int) -> None:
     """In turns, each first in every other chunk, so that other work on the machine slows both alike."""
     book = load_book(connection)
-    bare, priced = list[float](), list[float]()
+    bare, priced = Times(connection), Times(connection)
     position = (window.start, NO_CALL)
-    while CHUNK_CALLS * len(bare) < calls and not (known := read(connection, position, window)).is_empty():
+    while CHUNK_CALLS * len(bare.wall) < calls:
+        known = read(connection, position, window)
+        if known.is_empty():
+            break
         charges = charge_attempts(known, book=book)
-        at = position
-        works = [
-            (bare, lambda at=at, charges=charges: (read(connection, at, window), stage(connection, charges))),
-            (
-                priced,
-                lambda at=at: stage(connection, charge_attempts(read(connection, at, window), book=book)),
-            ),
-        ]
-        for seconds, work in works if len(bare) % 2 else works[::-1]:
-            seconds.append(timed(work))
+
+        def copy(at: tuple[datetime, UUID] = position, charges: pl.DataFrame = charges) -> None:
+            read(connection, at, window)
+            stage(connection, charges)
+
+        def price(at: tuple[datetime, UUID] = position) -> None:
+            stage(connection, charge_attempts(read(connection, at, window), book=book))
+
+        works = [(bare, copy), (priced, price)]
+        for times, work in works if len(bare.wall) % 2 else works[::-1]:
+            times.add(work)
         position = (known["started_at"][-1].astimezone(UTC), UUID(known["call_id"][-1]))
-    ratio = statistics.median(slow / fast for fast, slow in zip(bare, priced, strict=True))
+    n, bare_s, priced_s = len(bare.wall), sum(bare.wall), sum(priced.wall)
+    print(f"  {n} chunks: read and copied in {bare_s:.1f} s, read, priced and copied in {priced_s:.1f} s")
     print(
-        f"  {len(bare)} chunks of {CHUNK_CALLS:,}: read and copied {sum(bare):.1f} s, read, priced and copied"
-        f" {sum(priced):.1f} s: {sum(priced) / sum(bare):.2f} times, in the median chunk {ratio:.2f} times",
+        f"    in the median chunk {ratio(priced.wall, bare.wall)};"
+        f" of processor time, client and server, {ratio(priced.processor, bare.processor)}",
         flush=True,
     )
+
+
+class Times:
+    """Seconds of each run: by the clock, and of processor time of this process and its server process."""
+
+    def __init__(self, connection: Connection[TupleRow]) -> None:
+        self.wall: list[float] = []
+        self.processor: list[float] = []
+        self._server = Path(f"/proc/{connection.info.backend_pid}/schedstat")
+
+    def add(self, work: Callable[[], object]) -> None:
+        before = self._processor()
+        self.wall.append(timed(work))
+        self.processor.append(self._processor() - before)
+
+    def _processor(self) -> float:
+        """NaN where the server is on another machine."""
+        on_server = int(self._server.read_text().split()[0]) / 1e9 if self._server.exists() else math.nan
+        return time.process_time() + on_server
+
+
+def ratio(slow: Sequence[float], fast: Sequence[float]) -> str:
+    return f"{statistics.median(a / b for a, b in zip(slow, fast, strict=True)):.2f} times"
 
 
 def correct(connection: Connection[TupleRow], window: Window, names: Sequence[str], *, usd: str) -> None:
