@@ -4,12 +4,14 @@
     python -m tests.benchmarks.proxy.soak --rate 1000 --seconds 600 --outage 120            # the long form
 
 A real proxy process on core 0; on core 1 a real embedded Postgres, a real loader, the mock provider and an
-open-loop load. Exit code 1 where the accounts of client, mock, spool and warehouse differ in a call, a token
-or 10⁻¹² USD, and, unless `--lenient`, where the added latency misses its bar.
+open-loop load that two budgets stand over. Exit code 1 where the accounts of client, mock, spool, warehouse,
+the proxy's ledger and the marts differ in a call, a token or 10⁻¹² USD, and, unless `--lenient`, where the
+added latency misses its bar.
 """
 
 import argparse
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,8 +26,10 @@ from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from ingest.database.embedded import EmbeddedServer, start_embedded
 from ingest.database.migrate import migrate
+from ingest.settings import Settings
 from orchestration.price_book import import_prices
-from tests.benchmarks.proxy.exchange import SERVED_MODEL, USD_PER_MILLION
+from orchestration.windows import Window
+from tests.benchmarks.proxy.exchange import MODEL, SERVED_MODEL, USD_PER_MILLION
 from tests.benchmarks.proxy.load import Log, is_streamed, percentile
 from tests.benchmarks.proxy.processes import (
     LOAD_CORE,
@@ -40,6 +44,7 @@ from tests.benchmarks.proxy.processes import (
     start,
 )
 from tests.benchmarks.proxy.soak_accounts import Books, settle
+from tests.benchmarks.proxy.soak_money import build_marts, set_budgets
 from tests.benchmarks.proxy.soak_plan import Events, Plan
 
 BAR_P95_MS = 20.0
@@ -79,9 +84,10 @@ class Report:
 class Soak:
     """Everything of one run, below `home`."""
 
-    def __init__(self, plan: Plan, *, home: Path) -> None:
+    def __init__(self, plan: Plan, *, home: Path, parsed: Path | None) -> None:
         self._plan = plan
         self._home = home
+        self._parsed = parsed
         self._port = free_port()
         self._running: list[Running] = []
         self._events = Events()
@@ -120,7 +126,9 @@ class Soak:
         drained = self._drain(proxy, loader)
         assert self._server is not None
         with connect(self._server.url) as connection:
-            books = settle(connection, log=log, mock_url=mock.url, spool=self._home / "spool")
+            books = settle(
+                connection, log=log, mock_url=mock.url, spool=self._home / "spool", model=self._model
+            )
         return self._report(where, books, log=log, drained=drained)
 
     def _prepare_warehouse(self) -> None:
@@ -129,6 +137,7 @@ class Soak:
         migrate(url)
         with connect(url) as connection:
             import_prices(connection, _prices(), source="soak")
+            set_budgets(connection)
         self._env = {"LQO_HOME": str(self._home), "DATABASE_URL": url.libpq()}
 
     def _start(
@@ -215,6 +224,14 @@ class Soak:
             raise RuntimeError(f"the loader ended with {code} (see {self._home / 'loader.stderr'})")
         return time.monotonic() - self._events.ended
 
+    def _model(self, window: Window) -> None:
+        """Build the marts of money, by a manifest that is there already where the test has one."""
+        assert self._server is not None
+        settings = Settings(home=self._home)
+        if self._parsed is not None:
+            shutil.copytree(self._parsed, settings.dbt_target)
+        build_marts(settings, self._server.url, [window])
+
     def _report(self, where: str, books: Books, *, log: Log, drained: float) -> Report:
         events = self._events
         direct = Log.read(self._home / "direct.log")
@@ -242,9 +259,9 @@ class Soak:
         )
 
 
-def run_soak(plan: Plan, *, home: Path) -> Report:
-    """Run it below `home`, an empty folder that stays."""
-    return Soak(plan, home=home).run()
+def run_soak(plan: Plan, *, home: Path, parsed: Path | None = None) -> Report:
+    """Run it below `home`, an empty folder that stays; `parsed` is a dbt target with a manifest."""
+    return Soak(plan, home=home, parsed=parsed).run()
 
 
 def say(report: Report) -> None:
@@ -264,6 +281,11 @@ def say(report: Report) -> None:
         tokens = f"{account.tokens[0]:,} + {account.tokens[2]:,} tokens" if any(account.tokens) else ""
         usd = "" if account.usd is None else f"{account.usd.normalize():f} USD"
         print(f"{name:11} {account.calls:9,} calls   {tokens:34} {usd}")
+    if money := books.money:
+        amounts = ", ".join(f"{amount.normalize():f}" for amount in money.ledger.values())
+        lost = ", ".join(f"{amount.normalize():f}" for amount in money.presumed.values())
+        print(f"ledger      {amounts} USD by budget, {lost} of it reserved by calls that were killed")
+        print(f"marts       {money.cost_usd.normalize():f} USD")
     print(f"interrupted {books.interrupted:9,} calls, under way when the proxy was killed")
     print(f"added outside the restart, ms: {report.added_ms} to {report.direct_ms}")
     print(f"added to streams, ms:          {report.streams_added_ms}")
@@ -290,7 +312,7 @@ def _prices() -> list[PriceRow]:
     return [
         PriceRow(
             provider=None,
-            model=SERVED_MODEL,
+            model=model,
             match="exact",
             bucket=bucket,
             usd_per_million=usd,
@@ -298,6 +320,8 @@ def _prices() -> list[PriceRow]:
             recorded_at=now,
             source="soak",
         )
+        # A budget asks what the named model may cost, a charge what the serving one does.
+        for model in (MODEL, SERVED_MODEL)
         for bucket, usd in USD_PER_MILLION.items()
     ]
 

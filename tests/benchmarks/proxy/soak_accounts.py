@@ -1,4 +1,4 @@
-"""The four accounts of a soak, made independently of each other, and whether they agree.
+"""The accounts of a soak, made independently of each other, and whether they agree.
 
 The client knows what was acknowledged to it, the mock what it was asked and so billed, the spool what the
 proxy wrote, the warehouse what landed. Calls are told apart by the number that the client gave them.
@@ -6,7 +6,7 @@ proxy wrote, the warehouse what landed. Calls are told apart by the number that 
 
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -19,9 +19,10 @@ from psycopg.rows import TupleRow
 from ingest.spool.reader import list_segments, read_records
 from ingest.spool.records import End, Start
 from orchestration.charging import charge_window
-from orchestration.windows import Window
+from orchestration.windows import Window, floor_hour
 from tests.benchmarks.proxy.exchange import cost_of, tokens_of
 from tests.benchmarks.proxy.load import ACKNOWLEDGED, FAILED, WRONG, Log
+from tests.benchmarks.proxy.soak_money import Money, read_money
 
 _ROWS: LiteralString = """
 select
@@ -59,6 +60,7 @@ class Books:
     raw: Account
     charges: Account
     problems: list[str] = field(default_factory=list[str])
+    money: Money | None = None
 
 
 @dataclass(slots=True)
@@ -79,8 +81,10 @@ class _Spooled:
     n_unpriced: int = 0
 
 
-def settle(connection: Connection[TupleRow], *, log: Log, mock_url: str, spool: Path) -> Books:
-    """Read all accounts, once the spool is drained and nothing runs any more."""
+def settle(
+    connection: Connection[TupleRow], *, log: Log, mock_url: str, spool: Path, model: Callable[[Window], None]
+) -> Books:
+    """Read all accounts, once the spool is drained and nothing runs any more; `model` builds the marts."""
     asked = _asked(mock_url)
     spooled = _spooled(spool)
     landed: dict[int, tuple[str, Tokens]] = {}
@@ -90,7 +94,7 @@ def settle(connection: Connection[TupleRow], *, log: Log, mock_url: str, spool: 
             twice.append(number)
         landed[number] = status, (tokens[0], tokens[2], tokens[1])
     connection.rollback()
-    charges = _charges(connection)
+    charges = _charges(connection, model=model)
     well = {number for number, (status, _) in landed.items() if status == "ok"}
     books = Books(
         acknowledged=len(log.numbers(ACKNOWLEDGED)),
@@ -103,6 +107,8 @@ def settle(connection: Connection[TupleRow], *, log: Log, mock_url: str, spool: 
     )
     books.problems += _lost(log, asked=asked, spooled=spooled, landed=landed, twice=twice)
     books.problems += _disagreements(books, n_unpriced=spooled.n_unpriced)
+    books.money = read_money(connection, spool=spool)
+    books.problems += books.money.problems(charges.usd or Decimal(0))
     return books
 
 
@@ -181,10 +187,13 @@ def _spooled(folder: Path) -> _Spooled:
     return found
 
 
-def _charges(connection: Connection[TupleRow]) -> Account:
-    """Charge what landed, as the hourly refresh does."""
-    now = datetime.now(UTC)
-    charge_window(connection, [Window(now - timedelta(hours=6), now + timedelta(hours=1))])
+def _charges(connection: Connection[TupleRow], *, model: Callable[[Window], None]) -> Account:
+    """Charge and model what landed, as the hourly refresh does."""
+    hour = floor_hour(datetime.now(UTC))
+    window = Window(hour - timedelta(hours=6), hour + timedelta(hours=1))
+    charge_window(connection, [window])
+    connection.commit()
+    model(window)
     row = connection.execute(_CHARGED).fetchone()
     assert row is not None
     return Account(row[1], (0, 0, 0), row[2])
