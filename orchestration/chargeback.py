@@ -101,7 +101,7 @@ where hour >= %(start)s and hour < %(end)s
 order by day
 """
 
-# The first month ever closed is where the books begin.
+# The first month ever closed is where the books begin; then the third is the first month that they leave out.
 NEIGHBOURS: LiteralString = """
 select
     (select max(month) from cost.chargebacks),
@@ -111,6 +111,11 @@ select
         where hour >= (select (max(month) + interval '1 month') at time zone 'UTC' from cost.chargebacks)
             and hour < %(start)s
             and purpose <> 'demo'
+    ),
+    (
+        select min(date_trunc('month', hour, 'UTC') at time zone 'UTC')::date
+        from marts.cost_hourly
+        where hour < %(start)s and purpose <> 'demo' and not exists (select from cost.chargebacks)
     )
 """
 
@@ -168,17 +173,23 @@ class Statement:
 
 
 def close_month(
-    connection: Connection[TupleRow], month: date, *, closed_by: str, now: datetime | None = None
+    connection: Connection[TupleRow],
+    month: date,
+    *,
+    closed_by: str,
+    begins: bool = False,
+    now: datetime | None = None,
 ) -> Statement:
     """State what the month cost, for good; raises ChargebackError where it is not over, not complete, closed
-    already, or out of turn. Waits for running charges and refreshes, so that the lines are of one moment."""
+    already, or out of turn: one that leaves earlier charges out must be said to begin the books. Waits
+    for running charges and refreshes, so that the lines are of one moment."""
     start, end = _bounds(month)
     if end > (now or datetime.now(UTC)):
         raise ChargebackError(f"{month:%Y-%m} is not over")
     span = {"start": start, "end": end}
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (HOURS,))
-        _check_turn(connection, month, span=span)
+        _check_turn(connection, month, span=span, begins=begins)
         _check_complete(connection, month, span=span)
         lines = _lines(connection, LINES, month)
         amount = sum((line.amount_usd for line in lines), Decimal(0))
@@ -225,14 +236,21 @@ def _bounds(month: date) -> tuple[datetime, datetime]:
     return start, (start + timedelta(days=31)).replace(day=1)
 
 
-def _check_turn(connection: Connection[TupleRow], month: date, *, span: dict[str, datetime]) -> None:
+def _check_turn(
+    connection: Connection[TupleRow], month: date, *, span: dict[str, datetime], begins: bool
+) -> None:
     row = connection.execute(NEIGHBOURS, span).fetchone()
-    last, missing = row or (None, None)
+    last, missing, left_out = row or (None, None, None)
     if last is not None and last >= month:
         problem = "is closed already" if last == month else f"lies before {last:%Y-%m}, which is closed"
         raise ChargebackError(f"{month:%Y-%m} {problem}")
     if missing is not None:
         raise ChargebackError(f"close {missing:%Y-%m} first: it has charges")
+    if left_out is not None and not begins:
+        raise ChargebackError(
+            f"{left_out:%Y-%m} has charges: close it first,"
+            f" or let the books begin with {month:%Y-%m} (--begin)"
+        )
 
 
 def _check_complete(connection: Connection[TupleRow], month: date, *, span: dict[str, datetime]) -> None:
@@ -244,7 +262,11 @@ def _check_complete(connection: Connection[TupleRow], month: date, *, span: dict
         )
     days = [f"{day:%d}" for (day,) in connection.execute(OPEN_DAYS, span).fetchall()]
     if days:
-        raise ChargebackError(f"days of {month:%Y-%m} are not closed yet: {', '.join(days)} (lqo status)")
+        command = f"lqo backfill llm_calls --from {month:%Y-%m}-{days[0]} --to {month:%Y-%m}-{days[-1]}"
+        raise ChargebackError(
+            f"days of {month:%Y-%m} are not closed yet: {', '.join(days)} (`lqo up` closes them at 02:00 UTC;"
+            f" so does {command})"
+        )
 
 
 def _lines(connection: Connection[TupleRow], query: LiteralString, month: date) -> list[Line]:

@@ -46,6 +46,9 @@ def _chargeback() -> None:
 def close(
     month: Month,
     by: Annotated[str | None, typer.Option(help="Who closes it; default the login.")] = None,
+    begins: Annotated[
+        bool, typer.Option("--begin", help="Begin the books with it: months before it are never stated.")
+    ] = False,
 ) -> None:
     """State what a month cost, once: later changes are adjustments of the next month."""
     day = _month(month)
@@ -54,7 +57,7 @@ def close(
     with open_warehouse(settings_or_exit()) as connection:
         _check_marts(connection)
         try:
-            done = close_month(connection, day, closed_by=by or login())
+            done = close_month(connection, day, closed_by=by or login(), begins=begins)
         except ChargebackError as error:
             raise UserError(str(error)) from error
     typer.echo(f"closed {month}: {len(done.lines):,} lines, {done.amount_usd:f} USD")
@@ -176,7 +179,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         shown.add_column(name.removesuffix("_usd"))
     for row in rows:
         shown.add_row(
-            *(f"{value:.4f}" if isinstance(value, Decimal) else str(value) for value in row.values())
+            *(f"{value:z.4f}" if isinstance(value, Decimal) else str(value) for value in row.values())
         )
     console = Console()
     (console if console.is_terminal else Console(width=10_000)).print(shown, markup=False)

@@ -41,6 +41,8 @@ COLUMNS = (
     "unexplained_usd",
 )
 
+NONE = ("", "0.0000")
+
 
 @app.callback()
 def _invoices() -> None:
@@ -166,9 +168,11 @@ def show(
         explained = sum(row["verdict"] == "explained" for row in rows)
         billed = sum(((row["billed_usd"] or Decimal(0)) for row in rows), Decimal(0))
         charged = sum((row["charged_usd"] for row in rows), Decimal(0))
+        unexplained = sum(((row["unexplained_usd"] or Decimal(0)) for row in rows), Decimal(0))
         verdict = "NOT MATCHED" if n_open else "MATCHED" if not explained else "EXPLAINED"
         typer.echo(
-            f"{verdict}: billed {billed:.4f}  charged {charged:.4f}  gap {billed - charged:.4f} USD;"
+            f"{verdict}: billed {billed:.4f}  charged {charged:.4f}  gap {billed - charged:z.4f}"
+            f"  unexplained {unexplained:z.4f} USD;"
             f" {matched:,} matched, {explained:,} explained, {n_open:,} not"
         )
     if n_open:
@@ -263,7 +267,11 @@ def _print(rows: list[dict[str, Any]], *, form: str, nothing: str) -> None:
         return
     shown = Table(box=None, pad_edge=False)
     # A cause that is nowhere needs no column.
-    names = [each for each in rows[0] if not each.endswith("_usd") or any(row[each] for row in rows)]
+    names = [
+        each
+        for each in rows[0]
+        if not each.endswith("_usd") or any(_cell(row[each]) not in NONE for row in rows)
+    ]
     for each in names:
         shown.add_column(each.removesuffix("_usd").replace("_", " "))
     for row in rows:
@@ -274,5 +282,5 @@ def _print(rows: list[dict[str, Any]], *, form: str, nothing: str) -> None:
 
 def _cell(value: object) -> str:
     if isinstance(value, Decimal):
-        return f"{value:.4f}"
+        return f"{value:z.4f}"
     return "" if value is None else str(value)

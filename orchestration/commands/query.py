@@ -129,6 +129,8 @@ def _finite(value: Any) -> Any:
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
+    if isinstance(value, Decimal):
+        return format(value, "f")  # a 0 with many places would be 0E-24
     if isinstance(value, dict | list):
         return json.dumps(_finite(value), default=_plain, ensure_ascii=False, allow_nan=False)
     return str(value)

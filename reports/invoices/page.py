@@ -29,6 +29,8 @@ _CAUSE_TEXTS = {
     "time zone": "our calls of the provider’s day less those of the UTC day",
     "rounding": "at most half a cent an amount",
 }
+# Less is a quotient's last digits, and would be shown as 0.
+LEAST = Decimal("0.00005")
 
 
 def write_page(figures: InvoiceFigures, path: Path) -> Path:
@@ -40,6 +42,11 @@ def write_page(figures: InvoiceFigures, path: Path) -> Path:
     finally:
         draft.unlink(missing_ok=True)
     return path
+
+
+def money(amount: Decimal | None) -> str:
+    """`−$0.5000`: what is below 0 is told by a sign in front of all."""
+    return f"−{usd(-amount)}" if amount is not None and amount < 0 else usd(amount)
 
 
 def render(figures: InvoiceFigures) -> str:
@@ -75,10 +82,10 @@ def _cards(figures: InvoiceFigures) -> str:
         for column in ("n_matched", "n_explained", "n_open")
     )
     cards = (
-        ("billed", usd(billed), "by providers"),
-        ("charged", usd(charged), f"by our book, price version {figures.price_version}"),
-        ("gap", usd(billed - charged), "billed less charged"),
-        ("unexplained", usd(unexplained), "what no cause explains"),
+        ("billed", money(billed), "by providers"),
+        ("charged", money(charged), f"by our book, price version {figures.price_version}"),
+        ("gap", money(billed - charged), "billed less charged"),
+        ("unexplained", money(unexplained), "what no cause explains"),
         ("rows", f"{figures.n_rows:,}", f"{n_matched:,} matched, {n_explained:,} explained, {n_open:,} not"),
     )
     inner = "".join(
@@ -104,11 +111,11 @@ def _month(each: Month) -> tuple[str, ...]:
         name(each.provider),
         f"{each.month:%Y-%m}",
         _verdict(each.verdict.lower(), is_bad=each.n_open > 0),
-        usd(each.billed_usd),
-        usd(each.charged_usd),
-        usd(each.billed_usd - each.charged_usd),
+        money(each.billed_usd),
+        money(each.charged_usd),
+        money(each.billed_usd - each.charged_usd),
         _named(causes),
-        usd(each.unexplained_usd),
+        money(each.unexplained_usd),
     )
 
 
@@ -134,19 +141,20 @@ def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
         name(row["model"]),
         name(row["key_id"]),
         _verdict(row["verdict"], is_bad=row["verdict"] in OPEN),
-        usd(row["billed_usd"]) + basis.get(row["basis"], ""),
-        usd(row["charged_usd"]),
+        money(row["billed_usd"]) + basis.get(row["basis"], ""),
+        money(row["charged_usd"]),
         _named({column: row[column] for column in CAUSES}),
-        usd(row["unexplained_usd"]),
+        money(row["unexplained_usd"]),
     )
 
 
 def _named(causes: Mapping[str, Decimal | None]) -> str:
-    """The causes that are there, the greatest first."""
+    """The causes that are there, the greatest first; nothing below half a hundredth of a cent."""
     found = sorted(
-        ((value, column) for column, value in causes.items() if value), key=lambda pair: -abs(pair[0])
+        ((value, column) for column, value in causes.items() if value and abs(value) >= LEAST),
+        key=lambda pair: -abs(pair[0]),
     )
-    return "".join(f"<div>{CAUSES[column]} {usd(value)}</div>" for value, column in found) or NONE
+    return "".join(f"<div>{CAUSES[column]} {money(value)}</div>" for value, column in found) or NONE
 
 
 def _verdict(text: str, *, is_bad: bool) -> str:
@@ -170,7 +178,7 @@ def _invoices(figures: InvoiceFigures) -> str:
             f"{each.first_day} – {each.last_day}",
             safe(each.time_zone),
             "withdrawn" if each.withdrawn_at else f"{each.n_current:,} of {each.n_lines:,}",
-            usd(each.amount_usd),
+            money(each.amount_usd),
             f'<span class="nowrap">{each.imported_at:%Y-%m-%d %H:%M}</span>',
         )
         for each in figures.invoices

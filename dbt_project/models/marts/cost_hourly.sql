@@ -24,7 +24,7 @@ carded as (
             coalesce(charges.cache_read, 0) * (
                 (cards.usd_per_million ->> 'input_uncached')::numeric - (cards.usd_per_million ->> 'cache_read')::numeric
             )
-        ) / 1000000 as read_saved_usd,
+        ) * 0.000001 as read_saved_usd,
         (
             coalesce(charges.cache_write, 0) * (
                 {{ cache_write_price('cards.usd_per_million', 'cache_write', 'charges.model') }}
@@ -34,7 +34,7 @@ carded as (
                 {{ cache_write_price('cards.usd_per_million', 'cache_write_1h', 'charges.model') }}
                 - (cards.usd_per_million ->> 'input_uncached')::numeric
             )
-        ) / 1000000 as write_premium_usd
+        ) * 0.000001 as write_premium_usd
     from charges
     left join cards using (price_row_ids)
 

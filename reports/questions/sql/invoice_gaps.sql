@@ -10,8 +10,13 @@ select
     charged_usd,
     gap_usd,
     calls_not_seen_usd,
-    retries_usd + unpriced_usd as known_calls_usd,
-    cache_usd + tier_usd as cache_and_tier_usd,
+    retries_usd,
+    unpriced_usd,
+    cache_usd,
+    tier_usd,
+    fees_usd,
+    time_zone_usd,
+    rounding_usd,
     unexplained_usd,
     invoice_ids::text as invoices
 from marts.invoice_reconciliation
