@@ -33,7 +33,7 @@ def _rows(cells: Mapping[str, str]) -> Iterator[PriceRow]:
             bucket=bucket,
             usd_per_million=parse_price(usd),
             min_input_tokens=int(cells["min_input_tokens"] or 0),
-            service_tier=f"{STANDARD}@{cells['hours']}" if cells["hours"] else STANDARD,
+            service_tier=cells["service_tier"] or STANDARD,
             valid_from=parse_time(cells["valid_from"]),
             valid_to=parse_time(cells["valid_to"]),
             recorded_at=ALWAYS,

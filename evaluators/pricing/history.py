@@ -27,6 +27,9 @@ DAY: Final = timedelta(days=1)
 JUMP: Final = 50
 """No provider has changed a price by more than 50 times in one step; slips of a unit are 1,000 times."""
 
+MOST: Final = Decimal(1_000)
+"""USD per million tokens: the dearest model of these tables costs 600. More is a price per thousand."""
+
 BACK: Final = 10
 """A step of at least 10 times the other way takes a jump back: prices also fell while it stood."""
 
@@ -169,6 +172,8 @@ def _seen(line: int, day: datetime, text: str | None) -> tuple[_Seen | None, str
     except ArithmeticError:
         return None, "price is beyond all numbers"
     problem = "price is 0" if usd == 0 else price_problem(usd)
+    if problem is None and usd > MOST:
+        problem = f"price is above ${MOST:,} per million tokens, as no model's is"
     return (None, problem) if problem else (_Seen(line, day, usd), "")
 
 

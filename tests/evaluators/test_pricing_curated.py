@@ -26,9 +26,9 @@ def book_of(provider: str, model: str, *own: PriceRow) -> PriceBook:
     return PriceBook(replace(each, id=number, price_version=1) for number, each in enumerate(rows, start=1))
 
 
-def cost(provider: str, model: str, at: str, *own: PriceRow) -> Decimal:
-    book = book_of(provider, model, *own)
-    found = price(MILLION, provider=provider, model=model, at=datetime.fromisoformat(at), book=book)
+def cost(provider: str, model: str, at: str, *own: PriceRow, tier: str | None = None) -> Decimal:
+    book, time = book_of(provider, model, *own), datetime.fromisoformat(at)
+    found = price(MILLION, provider=provider, model=model, at=time, book=book, service_tier=tier)
     assert isinstance(found, Charge), found
     return found.amount_usd
 
@@ -56,6 +56,22 @@ def cost(provider: str, model: str, at: str, *own: PriceRow) -> Decimal:
 )
 def test_a_call_costs_what_it_cost_then(provider: str, model: str, at: str, usd: str) -> None:
     assert cost(provider, model, at) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "at", "usd"),
+    [
+        ("openai", "gpt-4o", "2024-06-15T00:00:00Z", "10"),
+        ("openai", "gpt-4o-mini", "2026-10-01T00:00:00Z", "0.375"),
+        ("openai", "gpt-4o-mini", "2026-10-14T00:00:00Z", "0.375"),
+        ("openai", "o3", "2025-06-10T00:00:00Z", "5"),
+        ("anthropic", "claude-sonnet-4-20250514", "2025-07-01T00:00:00Z", "9"),
+    ],
+)
+def test_a_batch_costs_half_before_the_library_says_so_and_after(
+    provider: str, model: str, at: str, usd: str
+) -> None:
+    assert cost(provider, model, at, tier="batch") == Decimal(usd)
 
 
 def test_a_price_of_the_users_own_wins_over_the_curated_one() -> None:
