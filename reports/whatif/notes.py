@@ -33,12 +33,25 @@ def notes_of(question: Question, totals: Totals) -> Iterator[str]:
         yield (
             f"{tokens['reasoning']:,} reasoning tokens are taken to be used elsewhere, too (--reasoning none)"
         )
+    yield from _of_gaps(question, lines)
     for name, line in lines.items():
         if line.n_new:
             yield (
                 f"{name} prices {line.n_new:,} attempts that have no charge: {line.new_usd:,.6f} USD, not in"
                 " the saving"
             )
+
+
+def _of_gaps(question: Question, lines: dict[str, Line]) -> Iterator[str]:
+    """What to ask for where a candidate has a price, but of another time or tier."""
+    unsaid = {each.label for each in question.candidates if each.tier is None and each.model is not None}
+    for name, line in lines.items():
+        n_early = line.reasons["unpriced_date"]
+        if n_early and question.terms.prices_at is None:
+            yield f"{name} has prices, but none at the time of {n_early:,} attempts (--prices-at DAY)"
+        n_tier = sum(n for reason, n in line.reasons.items() if reason.startswith("unpriced_service_tier:"))
+        if n_tier and name in unsaid:
+            yield f"{name} has prices, but none at the tier of {n_tier:,} attempts (--tier standard)"
 
 
 def _by_candidate(totals: Totals) -> dict[str, Line]:

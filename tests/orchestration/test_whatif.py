@@ -212,7 +212,9 @@ def test_tiers_are_those_of_the_calls_unless_another_is_asked_for(connection: Co
     seed(connection, 1, seed="b", model="house", usage={**used(1_000, 100), "service_tier": "batch"})
     charged(connection, HOUSE, BATCH, PLAIN)
 
-    found = lines(ask(connection, "recorded", "plain"))
+    asked = ask(connection, "recorded", "plain")
+    found = lines(asked)
+    assert "plain has prices, but none at the tier of 1 attempts (--tier standard)" in notes_of(*asked[:2])
     assert (found["recorded"].whatif_usd, found["recorded"].saving_usd) == (Decimal("0.00875"), 0)
     assert dict(found["plain"].reasons) == {"unpriced_service_tier:batch": 1}
     moved = lines(ask(connection, "recorded", tiers=["batch", "standard"], by=("tier",)))
@@ -257,6 +259,9 @@ def test_prices_of_another_day_hold_at_the_hour_of_the_call(connection: Connecti
     assert cost(TODAY + timedelta(days=2)) == 48
     before = lines(ask(connection, "moving", terms=Terms(prices_at=date(2025, 12, 31))))["moving"]
     assert dict(before.reasons) == {"unpriced_date": 24}
+    import_prices(connection, [row("younger", "input_uncached", "1", valid_from=changed)], source="test")
+    younger = ask(connection, "younger")
+    assert any("none at the time of 24 attempts (--prices-at DAY)" in note for note in notes_of(*younger[:2]))
 
 
 def test_a_ratio_scales_other_models_tokens_and_no_own_ones(connection: Connection) -> None:
