@@ -63,10 +63,12 @@ cross join lateral (
 order by calls.started_at, calls.call_id, attempts.attempt
 """
 
-# Attempts that are no list are for the quarantine; one such row must not stop the charges of all others.
+# Attempts that are no list are for the quarantine; one such row must not stop the charges of all others. A
+# usage that is no object stands in `usage_raw` alone: it is malformed, and not none.
 _CALL_COLUMNS: LiteralString = """
     calls.call_id, calls.started_at, calls.provider, calls.served_model, calls.requested_model,
-    calls.endpoint, calls.usage, calls.tags, calls.status, calls.source,
+    calls.endpoint, coalesce(calls.usage, to_jsonb(calls.usage_raw)) as usage, calls.tags, calls.status,
+    calls.source,
     case when jsonb_typeof(calls.attempts) = 'array' then calls.attempts else '[]' end as attempts
 """
 

@@ -124,6 +124,17 @@ def test_the_tier_of_the_answer_decides_and_no_client_chooses_its_price(
     assert (reason if amount is None else amount) == outcome
 
 
+def test_a_usage_that_is_no_object_is_malformed_and_not_none(connection: Connection) -> None:
+    seed(connection, 2, usage=None)
+    with connection.transaction():
+        connection.execute(
+            "update raw.llm_calls set usage_raw = '[1, 2]'"
+            " where call_id = (select min(call_id::text)::uuid from raw.llm_calls)"
+        )
+
+    assert charge_window(connection, [DAY]).by_reason == {"malformed_usage": 1, "no_usage": 1}
+
+
 def test_every_attempt_has_its_own_charge(connection: Connection) -> None:
     failed = {"provider": "openai", "model": "gpt-4o", "status": 500}
     paid = {
