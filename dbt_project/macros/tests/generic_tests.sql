@@ -23,3 +23,16 @@
     select * from {{ model }}
     where not ({{ expression }})
 {% endtest %}
+
+
+{#
+  The same of the newest 92 days that an invoice covers: the view compares anew whatever is read of it, and older
+  invoices change no more. `windows: all` reads them, too.
+#}
+{% test is_true_of_newest_invoices(model, expression) %}
+    select * from {{ model }}
+    where not ({{ expression }})
+    {%- if not reads_everything() %}
+        and day > (select max(last_day) - 92 from {{ ref('stg_cost__invoices') }} where withdrawn_at is null)
+    {%- endif %}
+{% endtest %}
