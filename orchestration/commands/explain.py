@@ -11,7 +11,7 @@ import typer
 from psycopg.rows import dict_row
 
 from orchestration.commands.errors import UserError
-from orchestration.commands.explain_lines import Attempt, Row, call_lines, charge_lines
+from orchestration.commands.explain_lines import Attempt, Row, budget_lines, call_lines, charge_lines
 from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ select *
 from cost.charge_history
 where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
 order by attempt, superseded_at desc nulls first
+"""
+
+RESERVATION: LiteralString = """
+select account, reserved_usd, spent_usd, is_presumed
+from raw.reservations
+cross join unnest(accounts) as account
+where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
+order by account
 """
 
 FOREIGN_IDS: LiteralString = """
@@ -79,11 +87,13 @@ def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> It
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         call = cursor.execute(CALL, {"id": call_id}).fetchone()
         charges: list[Row] = cursor.execute(CHARGES, {"id": call_id}).fetchall()
+        budgets: list[Row] = cursor.execute(RESERVATION, {"id": call_id}).fetchall()
     if call is None:
         raise UserError(f"there is no call {call_id}; if it is new, it may not have landed yet")
     prices = {row.id: row for row in all_rows(connection)}
     attempts = _attempts(connection, call_id)
     yield from call_lines(call_id, call)
+    yield from budget_lines(budgets)
     if not charges:
         yield "not charged yet: the next refresh charges it"
     for charge in charges:

@@ -1,7 +1,7 @@
 """What `lqo explain` says of a call and of each of its charges."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -62,6 +62,15 @@ def call_lines(call_id: UUID, call: Row) -> Iterator[str]:
         f", asked for as {asked}" if call["served_model"] not in (None, asked) else ""
     )
     yield f"usage     {_one_line(call['usage_raw'] or call['usage'] or 'none reported')}"
+
+
+def budget_lines(reservations: Iterable[Row]) -> Iterator[str]:
+    """What the call took out of each budget over it, by the proxy's count."""
+    for row in reservations:
+        held = "an amount that is lost" if row["reserved_usd"] is None else _usd(row["reserved_usd"])
+        spent = "still held" if row["spent_usd"] is None else f"spent {_usd(row['spent_usd'])}"
+        why = ", as much as was reserved: nobody saw its end" if row["is_presumed"] else ""
+        yield f"budget    {row['account']}: reserved {held}, {spent}{why}"
 
 
 def charge_lines(

@@ -1,6 +1,8 @@
 """One hour of a real proxy: its metrics, its ledger, the charges and the marts tell of the same money."""
 
 import asyncio
+import contextlib
+import json
 import signal
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -33,11 +35,12 @@ from tests.conftest import fresh_database
 from tests.dbt_project.marts import records
 from tests.dbt_project.running_dbt import Dbt
 from tests.ingest.killable_proxy import killable_proxy
-from tests.ingest.proxy_calls import body_of, post
+from tests.ingest.proxy_calls import CHAT, KEY, body_of, post
 from tests.ingest.recorded import SMALL
+from tests.ingest.replay import REPLAY, Scripted
 from tests.ingest.replayed_calls import play_all
 from tests.ingest.running_proxy import running_proxy, until
-from tests.ingest.upstream import running_provider
+from tests.ingest.upstream import Provider, running_provider
 
 # With the modules that share a warm dbt.
 pytestmark = pytest.mark.xdist_group("analysed")
@@ -49,13 +52,14 @@ USERS = ("u1", "이영희 🎈")
 PRICE = Decimal("0.123456789012")
 TOLERANCE = 1e-6
 LABELS = ("provider", "model", "kind")
-# Of each account; a call that was killed has no charge, and spent its reserve.
+# Of each account. A call that was killed or told no usage has no charge, and spent its reserve.
 LANDED = """
 select
     account,
     sum(spent_usd) as spent,
     sum(amount_usd) as charged,
-    coalesce(sum(spent_usd) filter (where is_presumed), 0) as presumed
+    coalesce(sum(spent_usd) filter (where amount_usd is null), 0) as untold,
+    count(*) filter (where is_presumed) as n_presumed
 from raw.reservations
 cross join unnest(accounts) as account
 left join (
@@ -92,7 +96,7 @@ def hour(
     dbt: Dbt,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Hour]:
-    """Every dialect, plain and streamed, a fallback, a failure and a kill, through to the marts."""
+    """Every dialect, plain, streamed and cut short, a fallback, a failure and a kill, up to the marts."""
     home = tmp_path_factory.mktemp("agrees")
     for url in fresh_database(maintenance_url, owner_url, template=modelled_template):
         settings = Settings(home=home, database_url=url.libpq(), auth="off")
@@ -145,15 +149,18 @@ def test_models_that_callers_name_cost_by_the_metrics_what_they_cost_by_the_mart
 def test_what_each_account_spent_is_the_same_by_ledger_reservations_charges_and_marts(
     hour: Hour, reader: Connection
 ) -> None:
-    """To the last digit, and the reserve of the call that was killed, of which no charge can know."""
+    """To the last digit, and the reserves of calls cut short, of which no charge can know."""
     landed = records(reader, LANDED)
     assert {row["account"]: row["spent"] for row in landed} == hour.balances
     assert len(landed) == 2 + len(USERS)
-    assert all(row["spent"] - row["presumed"] == row["charged"] for row in landed)
-    assert sum(row["presumed"] > 0 for row in landed) == 3
+    assert all(row["spent"] - row["untold"] == row["charged"] for row in landed)
+    assert sorted(row["n_presumed"] for row in landed) == [0, 1, 1, 1]
     hourly = records(reader, HOURLY)
     assert {row["account"]: row["spent"] for row in hourly} == hour.balances
     assert all(row["charged"] + row["unpriced"] == row["spent"] for row in hourly)
+    assert {row["account"]: row["unpriced"] for row in hourly} == {
+        row["account"]: row["untold"] for row in landed
+    }
     assert all(row["other"] == 0 for row in hourly)
     whole = records(reader, "select sum(amount_usd) as usd from cost.charges")
     marts = records(reader, "select sum(amount_usd) as usd from marts.cost_hourly")
@@ -183,7 +190,8 @@ async def _run(settings: Settings, url: DatabaseUrl) -> tuple[dict[str, Samples]
         with connect(url, autocommit=True) as connection:
             _prepare(connection, provider.url)
         async with running_proxy(settings.home, provider.url, settings=settings) as proxy:
-            await _calls(http, proxy.url)
+            await _calls(http, proxy.url, provider)
+            await until(lambda: all(call.end for call in proxy.calls().values()))
             async with http.get(f"{proxy.url}/metrics") as response:
                 metrics = _counters(await response.text())
         # A second life goes on with the first one's accounts, and is killed with a call under way.
@@ -208,7 +216,11 @@ def _prepare(connection: Connection, provider_url: str) -> None:
         add_model(connection, "fast", provider="openai", base_url=provider_url, model=model)
     names = {each.request.get("model") or each.path.split("/")[-1].split(":")[0] for each in SMALL}
     names |= {each.document.get("model") or each.document.get("modelVersion") or "ok" for each in SMALL}
-    import_prices(connection, [*_prices({*names, "ok", "hang", "status-429", "status-503"})], source="a file")
+    import_prices(
+        connection,
+        [*_prices({*names, "ok", "hang", "status-429", "status-503", "stream-endless"})],
+        source="a file",
+    )
     set_budget(connection, "key", "*", period="day", limit_usd=Decimal(50))
     set_budget(connection, "project", "shop", period="month", limit_usd=Decimal(200))
     set_budget(connection, "user", "*", period="month", limit_usd=Decimal(20))
@@ -230,7 +242,7 @@ def _prices(models: Iterable[str]) -> Iterator[PriceRow]:
             )
 
 
-async def _calls(http: aiohttp.ClientSession, url: str) -> None:
+async def _calls(http: aiohttp.ClientSession, url: str, provider: Provider) -> None:
     shop = {"x-lqo-project": "shop"}
     async with aiohttp.ClientSession(headers=shop) as of_shop:
         await play_all(of_shop, url, SMALL, styles=("plain", "stream", "array"))
@@ -240,6 +252,26 @@ async def _calls(http: aiohttp.ClientSession, url: str) -> None:
         body = body_of(model, max_tokens=20, stream=is_streamed)
         assert (await post(http, url, body, **_of(USERS[number % 2])))[0] == 200
     assert (await post(http, url, body_of("status-429", max_tokens=20), **_of(USERS[0])))[0] == 429
+    await _cut_short(http, url, provider)
+
+
+async def _cut_short(http: aiohttp.ClientSession, url: str, provider: Provider) -> None:
+    """A client that leaves in the middle of a stream, and providers that end theirs early."""
+    sent = {"authorization": f"Bearer {KEY}", "x-lqo-user": USERS[1], "x-lqo-project": "shop"}
+    endless = body_of("stream-endless", stream=True, max_tokens=20)
+    async with http.post(f"{url}{CHAT}", data=endless, headers=sent) as response:
+        await response.content.readany()
+    await provider.on_stream_closed.wait()
+    for exchange in (each for each in SMALL if each.wire != "openai" and each.streams):
+        frames = exchange.frames()
+        kind = {"content-type": "text/event-stream; charset=utf-8"}
+        provider.scripts["cut"] = Scripted(chunks=tuple(frames[: len(frames) // 2]), headers=kind)
+        path = exchange.path.replace(":generateContent", ":streamGenerateContent?alt=sse")
+        body = json.dumps(exchange.request | ({"stream": True} if exchange.wire == "anthropic" else {}))
+        async with http.post(f"{url}{path}", data=body, headers=sent | {REPLAY: "cut"}) as response:
+            assert response.status == 200
+            with contextlib.suppress(aiohttp.ClientError):
+                await response.read()
 
 
 def _of(user: str) -> dict[str, str]:

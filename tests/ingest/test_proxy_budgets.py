@@ -11,10 +11,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
 from ingest.access.snapshot import BudgetRow, LimitRow, Price, Snapshot, save_snapshot
+from ingest.database.connect import connect
+from ingest.database.url import DatabaseUrl
 from ingest.limits.journal import GRANT, open_ledger
 from ingest.limits.ledger import Ledger
+from ingest.loader import run_loader
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
 from tests.ingest.killable_proxy import killable_proxy
@@ -194,6 +198,41 @@ async def test_two_proxies_share_a_limit_through_redis(
         assert b'"limits_unavailable"' in body
         assert headers["retry-after"] == "1"
         await until_metric(http, first.url, "llm_gateway_shared_limits_up 0.0")
+
+
+async def test_what_two_proxies_spent_through_redis_lands_as_redis_has_it(
+    tmp_path: Path, provider: Provider, redis_server: RedisServer, warehouse: DatabaseUrl
+) -> None:
+    rule = BudgetRow(budget_id="bud_1", scope="user", subject="*", period="month", limit_usd=Decimal("0.06"))
+    both = [Settings(home=tmp_path / name, redis_url=redis_server.url) for name in ("one", "two")]
+    for settings in both:
+        write_access(settings.home, budgets=(rule,), prices=prices("ok"))
+    async with (
+        running_proxy(both[0].home, provider.url, settings=both[0]) as first,
+        running_proxy(both[1].home, provider.url, settings=both[1]) as second,
+        aiohttp.ClientSession() as http,
+    ):
+        answers = [
+            await post(http, (first, second)[n % 2].url, body_of("ok", max_tokens=20), x_lqo_user=f"u{n % 3}")
+            for n in range(60)
+        ]
+    assert {status for status, _, _ in answers} == {200, 429}
+    for settings in both:
+        await asyncio.to_thread(run_loader, settings, warehouse, once=True)
+    with connect(warehouse) as connection:
+        query = """
+            select account, (sum(spent_usd) * 10^12)::bigint
+            from raw.reservations cross join unnest(accounts) as account group by 1
+        """
+        landed = dict(connection.execute(query).fetchall())
+        found = connection.execute("select count(distinct spool_id) from raw.reservations").fetchone()
+    async with Redis.from_url(redis_server.url) as redis:
+        names = [f"{{lqo}}:pico:{account}" for account in landed]
+        held = [int(amount or 0) for amount in await redis.mget(names)]
+    assert found == (2,)
+    assert held == [*landed.values()]
+    assert len(held) == 3
+    assert sum(held) == sum(status == 200 for status, _, _ in answers) * COST * 10**12
 
 
 async def until_metric(http: aiohttp.ClientSession, url: str, line: str) -> None:

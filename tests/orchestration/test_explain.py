@@ -151,3 +151,21 @@ def test_a_call_is_found_by_the_id_that_it_was_imported_with(connection: Connect
     for text in ("dup", "nothing", "\x00", str(UUID(int=7))):
         with pytest.raises(UserError):
             find_call(connection, text)
+
+
+def test_what_a_call_took_out_of_budgets_is_told(connection: Connection) -> None:
+    with connection.transaction():
+        add_calls(connection, 1, model="house-a", usage=None)
+        connection.execute(
+            """
+            insert into raw.reservations (
+                started_at, call_id, accounts, reserved_usd, spent_usd, is_presumed, spool_id
+            )
+            select started_at, call_id, '{bud_1@2026-11,bud_2@2026-11-03#tag}', 0.250, 0.250, true, call_id
+            from raw.llm_calls
+            """
+        )
+    told = "reserved $0.25, spent $0.25, as much as was reserved: nobody saw its end"
+    text = explained(connection)
+    assert f"budget    bud_1@2026-11: {told}" in text
+    assert f"budget    bud_2@2026-11-03#tag: {told}" in text
