@@ -25,7 +25,7 @@ PAID_BEFORE: Final = "paid_before"
 _BEFORE: LiteralString = """
 select
     count(*) filter (where settled_at is null),
-    count(*) filter (where replay_id = %(replay_id)s and spent_usd > 0)
+    count(*) filter (where spent_usd > 0)
 from evaluation.replay_claims
 where purpose = %(purpose)s
     and subject = %(subject)s
@@ -168,7 +168,8 @@ class Claims:
 
     def _before(self, claim: Claim) -> str | None:
         """Why the request must not be sent, by what was claimed before: by this replay, or by another one of
-        a day (what is older, a person may well want to pay for anew)."""
+        a day (what is older, a person may well want to pay for anew). Whatever has an answer is not asked for
+        at all, so what was paid for here has none."""
         since = datetime.now(UTC) - timedelta(hours=REUSED_FOR_HOURS)
         with self.connection.transaction():
             row = self.connection.execute(_BEFORE, self._given(claim) | {"since": since}).fetchone()
