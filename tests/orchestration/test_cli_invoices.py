@@ -1,5 +1,7 @@
 """`lqo invoices` as a person uses it."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -25,8 +27,38 @@ def test_an_invoice_is_imported_once_listed_and_compared(
     shown = lqo(tmp_path, "invoices", "show", "--month", "2026-10", **env).stdout
     assert shown.splitlines()[0].split()[:4] == ["provider", "day", "model", "key"]
     assert shown.splitlines()[-1].startswith(
-        "EXPLAINED: billed 7.5000  charged 0.0000  gap 7.5000 USD; 0 matched"
+        "EXPLAINED: billed 7.5000  charged 0.0000  gap 7.5000  unexplained 0.0000 USD; 0 matched"
     )
+
+
+def test_a_page_says_whether_it_matches_and_an_invoice_can_be_taken_back(
+    tmp_path: Path, modelled_warehouse: DatabaseUrl
+) -> None:
+    env = {"DATABASE_URL": modelled_warehouse.libpq()}
+    file = tmp_path / "<october>.csv"
+    file.write_text(INVOICE + "2026-10-30,openai,=cmd() 모델🙂,1,9,\n")
+    assert lqo(tmp_path, "invoices", "import", str(file), **env).returncode == 0
+    out = tmp_path / "page.html"
+    done = lqo(tmp_path, "invoices", "page", "--month", "2026-10", "--out", str(out), **env)
+    assert (done.returncode, done.stdout) == (0, f"{out} (NOT MATCHED)\n")
+    page = out.read_text("utf-8")
+    assert '<h1>Invoices: <span class="bad-text">not matched</span></h1>' in page
+    # The day of tokens alone is billed what nobody knows; the other one is of calls that never came by.
+    first, second = page.index("=cmd() 모델🙂"), page.index("calls not seen $7.5000", page.index("=cmd()"))
+    assert first < second
+    assert "&lt;october&gt;.csv" in page
+    assert "<script" not in page
+    shown = lqo(tmp_path, "invoices", "show", "--format", "csv", **env)
+    assert shown.returncode == 1
+    rows = list(csv.DictReader(io.StringIO(shown.stdout)))
+    assert [(row["model"], row["verdict"], row["gap_usd"]) for row in rows] == [
+        ("'=cmd() 모델🙂", "not matched", ""),
+        ("house", "explained", "7.5"),
+    ]
+    taken = lqo(tmp_path, "invoices", "withdraw", "1", "--by", "ada", **env)
+    assert taken.stdout == "invoice 1 is withdrawn; 0 older lines count again\n"
+    done = lqo(tmp_path, "invoices", "page", "--out", str(tmp_path), **env)
+    assert done.stdout == f"{tmp_path / 'invoices.html'} (NOTHING TO COMPARE)\n"
 
 
 def test_a_bad_invoice_is_refused_with_its_lines(tmp_path: Path, warehouse: DatabaseUrl) -> None:
