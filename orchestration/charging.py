@@ -22,8 +22,8 @@ from orchestration.frames import copy_frame, read_chunk
 from orchestration.price_book import CHARGES, book_state, ensure_snapshots, load_book, newer_models
 from orchestration.price_curated import ensure_curated
 from orchestration.price_renewal import renew_snapshots
-from orchestration.transactions import writing
-from orchestration.windows import Window, days_within, merge
+from orchestration.transactions import clock, writing
+from orchestration.windows import Window, day_window, merge
 
 CHUNK_CALLS = 20_000
 NO_CALL = UUID(int=0)
@@ -103,14 +103,14 @@ def charge_corrected(
     """Price those calls of the windows again about whose model and time the book has changed since.
 
     The others are not read, neither from `raw` nor from the charges, so that a correction costs what it
-    touches; for this, only changes recorded `since` (aware) are looked at. Day by day, so that no chunk looks
-    further ahead than one. Transactions, history and marks are those of `charge_window`.
+    touches; for this, only changes recorded `since` (aware) are looked at. By days, as many at a time as make
+    a chunk, so that none looks further ahead. Transactions, history and marks are those of `charge_window`.
     """
     chunks: list[_Chunk] = []
     books = _Books()
-    for window in days_within(windows):
-        touched = _touched(connection, window, since=since)
-        if touched:
+    for whole in merge(windows):
+        touched = _touched(connection, whole, since=since)
+        for window in _touched_days(connection, whole, touched=touched, calls=chunk_calls):
             chunks += _charge_chunks(
                 connection,
                 queries.CORRECTED_CALLS,
@@ -120,6 +120,28 @@ def charge_corrected(
                 touched=touched,
             )
     return _total(chunks)
+
+
+def _touched_days(
+    connection: Connection[TupleRow], whole: Window, *, touched: Mapping[str, object], calls: int
+) -> list[Window]:
+    """The days of the window that hold touched charges, in runs of about so many calls, or of one day."""
+    if not touched:
+        return []
+    with connection.transaction():
+        days = connection.execute(
+            queries.TOUCHED_DAYS, {"start": whole.start, "end": whole.end, **touched}
+        ).fetchall()
+    runs, n_last = list[Window](), 0
+    for midnight, n in days:
+        day = day_window(midnight.astimezone(UTC).date())
+        part = Window(max(day.start, whole.start), min(day.end, whole.end))
+        if runs and n_last + n <= calls:
+            runs[-1], n_last = Window(runs[-1].start, part.end), n_last + n
+        else:
+            runs.append(part)
+            n_last = n
+    return runs
 
 
 def _touched(connection: Connection[TupleRow], window: Window, *, since: datetime) -> dict[str, object]:
@@ -198,7 +220,7 @@ def _priceable(connection: Connection[TupleRow], *, window: Window, books: _Book
 def _write(
     connection: Connection[TupleRow], charges: pl.DataFrame, *, window: Window, is_new: bool
 ) -> _Chunk:
-    span = {"start": charges["started_at"][0], "end": window.end}
+    span = {"start": charges["started_at"][0], "end": window.end, "at": clock(connection)}
     n_restated = 0
     with connection.cursor() as cursor:
         cursor.execute(writes.MAKE_STAGE)
@@ -207,7 +229,7 @@ def _write(
             cursor.execute(writes.ANALYZE_STAGE)
             n_restated = cursor.execute(writes.KEEP_SUPERSEDED, span).rowcount
             cursor.execute(writes.DROP_VANISHED, span)
-        counts = cursor.execute(writes.WRITE_CHARGES).fetchall()
+        counts = cursor.execute(writes.WRITE_CHARGES, span).fetchall()
     mark_hours(connection, {hour for hour, _, _ in counts}, stage="charges")
     return _Chunk([(hour, reason, n) for hour, reason, n in counts], n_restated)
 

@@ -49,7 +49,7 @@ insert into cost.charge_history (
 )
 select
     old.started_at, old.call_id, old.attempt, {_of("old")}, old.price_version, old.is_provisional,
-    old.charged_at, statement_timestamp(),
+    old.charged_at, %(at)s,
     case
         when old.is_provisional then 'call_replaced'
         when old.unpriced_reason is not null then 'priced_later'
@@ -83,12 +83,12 @@ where old.started_at = calls.started_at
   and old.started_at < %(end)s
 """
 
-# `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock:
-# with the history it tells what stood at any time.
+# `charged_at` is when the figures of a row became what they are, by the clock once the writer has its lock,
+# and to the microsecond when the ones before ended: with the history it tells what stood at any time.
 WRITE_CHARGES: LiteralString = f"""
 with written as (
     insert into cost.charges ({_KEYS}, {_VALUES}, price_version, is_provisional, charged_at)
-    select {_KEYS}, {_VALUES}, price_version, is_provisional, statement_timestamp()
+    select {_KEYS}, {_VALUES}, price_version, is_provisional, %(at)s
     from charged_attempts
     order by started_at, call_id, attempt
     on conflict (started_at, call_id, attempt) do update

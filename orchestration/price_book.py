@@ -6,7 +6,7 @@ it may change, so that the next refresh prices them again and leaves a restateme
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import LiteralString
 
 from psycopg import Connection
@@ -18,7 +18,7 @@ from evaluators.pricing.genai import Refused, snapshot_rows
 from evaluators.pricing.rows import GENAI_SOURCE, NOT_STATED, PriceRow
 from orchestration.charged_models import charged_models
 from orchestration.price_rows import PRICES, add_rows, current_rows, mark_charges, supersede_rows
-from orchestration.transactions import LOCK, writing
+from orchestration.transactions import LOCK, clock, writing
 
 CHARGES = "cost.charges"
 
@@ -121,12 +121,12 @@ def ensure_snapshots(connection: Connection[TupleRow], models: Iterable[tuple[st
         if not unseen:
             return 0
         connection.execute(LOCK, (PRICES,))
-        at = datetime.now(UTC)
+        at = clock(connection)
         found = {key: snapshot_rows(*key, at=at) for key in sorted(unseen - _snapshotted(connection))}
         known = {key: rows for key, rows in found.items() if not isinstance(rows, Refused)}
         rows = [row for of_model in known.values() for row in of_model]
         if rows:
-            add_rows(connection, rows)
+            add_rows(connection, rows, at=at)
             providers, models = zip(*known, strict=True)
             connection.execute(MARK_LEARNT, {"providers": list(providers), "models": list(models)})
         return len(rows)
@@ -145,10 +145,11 @@ def import_prices(connection: Connection[TupleRow], rows: Sequence[PriceRow], *,
         found = changes(current_rows(connection), rows, is_complete=False)
         added = [change.row for change in found]
         corrected = [change.before for change in found if change.before]
-        supersede_rows(connection, corrected)
+        at = clock(connection)
+        supersede_rows(connection, corrected, at=at)
         if added:
             own = f"file {source}" if source.startswith(NOT_STATED) else source
-            add_rows(connection, added, default_source=own)
+            add_rows(connection, added, at=at, default_source=own)
         n_marked = mark_affected(connection, [*corrected, *added])
         version = book_version(connection)
     n_unchanged = len({price_key(row) for row in rows}) - len(added)

@@ -10,7 +10,7 @@ from evaluators.pricing.curated import curated_rows
 from evaluators.pricing.rows import CURATED_SOURCE, PriceRow
 from orchestration.price_book import CHARGES, mark_affected
 from orchestration.price_rows import CURRENT, PRICES, add_rows, supersede_rows
-from orchestration.transactions import LOCK, writing
+from orchestration.transactions import LOCK, clock, writing
 
 HELD: LiteralString = f"{CURRENT} and starts_with(source, %s)"
 
@@ -28,9 +28,10 @@ def ensure_curated(connection: Connection[TupleRow]) -> int:
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (PRICES,))
         added, ended = _differences(connection)
-        supersede_rows(connection, ended)
+        at = clock(connection)
+        supersede_rows(connection, ended, at=at)
         if added:
-            add_rows(connection, added)
+            add_rows(connection, added, at=at)
         mark_affected(connection, [*ended, *added])
     return len(added)
 

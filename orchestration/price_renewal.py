@@ -14,7 +14,7 @@ from evaluators.pricing.renewal import Renewal, renew
 from evaluators.pricing.rows import GENAI_SOURCE, PriceRow
 from orchestration.price_book import CHARGES
 from orchestration.price_rows import CURRENT, PRICES, add_rows, mark_charges, supersede_rows
-from orchestration.transactions import LOCK, writing
+from orchestration.transactions import LOCK, clock, writing
 
 Model = tuple[str, str]
 
@@ -48,10 +48,11 @@ def renew_snapshots(connection: Connection[TupleRow]) -> int:
     with writing(connection, relation=CHARGES):
         connection.execute(LOCK, (PRICES,))
         renewals = list(_renewals(connection, _outdated(connection) & set(changed)))
-        supersede_rows(connection, [row for _, renewal in renewals for row in renewal.superseded])
+        at = clock(connection)
+        supersede_rows(connection, [row for _, renewal in renewals for row in renewal.superseded], at=at)
         added = [row for _, renewal in renewals for row in renewal.added]
         if added:
-            add_rows(connection, added)
+            add_rows(connection, added, at=at)
         mark_charges(connection, [(*model, *span) for model, renewal in renewals for span in renewal.spans])
     return len(added)
 

@@ -25,7 +25,7 @@ insert into cost.prices (
     provider, model, match, bucket, usd_per_million, min_input_tokens, service_tier, currency, valid_from,
     valid_to, source, recorded_at, price_version
 )
-select given.*, statement_timestamp(), %(price_version)s
+select given.*, %(at)s, %(price_version)s
 from unnest(
     %(provider)s::text[], %(model)s::text[], %(match)s::text[], %(bucket)s::text[],
     %(usd_per_million)s::numeric[], %(min_input_tokens)s::bigint[], %(service_tier)s::text[],
@@ -55,22 +55,23 @@ def current_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
         return cursor.execute(CURRENT).fetchall()
 
 
-def supersede_rows(connection: Connection[TupleRow], rows: Iterable[PriceRow]) -> None:
+def supersede_rows(connection: Connection[TupleRow], rows: Iterable[PriceRow], *, at: datetime) -> None:
     """End what was known, in the caller's transaction."""
     connection.execute(
-        "update cost.prices set superseded_at = statement_timestamp() where id = any(%s)",
-        ([row.id for row in rows],),
+        "update cost.prices set superseded_at = %s where id = any(%s)", (at, [row.id for row in rows])
     )
 
 
-def add_rows(connection: Connection[TupleRow], rows: Sequence[PriceRow], *, default_source: str = "") -> None:
-    """Add rows under one new version of the book, recorded now, in the caller's transaction."""
+def add_rows(
+    connection: Connection[TupleRow], rows: Sequence[PriceRow], *, at: datetime, default_source: str = ""
+) -> None:
+    """Add rows under one new version of the book, recorded `at` that time, in the caller's transaction."""
     version = connection.execute("select nextval('cost.price_versions')").fetchone()
     names = ("provider", "model", "match", "bucket", "usd_per_million", "min_input_tokens", "service_tier")
     names += ("currency", "valid_from", "valid_to")
     given: dict[str, object] = {name: [getattr(row, name) for row in rows] for name in names}
     given["source"] = [row.source or default_source for row in rows]
-    connection.execute(ADD, {**given, "price_version": version[0] if version else 0})
+    connection.execute(ADD, {**given, "at": at, "price_version": version[0] if version else 0})
 
 
 def mark_charges(

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import datetime
 
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
@@ -22,3 +23,11 @@ def writing(connection: Connection[TupleRow], *, relation: str) -> Generator[Non
     with connection.transaction():
         connection.execute(LOCK, (relation,))
         yield
+
+
+def clock(connection: Connection[TupleRow]) -> datetime:
+    """The server's time now: one for all that a change ends and begins, so that no moment lies between."""
+    row = connection.execute("select clock_timestamp()").fetchone()
+    if row is None:
+        raise RuntimeError("the server told no time")
+    return row[0]

@@ -69,6 +69,18 @@ def test_a_correction_is_explained_and_both_figures_stay(closed: Connection) -> 
     ]
 
 
+def test_no_moment_lies_between_what_a_correction_ends_and_begins(closed: Connection) -> None:
+    import_prices(closed, prices("house-a", "3"), source="file")
+    charge_corrected(closed, [DAY])
+
+    ends = rows(closed, "select distinct superseded_at from cost.charge_history")
+    assert ends == rows(closed, "select distinct charged_at from cost.charges")
+    ends = rows(closed, "select distinct superseded_at from cost.prices where superseded_at is not null")
+    assert ends == rows(
+        closed, "select max(recorded_at) from cost.prices where model = 'house-a' and superseded_at is null"
+    )
+
+
 def test_restatements_of_restatements_add_up_to_the_whole_change(closed: Connection) -> None:
     for usd in ("3", "0", "2"):
         import_prices(closed, prices("house-a", usd), source="file")
