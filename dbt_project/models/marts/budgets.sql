@@ -13,27 +13,13 @@ with budgets as (
         -- Whole cycles: of a day's hours, of a week's days. What is younger counts as an hour, or a day, at least.
         date_trunc('hour', now() - case period when 'day' then interval '24 hours' else interval '168 hours' end, 'UTC')
             as recent_from,
+        -- To know whether it is younger than that.
+        case period
+            when 'day' then date_trunc('hour', now(), 'UTC') - interval '168 hours'
+            else date_trunc('month', now(), 'UTC') - interval '168 hours'
+        end as read_from,
         case period when 'day' then 1 else 24 end as least_hours
     from {{ ref('stg_access__budgets') }}
-
-),
-
-hours as (
-
-    select * from {{ ref('budget_spending_hourly') }}
-    where hour >= date_trunc('month', now(), 'UTC') - interval '168 hours'
-
-),
-
-reservations as (
-
-    select * from {{ ref('stg_raw__reservations') }}
-
-),
-
-spools as (
-
-    select * from {{ ref('stg_ingest__spools') }}
 
 ),
 
@@ -45,7 +31,38 @@ unseen as (
 
 ),
 
-spent_since as (
+-- One pass over the hours: of all users of a month they are many.
+modelled as (
+
+    select
+        budgets.budget_id,
+        hours.subject_tag as tag,
+        max(hours.subject) as subject,
+        sum(hours.spent_usd) filter (where hours.period = budgets.stamp) as seen_usd,
+        sum(hours.spent_usd) filter (where hours.period = budgets.stamp and unseen.hour is null) as spent_usd,
+        sum(hours.n_calls) filter (where hours.period = budgets.stamp and unseen.hour is null) as n_calls,
+        sum(hours.charged_usd) filter (where hours.period = budgets.stamp) as charged_usd,
+        sum(hours.unpriced_usd) filter (where hours.period = budgets.stamp) as unpriced_usd,
+        sum(hours.failed_attempts_usd) filter (where hours.period = budgets.stamp) as failed_attempts_usd,
+        sum(hours.differing_usd) filter (where hours.period = budgets.stamp) as differing_usd,
+        sum(hours.spent_usd) filter (where hours.hour >= budgets.recent_from and unseen.hour is null) as recent_usd,
+        min(hours.hour) as first_hour
+    from {{ ref('budget_spending_hourly') }} as hours
+    inner join budgets on hours.budget_id = budgets.budget_id and hours.hour >= budgets.read_from
+    left join unseen on hours.hour = unseen.hour
+    where hours.hour >= date_trunc('month', now(), 'UTC') - interval '168 hours'
+    group by 1, 2
+
+),
+
+spools as (
+
+    select * from {{ ref('stg_ingest__spools') }}
+
+),
+
+-- The reservations are named in each place, not in one CTE on top: that one would be read whole, with all of history.
+landed as (
 
     select
         unseen.hour,
@@ -53,7 +70,7 @@ spent_since as (
         sum(reservations.spent_usd) as spent_usd,
         count(*) as n_calls
     from unseen
-    inner join reservations
+    inner join {{ ref('stg_raw__reservations') }} as reservations
         on reservations.started_at >= unseen.hour and reservations.started_at < unseen.hour + interval '1 hour'
     cross join lateral unnest(string_to_array(reservations.accounts, ' ')) as listed (account)
     where reservations.spent_usd is not null
@@ -61,57 +78,46 @@ spent_since as (
 
 ),
 
-ledger as (
+unmodelled as (
 
     select
-        hour,
-        account,
-        spent_usd,
-        n_calls
-    from hours
-    where not exists (
-        select from unseen
-        where unseen.hour = hours.hour
-    )
-    union all
-    select * from spent_since
+        budgets.budget_id,
+        split_part(landed.account, '#', 2) as tag,
+        sum(landed.spent_usd) filter (where accounts.period = budgets.stamp) as spent_usd,
+        sum(landed.n_calls) filter (where accounts.period = budgets.stamp) as n_calls,
+        sum(landed.spent_usd) filter (where landed.hour >= budgets.recent_from) as recent_usd,
+        min(landed.hour) as first_hour
+    from landed
+    cross join lateral (
+        select
+            split_part(landed.account, '@', 1) as budget_id,
+            split_part(split_part(landed.account, '@', 2), '#', 1) as period
+    ) as accounts
+    inner join budgets on accounts.budget_id = budgets.budget_id and landed.hour >= budgets.read_from
+    group by 1, 2
 
 ),
 
 spending as (
 
     select
-        budgets.budget_id,
-        split_part(ledger.account, '#', 2) as tag,
-        sum(ledger.spent_usd) filter (where accounts.stamp = budgets.stamp) as spent_usd,
-        sum(ledger.n_calls) filter (where accounts.stamp = budgets.stamp)::bigint as n_calls,
-        coalesce(sum(ledger.spent_usd) filter (where ledger.hour >= budgets.recent_from), 0) as recent_usd,
-        min(ledger.hour) as first_hour
-    from ledger
-    cross join lateral (
-        select
-            split_part(ledger.account, '@', 1) as budget_id,
-            split_part(split_part(ledger.account, '@', 2), '#', 1) as stamp
-    ) as accounts
-    inner join budgets using (budget_id)
-    group by 1, 2
-
-),
-
-charged as (
-
-    select
-        budgets.budget_id,
-        hours.subject_tag as tag,
-        max(hours.subject) as subject,
-        sum(hours.spent_usd) as seen_usd,
-        sum(hours.charged_usd) as charged_usd,
-        sum(hours.unpriced_usd) as unpriced_usd,
-        sum(hours.failed_attempts_usd) as failed_attempts_usd,
-        sum(hours.differing_usd) as differing_usd
-    from hours
-    inner join budgets on hours.budget_id = budgets.budget_id and hours.period = budgets.stamp
-    group by 1, 2
+        budget_id,
+        tag,
+        modelled.subject,
+        case
+            when coalesce(modelled.spent_usd, unmodelled.spent_usd) is not null
+                then coalesce(modelled.spent_usd, 0) + coalesce(unmodelled.spent_usd, 0)
+        end as spent_usd,
+        (coalesce(modelled.n_calls, 0) + coalesce(unmodelled.n_calls, 0))::bigint as n_calls,
+        coalesce(modelled.recent_usd, 0) + coalesce(unmodelled.recent_usd, 0) as recent_usd,
+        least(modelled.first_hour, unmodelled.first_hour) as first_hour,
+        coalesce(modelled.seen_usd, 0) as seen_usd,
+        coalesce(modelled.charged_usd, 0) as charged_usd,
+        coalesce(modelled.unpriced_usd, 0) as unpriced_usd,
+        coalesce(modelled.failed_attempts_usd, 0) as failed_attempts_usd,
+        coalesce(modelled.differing_usd, 0) as differing_usd
+    from modelled
+    full join unmodelled using (budget_id, tag)
 
 ),
 
@@ -123,7 +129,7 @@ held as (
         sum(reservations.reserved_usd) as reserved_usd,
         count(*) as n_open,
         min(reservations.started_at) as oldest_open_at
-    from reservations
+    from {{ ref('stg_raw__reservations') }} as reservations
     cross join lateral unnest(string_to_array(reservations.accounts, ' ')) as listed (account)
     inner join budgets
         on split_part(account, '@', 1) = budgets.budget_id
@@ -174,7 +180,7 @@ figures as (
         case
             when lines.subject <> '*' then lines.subject
             when lines.tag is null then '*'
-            else coalesce(api_keys.key_id, charged.subject, lines.tag)
+            else coalesce(api_keys.key_id, spending.subject, lines.tag)
         end as subject,
         lines.subject = '*' as is_each,
         lines.period,
@@ -183,11 +189,11 @@ figures as (
         lines.limit_usd,
         coalesce(held.reserved_usd, 0) as reserved_usd,
         coalesce(spending.spent_usd, 0) as spent_usd,
-        coalesce(charged.charged_usd, 0) as charged_usd,
-        coalesce(charged.unpriced_usd, 0) as unpriced_usd,
-        coalesce(charged.failed_attempts_usd, 0) as failed_attempts_usd,
-        coalesce(charged.differing_usd, 0) as differing_usd,
-        coalesce(spending.spent_usd, 0) - coalesce(charged.seen_usd, 0) as waiting_usd,
+        coalesce(spending.charged_usd, 0) as charged_usd,
+        coalesce(spending.unpriced_usd, 0) as unpriced_usd,
+        coalesce(spending.failed_attempts_usd, 0) as failed_attempts_usd,
+        coalesce(spending.differing_usd, 0) as differing_usd,
+        coalesce(spending.spent_usd, 0) - coalesce(spending.seen_usd, 0) as waiting_usd,
         coalesce(spending.n_calls, 0) as n_calls,
         coalesce(held.n_open, 0) as n_open,
         held.oldest_open_at,
@@ -200,7 +206,6 @@ figures as (
         read_at.as_of
     from lines
     left join spending using (budget_id, tag)
-    left join charged using (budget_id, tag)
     left join held using (budget_id, tag)
     left join {{ ref('stg_access__api_keys') }} as api_keys on lines.scope = 'key' and api_keys.tag = lines.tag
     cross join read_at
