@@ -169,9 +169,7 @@ inner join changes
 group by 1, 2, 3, 4
 """
 
-CORRECTED_CALLS: LiteralString = f"""
-with keys as materialized (
-    select distinct charges.started_at, charges.call_id
+_TOUCHED_CHARGES: LiteralString = """
     from unnest(
         %(providers)s::text[], %(models)s::text[], %(froms)s::timestamptz[], %(tos)s::timestamptz[],
         %(changes)s::timestamptz[]
@@ -181,9 +179,23 @@ with keys as materialized (
         and charges.model = touched.model
         and charges.started_at >= touched.valid_from
         and (touched.valid_to is null or charges.started_at < touched.valid_to)
-        and charges.charged_at <= touched.changed_at
     where charges.started_at >= %(start)s
       and charges.started_at < %(end)s
+"""
+
+# From the index alone, so that some of these may have been charged after the change.
+TOUCHED_DAYS: LiteralString = f"""
+select date_trunc('day', charges.started_at, 'UTC'), count(*)
+{_TOUCHED_CHARGES}
+group by 1
+order by 1
+"""
+
+CORRECTED_CALLS: LiteralString = f"""
+with keys as materialized (
+    select distinct charges.started_at, charges.call_id
+    {_TOUCHED_CHARGES}
+      and charges.charged_at <= touched.changed_at
       and (charges.started_at, charges.call_id) > (%(start)s, %(after)s)
     order by charges.started_at, charges.call_id
     limit %(limit)s

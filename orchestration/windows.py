@@ -64,12 +64,6 @@ def days_of(windows: Iterable[Window]) -> list[date]:
     return sorted({hour.date() for hour in hours_of(windows)})
 
 
-def days_within(windows: Iterable[Window]) -> list[Window]:
-    """The same times, cut at every UTC midnight, in order."""
-    parts = ((day_window(day), window) for window in merge(windows) for day in days_of([window]))
-    return [Window(max(day.start, window.start), min(day.end, window.end)) for day, window in parts]
-
-
 def hour_aligned(windows: Iterable[Window]) -> list[Window]:
     """Each window widened to whole hours."""
     last_moment = timedelta(microseconds=1)

@@ -357,6 +357,7 @@ QUERIES = (
     charging_queries.UNKNOWN_MODELS,
     charging_queries.ALL_CALLS,
     charging_queries.TOUCHED_MODELS,
+    charging_queries.TOUCHED_DAYS,
     charging_queries.CORRECTED_CALLS,
     CHARGED_MODELS,
     MARK_AFFECTED,
@@ -374,7 +375,7 @@ def test_no_plan_leaves_the_months_of_the_window_or_scans_them(
         scanned = {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
         assert scanned <= {"prices"}
     month = DAY_START.replace(day=1)
-    for query in (charging_queries.CORRECTED_CALLS, MARK_AFFECTED):
+    for query in (charging_queries.TOUCHED_DAYS, charging_queries.CORRECTED_CALLS, MARK_AFFECTED):
         whole = {"start": month, "from": month, "end": month + timedelta(days=28)}
         nodes = months_of_calls(query, **whole, to=None, models=["rare"])
         used = {node["Index Name"] for node in nodes if node.get("Relation Name", "").startswith("charges")}
@@ -414,6 +415,34 @@ def test_a_correction_prices_only_the_calls_of_its_model_and_time(
         ("house-a", True, 36, Decimal("0.0108")),
         ("house-b", False, 120, Decimal("0.018")),
         ("house-b", True, 360, Decimal("0.054")),
+    ]
+
+
+def test_days_with_few_corrected_calls_share_a_chunk(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_prices(connection, prices("house-a", "1"), source="file")
+    noon = DAY_START + timedelta(hours=12)
+    for day, n in enumerate([3, 0, 4, 9, 2]):
+        seed(connection, n, model="house-a", seed=str(day), start=noon + timedelta(days=day))
+    seed(connection, 6, model="gpt-4o-mini", spacing=timedelta(days=1))
+    week = Window(noon, DAY_START + timedelta(days=7))
+    charge_window(connection, [Window(DAY_START, week.end)])
+    since = datetime.now(UTC)
+    import_prices(connection, prices("house-a", "2"), source="file")
+    priced: list[int] = []
+
+    def counted(attempts: pl.DataFrame, *, book: PriceBook) -> pl.DataFrame:
+        priced.append(len(attempts))
+        return charge_attempts(attempts, book=book)
+
+    monkeypatch.setattr(charging, "charge_attempts", counted)
+    result = charge_corrected(connection, [week], since=since, chunk_calls=8)
+
+    assert (result.n_restated, priced) == (18, [7, 8, 1, 2])
+    assert rows(connection, "select model, count(*), sum(amount_usd) from cost.charges group by 1") == [
+        ("gpt-4o-mini", 6, Decimal("0.00027")),
+        ("house-a", 18, Decimal("0.0054")),
     ]
 
 

@@ -12,7 +12,6 @@ from orchestration.windows import (
     Window,
     day_window,
     days_of,
-    days_within,
     dbt_windows,
     hour_window,
     hours_of,
@@ -87,13 +86,3 @@ def test_dbt_windows_are_whole_hours_written_with_a_z() -> None:
 def _minutes(windows: list[Window]) -> set[datetime]:
     step = timedelta(minutes=1)
     return {w.start + step * n for w in windows for n in range((w.end - w.start) // step)}
-
-
-def test_windows_are_cut_at_midnights_and_lose_nothing() -> None:
-    start = datetime(2024, 2, 28, 23, tzinfo=UTC)
-    window = Window(start, start + timedelta(hours=26))
-    assert [(part.start.isoformat(), part.end.isoformat()) for part in days_within([window])] == [
-        ("2024-02-28T23:00:00+00:00", "2024-02-29T00:00:00+00:00"),
-        ("2024-02-29T00:00:00+00:00", "2024-03-01T00:00:00+00:00"),
-        ("2024-03-01T00:00:00+00:00", "2024-03-01T01:00:00+00:00"),
-    ]
