@@ -125,3 +125,17 @@ def test_movers_compare_whole_days_and_split_volume_from_rate(reader: Connection
         assert row["volume_usd"] == pytest.approx(before["usd"] * (now["n"] - before["n"]) / before["n"])
     by_size = sorted(rows, key=lambda row: -abs(row["delta_usd"]))
     assert [row["place"] for row in by_size] == [1, 2, 3, 4]
+
+
+def test_movers_tell_users_apart(reader: Connection) -> None:
+    query = """
+        select name, amount_usd - coalesce(usd, 0) as off
+        from marts.cost_movers
+        left join lateral (
+            select sum(amount_usd) as usd from marts.cost_by_user where user_id = name and day = last_day
+        ) as users on true
+        where period = 'day' and dimension = 'user'
+    """
+    rows = records(reader, query)
+    assert len(rows) > 1
+    assert {row["off"] for row in rows} == {0}

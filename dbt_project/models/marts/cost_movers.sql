@@ -15,6 +15,12 @@ days as (
 
 ),
 
+users as (
+
+    select * from {{ ref('cost_by_user') }}
+
+),
+
 newest as (
 
     select (max(hour) at time zone 'UTC')::date - 1 as day from {{ ref('cost_hourly') }}
@@ -42,20 +48,15 @@ newest_days as (
 
 ),
 
-amounts as (
+cells as (
 
     select
-        periods.period,
-        periods.first_day,
-        periods.last_day,
-        cells.dimension,
-        cells.name,
-        coalesce(sum(days.amount_usd) filter (where days.day >= periods.first_day), 0) as amount_usd,
-        coalesce(sum(days.amount_usd) filter (where days.day < periods.first_day), 0) as before_usd,
-        coalesce(sum(days.n_attempts) filter (where days.day >= periods.first_day), 0)::bigint as n_attempts,
-        coalesce(sum(days.n_attempts) filter (where days.day < periods.first_day), 0)::bigint as n_attempts_before
-    from periods
-    inner join newest_days as days on days.day >= periods.first_day_before and days.day <= periods.last_day
+        days.day,
+        named.dimension,
+        named.name,
+        days.amount_usd,
+        days.n_attempts
+    from newest_days as days
     cross join lateral (
         values
         ('model', days.model),
@@ -65,7 +66,33 @@ amounts as (
         ('prompt', days.prompt_name || ' ' || days.prompt_version),
         ('purpose', days.purpose),
         ('line', days.line)
-    ) as cells (dimension, name)
+    ) as named (dimension, name)
+    union all
+    select
+        users.day,
+        'user' as dimension,
+        users.user_id as name,
+        users.amount_usd,
+        users.n_calls as n_attempts
+    from users
+    where users.day > (select newest.day - 56 from newest) and users.day <= (select newest.day from newest)
+
+),
+
+amounts as (
+
+    select
+        periods.period,
+        periods.first_day,
+        periods.last_day,
+        cells.dimension,
+        cells.name,
+        coalesce(sum(cells.amount_usd) filter (where cells.day >= periods.first_day), 0) as amount_usd,
+        coalesce(sum(cells.amount_usd) filter (where cells.day < periods.first_day), 0) as before_usd,
+        coalesce(sum(cells.n_attempts) filter (where cells.day >= periods.first_day), 0)::bigint as n_attempts,
+        coalesce(sum(cells.n_attempts) filter (where cells.day < periods.first_day), 0)::bigint as n_attempts_before
+    from periods
+    inner join cells on cells.day >= periods.first_day_before and cells.day <= periods.last_day
     group by 1, 2, 3, 4, 5
 
 ),

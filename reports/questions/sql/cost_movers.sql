@@ -13,6 +13,6 @@ select
     first_day,
     last_day
 from marts.cost_movers
-where period = 'week' and place <= 5 and dimension in ('model', 'project', 'prompt', 'key')
+where period = 'week' and place <= 5 and dimension in ('model', 'project', 'prompt', 'key', 'user')
 order by dimension, place, name
 limit 100
