@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from evaluators.pricing.book import PriceBook, tier_name, to_dollars
-from evaluators.pricing.rows import Unpriced
+from evaluators.pricing.rows import STANDARD, Unpriced
 from evaluators.pricing.timeline import Plan, microseconds
 from evaluators.usage import BUCKETS
 from ingest.limits.estimate import Estimate
@@ -17,13 +17,23 @@ def ceiling_usd(
 ) -> Decimal | None:
     """USD of all tokens of the estimate at the dearest rates the request can meet; None without a price.
 
-    Cache writes count where the request speaks of them, audio likewise. A price window that begins while the
-    call runs is not foreseen.
+    Cache writes count where the request speaks of them, audio and the fast tier likewise. A provider may
+    serve a request at the ordinary tier whatever it asks for. A price window that begins while the call runs
+    is not foreseen.
     """
-    timeline = book.timeline(provider, model, service_tier=tier_name(expected.service_tier))
-    plan = timeline.plan(microseconds(at), expected.input_tokens)
-    if isinstance(plan, Unpriced):
+    asked = tier_name(expected.service_tier)
+    others = {STANDARD, *(("fast",) if b'"fast"' in body else ())} - {asked}
+    plans = [
+        book.timeline(provider, model, service_tier=tier).plan(microseconds(at), expected.input_tokens)
+        for tier in (asked, *others)
+    ]
+    if isinstance(plans[0], Unpriced):
         return None
+    found = [_at_most(body, expected, plan) for plan in plans if isinstance(plan, Plan)]
+    return None if found[0] is None else max(usd for usd in found if usd is not None)
+
+
+def _at_most(body: bytes, expected: Estimate, plan: Plan) -> Decimal | None:
     inputs, outputs = ["input_uncached"], ["output_text", "reasoning"]
     if b"cache" in body:
         inputs += ["cache_write", "cache_write_1h"]

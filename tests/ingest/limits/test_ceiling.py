@@ -24,19 +24,28 @@ BOOK = PriceBook(
         model="m",
         provider=None,
         bucket=bucket,
-        usd_per_million=Decimal(rate),
+        usd_per_million=rate * factor,
         min_input_tokens=floor,
+        service_tier=tier,
         valid_from=datetime(2020, 1, 1, tzinfo=UTC),
         recorded_at=datetime(2020, 1, 1, tzinfo=UTC),
         source="test",
     )
     for bucket, base in RATES.items()
     for floor, rate in ((0, base), (200_000, base * 10))
+    for tier, factor in (("standard", Decimal(1)), ("flex", Decimal("0.5")), ("fast", Decimal(6)))
 )
 
 
-def ceiling(body: bytes, *, tokens_in: int = 1000, tokens_out: int = 100, model: str = "m") -> Decimal | None:
-    expected = Estimate(input_tokens=tokens_in, output_tokens=tokens_out, likely_tokens=0)
+def ceiling(
+    body: bytes,
+    *,
+    tokens_in: int = 1000,
+    tokens_out: int = 100,
+    model: str = "m",
+    tier: str | None = None,
+) -> Decimal | None:
+    expected = Estimate(input_tokens=tokens_in, output_tokens=tokens_out, likely_tokens=0, service_tier=tier)
     found = ceiling_usd(body, expected=expected, provider="openai", model=model, at=AT, book=BOOK)
     return None if found is None else found * 10**6
 
@@ -55,6 +64,12 @@ def test_a_call_is_reserved_at_the_dearest_rates_it_can_meet(body: bytes, usd_pe
 
 def test_a_large_request_is_reserved_at_the_tier_of_large_ones() -> None:
     assert ceiling(b"{}", tokens_in=300_000) == 300_000 * 10 + 100 * 50
+
+
+def test_a_cheap_tier_is_reserved_at_the_ordinary_one_that_may_serve_it() -> None:
+    assert ceiling(b"{}", tier="flex") == ceiling(b"{}") == 1000 + 100 * 5
+    assert ceiling(b"{}", tier="fast") == ceiling(b'{"speed": "fast"}') == 6 * (1000 + 100 * 5)
+    assert ceiling(b"{}", tier="priority") is None
 
 
 def test_a_model_nobody_prices_has_no_ceiling() -> None:
