@@ -48,8 +48,8 @@ pytestmark = pytest.mark.xdist_group("analysed")
 Connection = psycopg.Connection[TupleRow]
 Samples = dict[tuple[str, ...], float]
 USERS = ("u1", "이영희 🎈")
-# A price whose amounts have twelve places, and more before they are rounded.
-PRICE = Decimal("0.123456789012")
+# Amounts of more than twelve places before they are rounded; dear, so that the tolerance is a millionth.
+PRICE = Decimal("123.456789012345")
 TOLERANCE = 1e-6
 LABELS = ("provider", "model", "kind")
 # Of each account. A call that was killed or told no usage has no charge, and spent its reserve.
@@ -132,7 +132,7 @@ def test_tokens_and_cost_of_the_metrics_are_those_of_the_marts(hour: Hour, reade
     assert _summed(hour.metrics["llm_gateway_cost_usd_total"], keep=(0,)) == pytest.approx(
         cost, abs=TOLERANCE
     )
-    assert sum(cost.values()) > 100 * TOLERANCE
+    assert sum(cost.values()) > 100_000 * TOLERANCE
 
 
 def test_models_that_callers_name_cost_by_the_metrics_what_they_cost_by_the_marts(
@@ -221,9 +221,9 @@ def _prepare(connection: Connection, provider_url: str) -> None:
         [*_prices({*names, "ok", "hang", "status-429", "status-503", "stream-endless"})],
         source="a file",
     )
-    set_budget(connection, "key", "*", period="day", limit_usd=Decimal(50))
-    set_budget(connection, "project", "shop", period="month", limit_usd=Decimal(200))
-    set_budget(connection, "user", "*", period="month", limit_usd=Decimal(20))
+    set_budget(connection, "key", "*", period="day", limit_usd=Decimal(50_000))
+    set_budget(connection, "project", "shop", period="month", limit_usd=Decimal(200_000))
+    set_budget(connection, "user", "*", period="month", limit_usd=Decimal(20_000))
 
 
 def _prices(models: Iterable[str]) -> Iterator[PriceRow]:
