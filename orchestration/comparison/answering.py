@@ -14,7 +14,7 @@ from orchestration.comparison.items import EvalItem, Side
 from orchestration.comparison.pool import work_through
 from orchestration.comparison.replays import replay_call
 from orchestration.comparison.store import Answered
-from orchestration.comparison.till import Till
+from orchestration.comparison.till import LATER, Till
 
 OnAnswer = Callable[[Answered, Sequence[Call]], None]
 ERROR = "error"
@@ -54,11 +54,18 @@ async def ask_questions(
     if not questions:
         return
     async with open_client(base_url=endpoint.base_url, api_key=endpoint.api_key(), retry=retry) as client:
+        later = list[Question]()
 
         async def ask(question: Question) -> None:
-            if till is not None and (why := await till.admit_answer(question.item, endpoint)):
+            why = LATER if later else None if till is None else till.admit_answer(question.item, endpoint)
+            if why == LATER:
+                later.append(question)
+            elif why:
                 on_answer(_unasked(question, why), [])
-                return
+            else:
+                await ask_admitted(question)
+
+        async def ask_admitted(question: Question) -> None:
             try:
                 answered, calls = await _answer(question, client, endpoint, run_id=run_id)
             except EndpointError:
@@ -69,7 +76,11 @@ async def ask_questions(
             on_answer(answered, calls)
 
         try:
-            await work_through(questions, ask, concurrency=concurrency)
+            waiting = list(questions)
+            while waiting:
+                await work_through(waiting, ask, concurrency=concurrency)
+                assert len(later) < len(waiting), "nothing was out, and something was to wait for it"
+                waiting, later = later, list[Question]()
         except EndpointError as error:
             said = str(error).removeprefix("the judge's ")
             raise AskingFailedError(f"{endpoint.name}: {said}") from None

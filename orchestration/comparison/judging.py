@@ -23,7 +23,7 @@ from ingest.access.secrets import Missing, read_secret
 from orchestration.comparison.answering import AskingFailedError
 from orchestration.comparison.endpoints import EndpointUnknownError
 from orchestration.comparison.pool import work_through
-from orchestration.comparison.till import Till
+from orchestration.comparison.till import LATER, Till
 from orchestration.judging.cache import KeptVerdict, VerdictCache
 from orchestration.judging.judges import Judge
 from orchestration.judging.landing import Asker, land_judge_calls
@@ -129,31 +129,41 @@ class Bench:
             self._keep(judgement)
 
         async def ask_all() -> None:
+            waiting = todo
             async with self._client() as client:
-                await run_judge(
-                    self._admitted(todo, done),
-                    spec=spec,
-                    client=client,
-                    concurrency=self.judge.concurrency,
-                    on_done=on_done,
-                )
+                while waiting:
+                    later = list[JudgeItem]()
+                    await run_judge(
+                        self._admitted(waiting, done, later),
+                        spec=spec,
+                        client=client,
+                        concurrency=self.judge.concurrency,
+                        on_done=on_done,
+                    )
+                    assert len(later) < len(waiting), "nothing was out, and something was to wait for it"
+                    waiting = later
 
         self._run(ask_all, needed=bool(todo))
         return done
 
     async def _admitted(
-        self, items: Sequence[JudgeItem], done: dict[bytes, Judgement]
+        self, items: Sequence[JudgeItem], done: dict[bytes, Judgement], later: list[JudgeItem]
     ) -> AsyncIterator[JudgeItem]:
-        """The items that may be asked about, one by one as there is room; `done` gets the others."""
+        """The items that may be asked about now; `later` gets those that there may be money for once these
+        are back, `done` those that there is none for."""
         spec = self.judge.spec
         for item in items:
             # What is not worth a question costs nothing.
-            if self._till is not None and unscorable(spec, item) is None:
-                why = await self._till.admit_judging(self.judge, item)
-                if why is not None:
-                    done[item.content_hash] = without_asking(spec, item, Unscored(why))
-                    continue
-            yield item
+            if self._till is None or unscorable(spec, item) is not None:
+                yield item
+                continue
+            why = LATER if later else self._till.admit_judging(self.judge, item)
+            if why is None:
+                yield item
+            elif why == LATER:
+                later.append(item)
+            else:
+                done[item.content_hash] = without_asking(spec, item, Unscored(why))
 
     def compare(self, pairs: Sequence[PairItem]) -> dict[bytes, Judgement]:
         """The judgement of every pair, as it is ordered, by its content. Raises AskingFailedError."""

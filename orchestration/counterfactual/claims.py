@@ -4,7 +4,6 @@ A claim that nobody settled (its process is gone) is in doubt: it may have been 
 and is never sent again. Thus no kill makes a replay pay twice, or more than it was told.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from orchestration.comparison.store import REUSED_FOR_HOURS
+from orchestration.comparison.till import LATER
 from orchestration.judging.budget import Purse
 from orchestration.judging.writing import SKIPPED_BUDGET
 
@@ -99,23 +99,20 @@ class Claims:
     is_out_of_budget: bool = False
     _open: dict[Claim, Decimal] = field(default_factory=dict[Claim, Decimal])
     _held: dict[tuple[str, str], Decimal] = field(default_factory=dict[tuple[str, str], Decimal])
-    _waiting: "list[asyncio.Future[None]]" = field(default_factory=list["asyncio.Future[None]"])
 
-    async def admit(self, claim: Claim, *, most_usd: Decimal, held_usd: Decimal = Decimal(0)) -> str | None:
+    def admit(self, claim: Claim, *, most_usd: Decimal, held_usd: Decimal = Decimal(0)) -> str | None:
         """Claim a request that costs `most_usd` at most, with `held_usd` of room for what will follow it.
 
         Returns why it must not be sent, None once the claim is committed. While other requests are out, what
-        they do not use may be enough for one more.
+        they do not use may be enough for it (LATER).
         """
         if why := self._before(claim):
             return why
-        while not self.purse.reserve(most_usd + held_usd):
-            if not self._open:
-                self.is_out_of_budget = True
-                return SKIPPED_BUDGET
-            freed = asyncio.get_running_loop().create_future()
-            self._waiting.append(freed)
-            await freed
+        if not self.purse.reserve(most_usd + held_usd):
+            if self._open:
+                return LATER
+            self.is_out_of_budget = True
+            return SKIPPED_BUDGET
         self._open[claim] = most_usd
         with self.connection.transaction():
             self.connection.execute(_CLAIM, self._given(claim) | {"usd": most_usd})
@@ -128,7 +125,6 @@ class Claims:
         ).fetchone()
         assert row is not None
         self.purse.settle(self._open.pop(claim), spent=row[0], n_calls=1)
-        self._wake()
 
     def refund(self, claim: Claim) -> None:
         """Count nothing: the endpoint has refused the request."""
@@ -145,26 +141,16 @@ class Claims:
 
     def use_room(self, name: tuple[str, str]) -> None:
         """Give the room back, to be claimed by what it was kept for."""
-        self._give_back(self._held.pop(name, Decimal(0)))
+        self.give_back(self._held.pop(name, Decimal(0)))
 
     def clear_room(self) -> None:
         """Give back all that was kept for what will not come."""
-        self._give_back(sum(self._held.values(), Decimal(0)))
+        self.give_back(sum(self._held.values(), Decimal(0)))
         self._held.clear()
 
     def give_back(self, usd: Decimal) -> None:
         """The same of room that nobody has named."""
-        self._give_back(usd)
-
-    def _give_back(self, usd: Decimal) -> None:
         self.purse.reserved_usd -= usd
-        self._wake()
-
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for freed in waiting:
-            if not freed.done():
-                freed.set_result(None)
 
     def _before(self, claim: Claim) -> str | None:
         """Why the request must not be sent, by what was claimed before: by this replay, or by another one of

@@ -29,12 +29,12 @@ class ReplayTill:
     rates: Rates
     _room: dict[Claim, dict[str, Decimal]] = field(default_factory=dict[Claim, dict[str, Decimal]])
 
-    async def admit_answer(self, item: EvalItem, endpoint: Endpoint) -> str | None:
+    def admit_answer(self, item: EvalItem, endpoint: Endpoint) -> str | None:
         guess = self.rates.answer(endpoint, item, output_tokens=self.rates.max_tokens)
         room = self._room_for(item)
         claim = _answer_claim(item, endpoint)
         held = sum(room.values(), Decimal(0))
-        why = await self.claims.admit(claim, most_usd=guess.most_usd, held_usd=held)
+        why = self.claims.admit(claim, most_usd=guess.most_usd, held_usd=held)
         if why is None:
             self._room[claim] = room
         return why
@@ -62,12 +62,12 @@ class ReplayTill:
         self.claims.give_back(sum(self._room.pop(claim).values(), Decimal(0)))
         self.claims.refund(claim)
 
-    async def admit_judging(self, judge: Judge, item: JudgeItem) -> str | None:
+    def admit_judging(self, judge: Judge, item: JudgeItem) -> str | None:
         guess = self.rates.grade(judge.evaluator, item)
         assert guess is not None, "an item that is worth a question"
         self.claims.use_room((item.call_id, judge.evaluator))
         claim = Claim("judge", self._name(judge), item.content_hash)
-        return await self.claims.admit(claim, most_usd=guess.most_usd)
+        return self.claims.admit(claim, most_usd=guess.most_usd)
 
     def settle_judging(self, judge: Judge, judgement: Judgement, usd: Decimal | None) -> None:
         claim = Claim("judge", self._name(judge), judgement.content_hash)

@@ -311,3 +311,32 @@ def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connectio
     assert text.startswith("<svg")
     assert "old (now)" in text
     assert "script" not in text
+
+
+@pytest.mark.parametrize(("refuses", "after"), [("cheap", 2), (JUDGE, 0)])
+def test_a_refusal_in_the_middle_of_a_tight_budget_ends_it_and_keeps_what_was_paid(
+    refuses: str, after: int, whatif: Lqo, connection: Connection
+) -> None:
+    """Nobody may wait for ever for money that a failed request still holds."""
+    land(connection, questions(20))
+    endpoint = play(GRADES, latency_s=0.02)
+    played, count = endpoint.answer, 0
+
+    def answer(body: dict[str, Any]) -> Reply:
+        nonlocal count
+        count += body["model"] == refuses
+        return error(401, message="no more") if body["model"] == refuses and count > after else played(body)
+
+    endpoint.answer = answer
+    with judge_endpoint_in_thread(endpoint):
+        done = replay(whatif, endpoint, "--max-usd", "0.14")
+        assert (done.code, done.out) == (2, "")
+        assert "401" in done.err
+        row = connection.execute(
+            "select count(*) from evaluation.replay_claims where settled_at is null"
+        ).fetchone()
+        assert row == (0,)
+        connection.rollback()
+        endpoint.answer = played
+        found = points(replay(whatif, endpoint, "--format", "json"))
+    assert found["cheap"]["n_graded"] == 20
