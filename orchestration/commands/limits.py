@@ -15,9 +15,14 @@ budgets = typer.Typer(no_args_is_help=True, help="USD a day or month.")
 Subject = Annotated[str, typer.Argument(help="Whom it binds; '*' binds each one by itself.")]
 _NOW: LiteralString = """
 select
-    scope, subject, period, limit_usd, reserved_usd, spent_usd,
-    round((100 * share_spent)::numeric, 1) || ' %' as spent_share,
-    charged_usd, gap_usd, state, projected_breach_at, resets_at, as_of
+    scope, subject, period,
+    trim_scale(limit_usd) as limit_usd,
+    trim_scale(reserved_usd) as reserved_usd,
+    trim_scale(spent_usd) as spent_usd,
+    share_spent,
+    trim_scale(charged_usd) as charged_usd,
+    trim_scale(gap_usd) as gap_usd,
+    state, projected_breach_at, resets_at, as_of
 from marts.budgets
 order by share_spent desc, scope, subject, period
 """

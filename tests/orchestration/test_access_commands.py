@@ -102,8 +102,8 @@ def test_what_is_left_of_budgets_is_shown_once_the_marts_are_built(
         set_budget(connection, "user", "이영희 🎈", period="month", limit_usd=Decimal("12.5"))
     built = Lqo(tmp_path, modelled_warehouse.psycopg())
     (row,) = json.loads(built.out("budgets", "status", "--format", "json"))
-    assert (row["subject"], row["limit_usd"], row["spent_usd"]) == ("이영희 🎈", "12.500000", "0")
-    assert (row["spent_share"], row["state"], row["projected_breach_at"]) == ("0.0 %", "within", None)
+    assert (row["subject"], row["limit_usd"], row["spent_usd"]) == ("이영희 🎈", "12.5", "0")
+    assert (row["share_spent"], row["state"], row["projected_breach_at"]) == (0.0, "within", None)
 
 
 @pytest.mark.parametrize(
