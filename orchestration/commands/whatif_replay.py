@@ -1,6 +1,5 @@
 """`lqo whatif replay` and `frontier`: a sample asked through other models, and who is better for less."""
 
-import csv
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import typer
 from ingest.database.connect import DatabaseUnavailable, connect
 from ingest.settings import Settings
 from orchestration.commands.errors import UserError
+from orchestration.commands.spreadsheet import as_csv
 from orchestration.commands.warehouse import open_database, settings_or_exit
 
 if TYPE_CHECKING:
@@ -153,9 +153,7 @@ def _forecast(connection: psycopg.Connection, asked: "Replay", settings: Setting
         told = {"n_prompts": len(found.sampled.prompts), "usd": found.usd, "max_usd": found.max_usd}
         typer.echo(msgspec.json.encode({**told, "lines": lines}).decode())
         return
-    writer = csv.writer(sys.stdout)
-    writer.writerow(lines[0])
-    writer.writerows(line.values() for line in lines)
+    typer.echo(as_csv(list(lines[0]), lines), nl=False)
 
 
 def _replay(
@@ -169,7 +167,7 @@ def _replay(
 
 
 def _show(found: "list[Frontier]", *, chart: Path | None, form: str) -> None:
-    from orchestration.counterfactual.wording import csv_rows, frontier_lines, spent_line
+    from orchestration.counterfactual.wording import frontier_lines, rows_of, spent_line
     from reports.frontier.chart import frontier_svg
 
     if chart is not None:
@@ -180,7 +178,8 @@ def _show(found: "list[Frontier]", *, chart: Path | None, form: str) -> None:
     if form == "json":
         typer.echo(msgspec.json.encode(found).decode())
     elif form == "csv":
-        csv.writer(sys.stdout).writerows(csv_rows(found))
+        rows = rows_of(found)
+        typer.echo(as_csv(list(rows[0]), rows), nl=False)
     else:
         for each in found:
             typer.echo("\n".join(frontier_lines(each)) + "\n")

@@ -1,6 +1,8 @@
 """A forecast and a frontier as lines for a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any
 
 from evaluators.statistics.estimate import Estimate
 from orchestration.counterfactual.run import Forecast
@@ -114,25 +116,32 @@ def _counts(reasons: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
 
 
-def csv_rows(frontiers: Sequence[Frontier]) -> Iterator[list[str]]:
-    """Every figure as text, a row a rubric and model, the names of the columns first."""
-    named = ("grade", "grade_difference", "usd_per_1k", "usd_per_1k_difference")
-    yield [
-        *("replay_id", "rubric", "model", "is_incumbent", "n_prompts", "n_graded", "n_pairs"),
-        *(f"{name}{end}" for name in named for end in ("", "_low", "_high")),
-        *("dominated_by", "surely_dominated_by", "judge", "judge_version", "price_version"),
-    ]
-    for frontier in frontiers:
-        for point in frontier.points:
-            yield [
-                *(str(frontier.replay_id), frontier.rubric, point.model, str(point.is_incumbent).lower()),
-                *(str(point.n_prompts), str(point.n_graded), str(point.n_pairs)),
-                *(text for name in named for text in _texts(getattr(point, name))),
-                *("; ".join(point.dominated_by), "; ".join(point.surely_dominated_by)),
-                *(frontier.judge, frontier.judge_version, str(frontier.price_version)),
-            ]
+def rows_of(frontiers: Sequence[Frontier]) -> list[dict[str, Any]]:
+    """Every figure, a row a rubric and model; None where nothing is known."""
+    return [_row(frontier, point) for frontier in frontiers for point in frontier.points]
 
 
-def _texts(found: Estimate) -> tuple[str, str, str]:
-    value = repr(found.value) if found.is_known else ""
-    return (value, repr(found.low), repr(found.high)) if found.has_interval else (value, "", "")
+def _row(frontier: Frontier, point: ModelPoint) -> dict[str, Any]:
+    return {
+        "replay_id": frontier.replay_id,
+        "rubric": frontier.rubric,
+        "model": point.model,
+        "is_incumbent": str(point.is_incumbent).lower(),
+        "n_prompts": point.n_prompts,
+        "n_graded": point.n_graded,
+        "n_pairs": point.n_pairs,
+        **_ends("grade", point.grade),
+        **_ends("grade_difference", point.grade_difference),
+        **_ends("usd_per_1k", point.usd_per_1k),
+        **_ends("usd_per_1k_difference", point.usd_per_1k_difference),
+        "dominated_by": "; ".join(point.dominated_by),
+        "surely_dominated_by": "; ".join(point.surely_dominated_by),
+        "judge": frontier.judge,
+        "judge_version": frontier.judge_version,
+        "price_version": frontier.price_version,
+    }
+
+
+def _ends(name: str, found: Estimate) -> dict[str, float | None]:
+    figures = {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+    return {name: value if isfinite(value) else None for name, value in figures.items()}

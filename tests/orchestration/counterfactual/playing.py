@@ -25,6 +25,7 @@ PROVIDER = "openai"
 # USD per million tokens, in and out; none of genai-prices has such names.
 PRICES: Mapping[str, tuple[str, str]] = {
     "old": ("10", "30"),
+    "=old": ("10", "30"),
     "cheap": ("1", "2"),
     "dear": ("500", "900"),
     JUDGE: ("5", "15"),

@@ -1,5 +1,6 @@
 """A sample of recorded calls, replayed through candidates to a frontier."""
 
+import csv
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -297,7 +298,7 @@ def test_what_cannot_be_is_one_line_and_asks_nobody(
 
 
 def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connection, tmp_path: Path) -> None:
-    land(connection, questions(4))
+    land(connection, questions(4, model="=old"))
     chart = tmp_path / "frontier.svg"
     assert whatif("frontier").code == 2
     assert whatif("replays").out.startswith("no replays yet")
@@ -305,11 +306,13 @@ def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connectio
         done = replay(whatif, endpoint, "--chart", str(chart), models="cheap,dear")
     assert "dominated by cheap" in done.out
     assert "spent, finished" in done.out
-    assert whatif("frontier", "--format", "csv").out.count("\n") == 4
+    rows = list(csv.DictReader(whatif("frontier", "--format", "csv").out.splitlines()))
+    assert [row["model"] for row in rows] == ["'=old", "cheap", "dear"]
+    assert float(rows[1]["grade_difference"]) == 1
     assert "4 prompts through cheap, dear" in whatif("replays").out
     text = chart.read_text()
     assert text.startswith("<svg")
-    assert "old (now)" in text
+    assert "=old (now)" in text
     assert "script" not in text
 
 
