@@ -167,13 +167,15 @@ def correct(connection: Connection[TupleRow], window: Window, names: Sequence[st
         (now,) = connection.execute("select clock_timestamp()").fetchone() or (None,)
     marking = timed(lambda: import_prices(connection, rows, source="bench"))
     done: list[charging.ChargeResult] = []
-    seconds = timed(lambda: done.append(charge_corrected(connection, [window], since=now)))
+    times = Times(connection)
+    times.add(lambda: done.append(charge_corrected(connection, [window], since=now)))
     n = done[0].n_restated
     with connection.transaction():
         written = connection.execute(WRITTEN, {"since": now}).fetchall()
     print(
-        f"  corrected the price of {n:,} calls: their hours found in {marking:.1f} s; priced again in"
-        f" {seconds:.1f} s ({1e6 * seconds / n:,.0f} us a call); charges written, by model: {dict(written)}",
+        f"  corrected the price of {n:,} calls: hours found in {marking:.1f} s; priced again in"
+        f" {times.wall[0]:.1f} s, {1e6 * times.wall[0] / n:,.0f} us a call"
+        f" ({1e6 * times.processor[0] / n:,.0f} us of processor time); written by model: {dict(written)}",
         flush=True,
     )
 

@@ -7,7 +7,7 @@ down_revision = "0036"
 branch_labels = None
 depends_on = None
 
-# A corrected price concerns one model in a hundred: 40 MB a million charges instead of a scan of their days.
+# A corrected price concerns one model in a hundred: 90 MB a million charges instead of a scan of their days.
 SQL = "create index if not exists charges_by_model on cost.charges (provider, model, started_at)"
 UNDO = "drop index if exists cost.charges_by_model"
 
