@@ -7,7 +7,7 @@ charges them. Then, chunk by chunk and in turns: the chunk is read from `raw` an
 the stage, once priced in between, once with the figures that are known already. Then the prices of 1 %, 10 %
 and 100 % of the calls are corrected, one after the other. Bars: reading, pricing and copying takes at most
 1.3 times reading and copying; re-pricing grows with the calls that it is about. Without a database given it
-starts one of its own; 90 days of 50,000 need some 6 GB there.
+starts one of its own; 90 days of 50,000 need some 9 GB there.
 """
 
 import argparse
