@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
+from orchestration.charging import charge_window
 from orchestration.commands.errors import UserError
 from orchestration.commands.prices import app
+from orchestration.windows import Window
+from tests.orchestration.seeding import add_calls, rows
 
 
 def run(database_url: str, *arguments: str) -> Result:
@@ -90,3 +94,59 @@ def test_a_price_that_cannot_be_is_bad_usage_in_one_line(arguments: list[str]) -
     assert isinstance(done.exception, UserError)
     assert done.exception.code == 2
     assert "\n" not in str(done.exception)
+
+
+MILLION: dict[str, object] = {
+    "prompt_tokens": 10**6,
+    "completion_tokens": 10**6,
+    "total_tokens": 2 * 10**6,
+}
+
+
+def test_with_the_public_history_imported_calls_cost_what_they_cost_then(
+    warehouse: DatabaseUrl, shared_data: Path
+) -> None:
+    done = run(warehouse.libpq(), "import", str(shared_data / "price_history.csv"))
+    assert "rejected 408" in done.stdout
+    calls = {
+        ("gpt-4o", "2024-06-15T12:00:00+00:00"): 20,
+        ("gpt-4o", "2024-10-01T23:59:59.999+00:00"): 20,
+        ("gpt-4o", "2024-10-02T00:00:00+00:00"): 12.5,
+        # The hour that summer time gives twice, in Berlin: two instants, one price.
+        ("gpt-4o", "2025-10-26T02:30:00+02:00"): 12.5,
+        ("gpt-4o", "2025-10-26T02:30:00+01:00"): 12.5,
+        ("gpt-3.5-turbo", "2024-02-29T23:59:59.999+00:00"): 2,
+        ("o3", "2025-06-09T23:59:59.999+00:00"): 50,
+        # The first instant of the cut's day in UTC, said in Tokyo's time.
+        ("o3", "2025-06-10T09:00:00+09:00"): 10,
+        ("o3", "2026-10-01T00:00:00+00:00"): 10,
+        ("nobody-knows", "2025-06-10T00:00:00+00:00"): None,
+    }
+    with connect(warehouse) as connection:
+        with connection.transaction():
+            for number, (model, at) in enumerate(calls):
+                start = datetime.fromisoformat(at)
+                add_calls(connection, 1, model=model, start=start, seed=f"{number}", usage=MILLION)
+        window = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC))
+        charge_window(connection, [window])
+        found = rows(connection, "select model, started_at, amount_usd, unpriced_reason from cost.charges")
+    charged = {(model, at): (amount, reason) for model, at, amount, reason in found}
+    for (model, at), usd in calls.items():
+        amount, reason = charged[model, datetime.fromisoformat(at)]
+        assert (amount, reason) == ((None, "unknown_model") if usd is None else (usd, None)), (model, at)
+
+
+def test_a_file_of_nothing_but_rejects_fails_and_leaves_the_book(
+    tmp_path: Path, warehouse: DatabaseUrl
+) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text(
+        "model,bucket,usd_per_million,valid_from,currency\n"
+        "m,output_text,1,2026-01-01,EUR\nm,output_text,1,2026-02-30,\nn,output_text,1,2026-01-01,\n"
+        "n,output_text,2,2026-01-01,\n"
+    )
+    done = run(warehouse.libpq(), "import", str(file))
+    assert isinstance(done.exception, UserError)
+    assert "added 0" in done.stdout
+    for said in ("'EUR' is not USD", "2026-02-30", "lines 4, 5 say the same price otherwise"):
+        assert said in done.stderr
