@@ -227,6 +227,15 @@ def test_a_tier_a_fee_and_a_credit_are_causes_of_their_own(connection: Connectio
     assert (fees["verdict"], nonzero(fees)) == ("explained", {"fees": 1.25})
 
 
+def test_a_credit_on_a_day_without_tokens_is_of_its_model(connection: Connection, tmp_path: Path) -> None:
+    """The day's calls are of their models, too, and not one heap that nothing explains."""
+    text = "day,provider,model,item,amount_usd\n2026-10-31,openai,house,credit: launch,-0.05\n"
+    import_csv(connection, tmp_path, text)
+    row = compared(connection, "house")
+    assert (row["verdict"], nonzero(row)) == ("explained", {"fees": -0.05, "calls_not_seen": -0.308})
+    assert compared(connection, "judging")["basis"] == "not_billed"
+
+
 def test_a_day_of_another_time_zone_takes_its_hours_along(connection: Connection, tmp_path: Path) -> None:
     """In Los Angeles, summer time until 1 November 2026: all of our calls are of the 30th and the 31st."""
     text = HEAD + f"2026-10-30,openai,house,100,60000,40000,10000,{100 * EACH}\n"

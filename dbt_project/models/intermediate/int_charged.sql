@@ -1,5 +1,5 @@
 -- One row per provider, covered day, model and key: what we charged on that day as the provider cuts it, and on the
--- UTC day. Demo calls are never billed. An output holds reasoning, as invoices have it.
+-- UTC day. Demo calls count only where there are no others. An output holds reasoning, as invoices have it.
 
 {%- set buckets = ['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_audio', 'output_audio'] %}
 
@@ -15,10 +15,16 @@ with days as (
 
 ),
 
+others as (
+
+    select {{ has_more_than_a_demo() }} as has_others
+
+),
+
 hours as (
 
     select * from {{ ref('cost_hourly') }}
-    where purpose <> 'demo'
+    where purpose <> 'demo' or not (select has_others from others)
 
 ),
 

@@ -44,12 +44,12 @@ named as (
 
 ),
 
--- Models are told apart only where every line of tokens of that day names one, keys only where each is known.
+-- Models are told apart where every line of tokens of that day names one, or there is none; keys only where each is known.
 final as (
 
     select
         *,
-        coalesce(bool_and(billed_model is not null) filter (where item = 'tokens') over whole_day, false) as is_by_model,
+        coalesce(bool_and(billed_model is not null) filter (where item = 'tokens') over whole_day, true) as is_by_model,
         coalesce(bool_and(key_id is not null) filter (where item = 'tokens') over whole_day, false) as is_by_key
     from named
     window whole_day as (partition by provider, day)

@@ -4,7 +4,7 @@
 
 with others as (
 
-    select exists (select from {{ ref('cost_hourly') }} where purpose <> 'demo') as has_others
+    select {{ has_more_than_a_demo() }} as has_others
 
 ),
 

@@ -32,7 +32,9 @@ differences as (
         their_day_usd - utc_day_usd as time_zone_usd,
         billed_usd - utc_day_usd as gap_usd,
         billed_usd - their_day_usd - fees_usd as open_usd,
-        charged_requests + n_without_usage = 0 as is_unseen
+        charged_requests + n_without_usage = 0 as is_unseen,
+        -- A fee or a credit alone bills no call.
+        is_not_billed or not has_tokens_lines as is_unbilled
     from based
 
 ),
@@ -43,14 +45,14 @@ volumes as (
     select
         *,
         case
-            when is_unseen or is_not_billed then open_usd
+            when is_unseen or is_unbilled then open_usd
             when has_counts and has_prices then scale * (mixed_at_card - charged_at_card)
             when not has_counts and charged_requests > 0 and billed_requests is not null
                 then their_day_usd * (billed_requests - charged_requests) / charged_requests
             else 0
         end as volume_usd,
         case
-            when is_unseen or is_not_billed or not has_counts or not has_prices then 0
+            when is_unseen or is_unbilled or not has_counts or not has_prices then 0
             else scale * (billed_at_card - mixed_at_card)
         end as cache_usd
     from differences
@@ -63,13 +65,13 @@ split as (
     select
         *,
         case
-            when is_unseen or is_not_billed then 0
+            when is_unseen or is_unbilled then 0
             when n_unpriced > n_without_usage and (not has_prices or not has_counts) then open_usd - volume_usd - cache_usd
             when n_unpriced > n_without_usage then least(greatest(volume_usd, 0), scale * unpriced_at_card)
             else 0
         end as unpriced_usd,
         case
-            when is_unseen or is_not_billed or n_without_usage = 0 then 0
+            when is_unseen or is_unbilled or n_without_usage = 0 then 0
             when billed_requests is null then 1
             when billed_requests <= charged_requests then 0
             else least(1, n_without_usage::numeric / (billed_requests - charged_requests))
