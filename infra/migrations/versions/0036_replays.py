@@ -103,7 +103,8 @@ $$;
 """
 
 DOWN = r"""
-drop view if exists staging.stg_evaluation__replays, staging.stg_evaluation__replay_points cascade;
+drop view if exists staging.stg_evaluation__replays, staging.stg_evaluation__replay_claims,
+    staging.stg_evaluation__replay_points cascade;
 alter table evaluation.eval_items drop column cost_usd;
 drop table evaluation.replay_points, evaluation.replay_claims, evaluation.replays;
 """
