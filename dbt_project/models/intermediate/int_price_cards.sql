@@ -1,5 +1,6 @@
 -- One row per set of price rows that charges of the run's windows used: what each kind of token costs by it, the
--- kinds that those charges did not use as well. A sibling is a row of the same model, tier and floor, valid with it.
+-- kinds that those charges did not use as well. A sibling is a row of the same model, tier and floor, valid with it;
+-- one of the very same span before others, as a price of all times was valid in each past span, too.
 
 with prices as (
 
@@ -43,6 +44,8 @@ candidates as (
         siblings.bucket,
         siblings.usd_per_million,
         siblings.id = anchored.id as is_used,
+        siblings.valid_from = anchored.valid_from
+        and siblings.valid_to is not distinct from anchored.valid_to as is_same_span,
         siblings.superseded_at,
         siblings.valid_from,
         siblings.id
@@ -63,7 +66,8 @@ chosen as (
 
     select distinct on (price_row_ids, bucket) *
     from candidates
-    order by price_row_ids, bucket, is_used desc, superseded_at desc nulls first, valid_from desc, id desc
+    order by
+        price_row_ids, bucket, is_used desc, is_same_span desc, superseded_at desc nulls first, valid_from desc, id desc
 
 ),
 
