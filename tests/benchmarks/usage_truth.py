@@ -14,6 +14,7 @@ from evaluators.pricing.files import read_price_file
 from evaluators.pricing.genai import Refused, snapshot_rows
 from evaluators.pricing.rows import Charge
 from evaluators.usage import Unbucketed, count_tokens
+from ingest.providers.answers import tier_of
 from tests.evaluators.usage_data import agrees, payloads, usages
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,7 +78,10 @@ def report_payloads(folder: Path) -> None:
             prices["not tried: the response names no model"] += 1
             continue
         book = priced_by.setdefault((provider, model), snapshot(provider, model))
-        charge = price(usage, provider=provider, model=model, at=AT, book=book, endpoint=endpoint)
+        tier = tier_of(response.get("service_tier"))
+        charge = price(
+            usage, provider=provider, model=model, at=AT, book=book, endpoint=endpoint, service_tier=tier
+        )
         if not isinstance(charge, Charge):
             prices[f"unpriced, {charge.reason}"] += 1
             continue

@@ -252,6 +252,7 @@ def test_the_service_tier_is_read_from_the_usage_object(usage: Any, tier: str | 
         ({}, None, "standard"),
         ({}, "auto", "standard"),
         ({}, "on_demand", "standard"),
+        ({}, "provisioned", "standard"),
         ({}, "SERVICE_TIER_FLEX", "flex"),
         ({"service_tier": "standard"}, "priority", "standard"),
         ({"service_tier": "priority"}, "default", "priority"),
