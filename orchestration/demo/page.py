@@ -12,6 +12,7 @@ def print_summary(summary: Summary, *, console: Console) -> None:
     """Print what a person wants to know first: what landed, what fails, what it costs, what got worse."""
     _print_landed(summary, console)
     _print_models(summary, console)
+    _print_money(summary, console)
     _print_checks(summary, console)
     _print_regression(summary, console)
     _print_judged(summary, console)
@@ -70,6 +71,26 @@ def _print_models(summary: Summary, console: Console) -> None:
     if summary.unpriced:
         reasons = ", ".join(f"{reason}: {n:,}" for reason, n in summary.unpriced.items())
         console.print(f"unpriced is not free, and says why: {reasons}", style="dim")
+
+
+def _print_money(summary: Summary, console: Console) -> None:
+    money, mover, invoice = summary.money, summary.mover, summary.invoice
+    console.print(
+        f"[b]{_usd(money.amount_usd)}[/b] charged in all: {_usd(money.failed_usd)} bought no answer,"
+        f" {_usd(money.judge_usd)} went to judges; caches saved {_usd(money.cache_saved_usd)}"
+    )
+    if mover is not None:
+        console.print(
+            f"moved most in a week: {mover.name} {_usd(mover.delta_usd)}"
+            f" ({_usd(mover.volume_usd)} by more or fewer calls, {_usd(mover.rate_usd)} by what a call costs)"
+        )
+    if invoice is not None:
+        causes = ", ".join(f"{name} {_usd(value)}" for name, value in invoice.causes.items())
+        console.print(
+            f"the simulated provider's invoice is [b]{invoice.verdict.lower()}[/b]: billed"
+            f" {_usd(invoice.billed_usd)}, charged {_usd(invoice.charged_usd)}"
+            f"{f'; {causes}' if causes else ''}; unexplained {_usd(invoice.unexplained_usd)}"
+        )
 
 
 def _print_checks(summary: Summary, console: Console) -> None:
@@ -157,6 +178,7 @@ def _print_next(summary: Summary, console: Console) -> None:
     if summary.drift_report:
         console.print(f"drift report   {summary.drift_report}", soft_wrap=True)
     console.print("the week       .venv/bin/lqo report weekly      (one page; docs/reports.md)")
+    console.print("the invoice    .venv/bin/lqo invoices page      (matched or not; docs/invoices.md)")
     console.print("alerts         .venv/bin/lqo alerts history   (to your Slack: docs/channels.md)")
     console.print("the stack      make up      (proxy, Dagster UI, analytics API; prints every URL)")
     console.print(
@@ -175,6 +197,10 @@ def _table(title: str) -> Table:
     return Table(
         title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1)
     )
+
+
+def _usd(value: Decimal) -> str:
+    return f"{'−' if value < 0 else ''}${abs(value):,.4f}"
 
 
 def _percent(value: Decimal | float | None) -> str:

@@ -20,6 +20,7 @@ from ingest.database.migrate import migrate
 from ingest.database.sibling import dagster_database
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.demo.invoice import import_demo_invoice
 from orchestration.demo.models import REGRESSED_MODEL
 from orchestration.demo.page import print_summary
 from orchestration.demo.prices import write_prices
@@ -95,6 +96,14 @@ def _run(
     with connect(url) as connection:
         with steps.step("alerts", "evaluating the alert rules over the last days"):
             _alert(connection, plan, first=first)
+        with steps.step("invoice", "comparing an invoice of the simulated provider with the charges"):
+            import_demo_invoice(
+                connection,
+                plan,
+                _demo_folder(settings) / "invoice.csv",
+                first=first,
+                last=plan.until.date(),
+            )
         with steps.step("drift", "writing the drift report of the day that got worse"):
             report = _drift(connection, settings, plan, last=plan.until.date())
         return read_summary(

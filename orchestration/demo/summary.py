@@ -110,6 +110,34 @@ class PatternLine(msgspec.Struct, frozen=True, kw_only=True):
     rest_fail_rate: float | None
 
 
+class Money(msgspec.Struct, frozen=True, kw_only=True):
+    """What all calls cost, in USD: the part that bought no answer, what caches saved, what judges cost."""
+
+    amount_usd: Decimal
+    failed_usd: Decimal
+    cache_saved_usd: Decimal
+    judge_usd: Decimal
+
+
+class Mover(msgspec.Struct, frozen=True, kw_only=True):
+    """The model whose cost moved most over the last seven whole days, by volume and by rate."""
+
+    name: str
+    delta_usd: Decimal
+    volume_usd: Decimal
+    rate_usd: Decimal
+
+
+class InvoiceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The simulated provider's invoice beside our charges; `verdict` is that of its worst row."""
+
+    verdict: str
+    billed_usd: Decimal
+    charged_usd: Decimal
+    causes: dict[str, Decimal]
+    unexplained_usd: Decimal
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The demo's result; `seconds` is wall time by step."""
 
@@ -123,6 +151,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     pattern: PatternLine | None
     alerts: list[AlertLine]
     unpriced: dict[str, int]
+    money: Money
+    mover: Mover | None
+    invoice: InvoiceLine | None
     drift_report: str | None
     home: str
     seconds: dict[str, float]

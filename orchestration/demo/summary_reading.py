@@ -1,5 +1,6 @@
 """What the demo found, read back from the marts."""
 
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,9 +11,12 @@ from orchestration.demo.summary import (
     AlertLine,
     Check,
     DayLine,
+    InvoiceLine,
     JudgeLine,
     Landed,
     ModelLine,
+    Money,
+    Mover,
     PatternLine,
     SlowCall,
     Summary,
@@ -46,10 +50,35 @@ def read_summary(
         pattern=patterns[0] if patterns else None,
         alerts=_rows(connection, AlertLine, _ALERTS),
         unpriced={str(reason): int(n) for reason, n in unpriced},
+        money=_rows(connection, Money, _MONEY)[0],
+        mover=next(iter(_rows(connection, Mover, _MOVER)), None),
+        invoice=_invoice(connection),
         drift_report=drift_report,
         home=home,
         seconds={name: round(value, 1) for name, value in seconds.items()},
     )
+
+
+def _invoice(connection: psycopg.Connection) -> InvoiceLine | None:
+    from reports.invoices.figures import CAUSES, read_invoices
+
+    connection.commit()
+    figures = read_invoices(connection)
+    if not figures.months:
+        return None
+    sums = {
+        name: sum((getattr(each, name) for each in figures.months), Decimal(0)) for name in (*_SUMS, *CAUSES)
+    }
+    return InvoiceLine(
+        verdict=figures.verdict,
+        billed_usd=sums["billed_usd"],
+        charged_usd=sums["charged_usd"],
+        causes={text: sums[name] for name, text in CAUSES.items() if abs(sums[name]) >= Decimal("0.00005")},
+        unexplained_usd=sums["unexplained_usd"],
+    )
+
+
+_SUMS = ("billed_usd", "charged_usd", "unexplained_usd")
 
 
 def _rows(
@@ -93,6 +122,22 @@ from marts.evaluation_coverage
 where kind = 'rule'
 group by evaluator
 order by n_failed desc, evaluator
+"""
+
+_MONEY = """
+select
+    coalesce(sum(amount_usd), 0) as amount_usd,
+    coalesce(sum(amount_usd) filter (where line in ('failed_attempt', 'failed_call')), 0) as failed_usd,
+    coalesce(sum(cache_saved_usd), 0) as cache_saved_usd,
+    coalesce(sum(amount_usd) filter (where purpose = 'judge'), 0) as judge_usd
+from marts.cost_attempts_daily
+"""
+
+_MOVER = """
+select name, delta_usd, volume_usd, rate_usd
+from marts.cost_movers
+where period = 'week' and dimension = 'model' and place = 1
+limit 1
 """
 
 _MODELS = """

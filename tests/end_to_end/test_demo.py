@@ -73,6 +73,17 @@ def test_a_model_without_a_price_is_unpriced_and_not_free(demo: Any) -> None:
     assert Decimal(models["aurora-large"]["amount_usd"]) > 0
 
 
+def test_money_is_charged_moved_and_held_against_an_invoice(demo: Any) -> None:
+    money, invoice = demo.second["money"], demo.second["invoice"]
+    assert Decimal(money["amount_usd"]) > Decimal(money["cache_saved_usd"]) > 0
+    assert demo.second["mover"]["name"] in {model.name for model in MODELS}
+    # Planted: calls that went past the proxy, a forgotten discount, a credit, a model without a price.
+    assert invoice["verdict"] == "EXPLAINED"
+    assert set(invoice["causes"]) >= {"calls not seen", "cache", "fees and credits", "unpriced"}
+    assert abs(Decimal(invoice["unexplained_usd"])) < Decimal("0.01")
+    assert "invoice is explained" in demo.page
+
+
 def test_a_second_run_lands_and_fires_only_what_is_new(demo: Any) -> None:
     first, second = demo.first, demo.second
     live = second["landed"]["n_through_proxy"] - first["landed"]["n_through_proxy"]
