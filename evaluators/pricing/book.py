@@ -22,7 +22,7 @@ PLACES: Final = Decimal(1).scaleb(-12)
 MAX_AMOUNT: Final = Decimal(10) ** 12
 BATCH: Final = "batch"
 ALSO_STANDARD: Final = frozenset({"", "auto", "default", "on_demand", "provisioned", "unspecified", STANDARD})
-"""`provisioned` is OpenRouter's word for its own capacity upstream, billed as usual (in all recorded calls)."""
+"""`provisioned` is OpenRouter's word for its own capacity upstream, billed as usual in all recorded calls."""
 
 LONGEST_TIER: Final = 40
 NOT_PLAIN: Final = re.compile(r"[^a-z0-9_.-]+")
