@@ -72,7 +72,7 @@ def document(model: str, *, text: str = ANSWER) -> bytes:
             "id": "chatcmpl-1",
             "object": "chat.completion",
             "created": 1,
-            "model": f"{model}-2026",
+            **_name(model),
             "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
             "usage": USAGE,
             **_tier(model),
@@ -92,6 +92,11 @@ def frames(model: str, *, with_usage: bool, words: list[str] = WORDS) -> list[by
     if with_usage:
         chunks.append(_chunk(model, [], usage=USAGE, with_usage=True))
     return [*chunks, b"data: [DONE]\n\n"]
+
+
+def _name(model: str) -> dict[str, str]:
+    """`unnamed` answers as transcriptions do, which say no model."""
+    return {} if model == "unnamed" else {"model": f"{model}-2026"}
 
 
 def _tier(model: str) -> dict[str, str]:

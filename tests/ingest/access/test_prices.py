@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import aiohttp
@@ -133,6 +133,31 @@ async def test_the_live_cost_is_the_charge(
     assert [row[3:] for row in charged[::2]] == [(None, "no_usage")] * 2
     assert [Decimal(row[3]) for row in charged[1::2]] == [Decimal(cost or "NaN") for cost in live]
     assert set(live) == {"0.000001234568"}
+
+
+async def test_an_answer_that_names_no_model_costs_what_was_asked_for_live_and_charged(
+    followed: Settings,
+    table: psycopg.Connection[TupleRow],
+    *,
+    warehouse: DatabaseUrl,
+    provider: Provider,
+    http: aiohttp.ClientSession,
+) -> None:
+    import_prices(table, rows("unnamed", price="1"), source="a file")
+    async with running_proxy(followed.home, provider.url, settings=followed) as proxy:
+        body = json.dumps({"model": "unnamed", "messages": []})
+        headers = {"authorization": "Bearer sk-theirs"}
+        async with http.post(f"{proxy.url}/v1/chat/completions", data=body, headers=headers) as response:
+            assert "model" not in await response.json()
+        [live] = [call.end.cost_usd for call in proxy.calls().values() if call.end]
+    await asyncio.to_thread(run_loader, followed, warehouse, once=True)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    window = Window(today - timedelta(days=1), today + timedelta(days=1))
+    await asyncio.to_thread(charge_window, table, [window])
+
+    [(model, amount)] = table.execute("select model, amount_usd from cost.charges").fetchall()
+    assert (model, amount) == ("unnamed", Decimal(live or "NaN"))
+    assert amount > 0
 
 
 def test_an_answer_at_another_tier_costs_that_tier_s_price(table: psycopg.Connection[TupleRow]) -> None:
