@@ -197,6 +197,6 @@ def _footer(figures: InvoiceFigures) -> str:
     return (
         f'<footer class="dim"><p>Made {figures.made_at:%Y-%m-%d %H:%M} UTC, price version'
         f" {figures.price_version}. Every charged attempt counts, judges and failed attempts too; demo calls"
-        " only while there are no others. “No line”: a day that the invoice covers, with calls of ours and nothing billed.</p>"
-        "</footer>"
+        " only while there are no others. “No line”: a day that the invoice covers, with calls of ours and"
+        " nothing billed.</p></footer>"
     )

@@ -53,7 +53,7 @@ PAGES = (
     ),
     CardPage(
         "LQO Cost",
-        "Cost by model, project and key; tokens; budgets; provider reports; whether invoices match. USD.",
+        "Cost by model, project, key; tokens; budgets; whether invoices match; monthly statements. USD.",
         (
             Card("cost_totals"),
             Card("cost_of_models", "bar", "model"),
@@ -69,6 +69,7 @@ PAGES = (
             Card("budgets"),
             Card("invoices"),
             Card("invoice_gaps"),
+            Card("chargeback"),
         ),
     ),
     CardPage(

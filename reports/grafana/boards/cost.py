@@ -11,6 +11,7 @@ _BUDGETS = {
     "share_spent": BAR,
     **dict.fromkeys(("projected_breach_at", "resets_at", "as_of"), TIME),
 }
+_STATED = ("product_usd", "judging_usd", "replays_usd", "adjustments_usd", "total_usd")
 _CAUSES = (
     "calls_not_seen_usd",
     "retries_usd",
@@ -25,7 +26,7 @@ _CAUSES = (
 COST = Dashboard(
     uid="lqo-cost",
     title="LQO Cost",
-    about="Cost by model, project and key; tokens; budgets; provider reports; whether invoices match. USD.",
+    about="Cost by model, project, key; tokens; budgets; whether invoices match; monthly statements. USD.",
     span="now-30d",
     variables=(PROJECT, MODEL, GRAIN),
     panels=(
@@ -65,6 +66,7 @@ COST = Dashboard(
         Row("Invoices"),
         table("invoices", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),
         table("invoice_gaps", columns=dict.fromkeys((*_BILLED, *_CAUSES), USD)),
+        table("chargeback", columns=dict.fromkeys(_STATED, USD)),
         Row("Judging"),
         chart("judging_cost", series="judge", unit="currencyUSD", is_stacked=True, width=24),
     ),

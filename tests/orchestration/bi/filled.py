@@ -99,6 +99,13 @@ insert into cost.invoice_lines (invoice_id, line, provider, day, kind, model, am
 values (1, 1, 'provider-0', '2026-11-02', 'cost', 'model-0', 40);
 insert into access.budgets (budget_id, scope, subject, period, limit_usd)
 values ('bud_1', 'project', 'shop', 'month', 100);
+insert into cost.chargebacks (month, closed_by, price_version, n_lines, amount_usd, content_hash)
+values ('2026-11-01', 'kim', 1, 1, 3, '');
+insert into cost.chargeback_lines (
+    month, of_month, project, key_id, provider, model, purpose, line, n_attempts, n_calls, n_unpriced,
+    amount_usd
+)
+values ('2026-11-01', '2026-11-01', 'project-0', 'k', 'p', 'm', 'product', 'answer', 1, 1, 0, 3);
 insert into evaluation.day_closes (day, n_calls) values ('2026-11-01', 200);
 insert into evaluation.day_checks (day, check_name, passed, n, severity)
 values ('2026-11-01', 'unknown_models', false, 3, 'warn');
