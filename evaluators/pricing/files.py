@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from evaluators.pricing.book import ALSO_STANDARD
 from evaluators.pricing.changes import price_key, price_value
 from evaluators.pricing.history import COLUMNS, read_price_history
 from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
@@ -132,7 +133,7 @@ def price_row(cells: Mapping[str, Any], *, default_source: str, recorded_at: dat
         bucket=_text(cells, "bucket") or "",
         usd_per_million=parse_price(_text(cells, "usd_per_million")),
         min_input_tokens=_floor(_text(cells, "min_input_tokens") or "0"),
-        service_tier=(_text(cells, "service_tier") or STANDARD).lower(),
+        service_tier=_tier(_text(cells, "service_tier") or STANDARD),
         currency=(_text(cells, "currency") or "USD").upper(),
         valid_from=parse_time(_text(cells, "valid_from")),
         valid_to=None if valid_to is None else parse_time(valid_to),
@@ -144,6 +145,12 @@ def price_row(cells: Mapping[str, Any], *, default_source: str, recorded_at: dat
 def _text(cells: Mapping[str, Any], name: str) -> str | None:
     """A cell's stripped text, None where it is blank or absent."""
     return str(cells.get(name) or "").strip() or None
+
+
+def _tier(text: str) -> str:
+    """A tier by our name: under one that calls never have, such as `default`, a price would hold for none."""
+    name, at, hours = text.lower().partition("@")
+    return f"{STANDARD if name in ALSO_STANDARD else name}{at}{hours}"
 
 
 def _match(text: str) -> Match:

@@ -283,3 +283,17 @@ def test_a_price_of_2024_prices_a_call_of_2024(shared_data: Path) -> None:
     assert cost("gemini-1.5-flash", "2024-11-08") == Decimal("0.075")
     assert cost("gemini-1.5-flash", "2023-01-01") == "unpriced_date"
     assert isinstance(price(usage, provider="p", model="nobody", at=NOW, book=book), Unpriced)
+
+
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [
+        ("Default", "standard"),
+        ("on_demand", "standard"),
+        ("AUTO@00:30-16:30", "standard@00:30-16:30"),
+        ("Flex", "flex"),
+    ],
+)
+def test_a_tier_by_a_providers_name_is_ours(tmp_path: Path, said: str, tier: str) -> None:
+    text = f"model,bucket,usd_per_million,valid_from,service_tier\nm,output_text,1,2026-01-01,{said}\n"
+    assert [row.service_tier for row in read(tmp_path, text).rows] == [tier]
