@@ -22,8 +22,6 @@ pytestmark = pytest.mark.xdist_group("analysed")
 
 Connection = psycopg.Connection[TupleRow]
 HOUR = timedelta(hours=1)
-NOW = datetime.now(UTC)
-THIS_HOUR = NOW.replace(minute=0, second=0, microsecond=0)
 SPOOL = UUID(int=7)
 
 
@@ -39,10 +37,20 @@ def db(deployed: DatabaseUrl) -> Iterator[Connection]:
     """A connection whose writes are gone after the test; a database that keeps another time than ours."""
     with connect(deployed) as connection:
         connection.execute("set time zone 'America/New_York'")
-        for month in {NOW, NOW - timedelta(days=7)}:
+        for month in {now(connection), now(connection) - timedelta(days=7)}:
             connection.execute("select ingest.ensure_month(%s)", (month.date(),))
         yield connection
         connection.rollback()
+
+
+def now(db: Connection) -> datetime:
+    """The moment of the transaction, which is the mart's, too: no midnight comes between them."""
+    (found,) = db.execute("select now()").fetchone() or ()
+    return found.astimezone(UTC)
+
+
+def this_hour(db: Connection) -> datetime:
+    return now(db).replace(minute=0, second=0, microsecond=0)
 
 
 def put_budget(db: Connection, scope: str, subject: str, *, period: str = "month", usd: str = "100") -> str:
@@ -93,8 +101,15 @@ def read(db: Connection) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
-def account(budget: str, *, period: str = "month", at: datetime = NOW, subject: str | None = None) -> str:
-    return account_of(budget, period=period, at=at, subject_tag=subject and tag(subject))
+def account(
+    db: Connection,
+    budget: str,
+    *,
+    period: str = "month",
+    at: datetime | None = None,
+    subject: str | None = None,
+) -> str:
+    return account_of(budget, period=period, at=at or now(db), subject_tag=subject and tag(subject))
 
 
 def test_a_budget_that_nobody_used_is_there(db: Connection) -> None:
@@ -113,14 +128,14 @@ def test_a_budget_that_nobody_used_is_there(db: Connection) -> None:
 
 
 def test_hours_that_the_marts_have_not_seen_are_read_from_the_reservations(db: Connection) -> None:
-    mine = account(put_budget(db, "key", "key_1"))
-    put_hour(db, mine, THIS_HOUR, "5")
-    put_call(db, mine, at=NOW, reserved="9", spent="5")
-    put_call(db, mine, at=NOW + timedelta(milliseconds=1), reserved="9", spent="1.000000000001")
-    put_call(db, mine, at=NOW + timedelta(milliseconds=2), reserved="0.5", spent=None)
+    mine = account(db, put_budget(db, "key", "key_1"))
+    put_hour(db, mine, this_hour(db), "5")
+    put_call(db, mine, at=now(db), reserved="9", spent="5")
+    put_call(db, mine, at=now(db) + timedelta(milliseconds=1), reserved="9", spent="1.000000000001")
+    put_call(db, mine, at=now(db) + timedelta(milliseconds=2), reserved="0.5", spent=None)
     (stale,) = read(db)
     assert (stale["spent_usd"], stale["waiting_usd"]) == (5, 0)
-    db.execute("insert into raw.dirty_hours (hour, stage) values (%s, 'calls')", (THIS_HOUR,))
+    db.execute("insert into raw.dirty_hours (hour, stage) values (%s, 'calls')", (this_hour(db),))
     (row,) = read(db)
     assert (row["reserved_usd"], row["spent_usd"]) == (Decimal("0.5"), Decimal("6.000000000001"))
     assert (row["charged_usd"], row["gap_usd"], row["waiting_usd"]) == (
@@ -129,15 +144,15 @@ def test_hours_that_the_marts_have_not_seen_are_read_from_the_reservations(db: C
         Decimal("1.000000000001"),
     )
     assert (row["n_calls"], row["n_open"]) == (2, 1)
-    assert row["oldest_open_at"] <= NOW + timedelta(milliseconds=2)
+    assert row["oldest_open_at"] <= now(db) + timedelta(milliseconds=2)
 
 
 def test_periods_are_utc_whatever_the_session_says(db: Connection) -> None:
     for period in ("day", "month"):
         put_budget(db, "project", "shop", period=period)
     day, month = read(db)
-    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
-    assert (day["period_start"], day["resets_at"]) == (NOW.date(), midnight + timedelta(days=1))
+    midnight = now(db).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert (day["period_start"], day["resets_at"]) == (now(db).date(), midnight + timedelta(days=1))
     first = midnight.replace(day=1)
     following = (first + timedelta(days=32)).replace(day=1)
     assert (month["period_start"], month["resets_at"]) == (first.date(), following)
@@ -147,33 +162,33 @@ def test_a_new_period_is_projected_by_the_pace_of_the_one_before(db: Connection)
     """A day that has just begun: yesterday's 24 hours say how fast it goes, not its own first minutes."""
     budget = put_budget(db, "project", "shop", period="day", usd="1000")
     for hours in range(24, 0, -1):
-        at = THIS_HOUR - hours * HOUR
-        put_hour(db, account(budget, period="day", at=at - timedelta(days=1)), at, "2")
+        at = this_hour(db) - hours * HOUR
+        put_hour(db, account(db, budget, period="day", at=at - timedelta(days=1)), at, "2")
     (row,) = read(db)
     assert row["spent_usd"] == 0
     assert 48 / 25 <= row["usd_per_hour"] <= 2.0
-    hours_left = (row["resets_at"] - datetime.now(UTC)) / HOUR
+    hours_left = (row["resets_at"] - now(db)) / HOUR
     assert row["projected_usd"] == pytest.approx(row["usd_per_hour"] * hours_left, rel=1e-3)
     assert (row["state"], row["projected_breach_at"]) == ("within", None)
 
 
 def test_the_first_minutes_of_a_budget_are_not_taken_for_its_pace(db: Connection) -> None:
     """One dollar in the first hour of a monthly budget counts as a dollar a day."""
-    mine = account(put_budget(db, "project", "shop", usd="1000000"))
-    put_hour(db, mine, THIS_HOUR, "1")
+    mine = account(db, put_budget(db, "project", "shop", usd="1000000"))
+    put_hour(db, mine, this_hour(db), "1")
     (row,) = read(db)
     assert row["usd_per_hour"] == pytest.approx(1 / 24)
 
 
 def test_a_budget_that_goes_too_fast_says_when_it_will_be_used_up(db: Connection) -> None:
     budget = put_budget(db, "project", "shop", period="day", usd="0.02")
-    put_hour(db, account(budget, period="day"), THIS_HOUR, "0.0199999999")
-    put_spool(db, seen_at=NOW)
+    put_hour(db, account(db, budget, period="day"), this_hour(db), "0.0199999999")
+    put_spool(db, seen_at=now(db))
     (row,) = read(db)
     assert row["usd_per_hour"] == pytest.approx(0.02, rel=1e-6)
     assert row["state"] == "will be used up"
-    assert NOW - HOUR < row["projected_breach_at"] < row["resets_at"]
-    put_call(db, account(budget, period="day"), at=NOW, reserved="0.001", spent=None)
+    assert now(db) - HOUR < row["projected_breach_at"] < row["resets_at"]
+    put_call(db, account(db, budget, period="day"), at=now(db), reserved="0.001", spent=None)
     (row,) = read(db)
     assert (row["state"], row["projected_breach_at"]) == ("used up", None)
 
@@ -181,7 +196,7 @@ def test_a_budget_that_goes_too_fast_says_when_it_will_be_used_up(db: Connection
 def test_each_user_of_a_budget_for_every_one_has_a_row(db: Connection) -> None:
     budget = put_budget(db, "user", "*", usd="4")
     for user, usd in (("u1", "1"), ("이영희 🎈", "3")):
-        put_hour(db, account(budget, subject=user), THIS_HOUR, usd, subject=user)
+        put_hour(db, account(db, budget, subject=user), this_hour(db), usd, subject=user)
     assert [(row["subject"], row["share_spent"]) for row in read(db)] == [("u1", 0.25), ("이영희 🎈", 0.75)]
 
 
@@ -191,15 +206,15 @@ def test_a_rotated_key_is_shown_as_the_first_of_its_line(db: Connection) -> None
         " values ('key_first', 'p', 'h', 'kim')"
     )
     budget = put_budget(db, "key", "*")
-    put_hour(db, account(budget, subject="key_first"), THIS_HOUR, "1", subject="key_second")
+    put_hour(db, account(db, budget, subject="key_first"), this_hour(db), "1", subject="key_second")
     assert [row["subject"] for row in read(db)] == ["key_first"]
 
 
 def test_a_proxy_that_died_with_its_loader_makes_the_figures_old(db: Connection) -> None:
     put_budget(db, "project", "shop")
     assert read(db)[0]["as_of"] is None
-    put_spool(db, seen_at=NOW - 9 * HOUR, is_retired=True)
-    put_spool(db, seen_at=NOW)
-    assert read(db)[0]["as_of"] == NOW
-    put_spool(db, seen_at=NOW - 3 * HOUR)
-    assert read(db)[0]["as_of"] == NOW - 3 * HOUR
+    put_spool(db, seen_at=now(db) - 9 * HOUR, is_retired=True)
+    put_spool(db, seen_at=now(db))
+    assert read(db)[0]["as_of"] == now(db)
+    put_spool(db, seen_at=now(db) - 3 * HOUR)
+    assert read(db)[0]["as_of"] == now(db) - 3 * HOUR
