@@ -13,12 +13,12 @@
 
 {# Tokens in and out, from the exclusive buckets that calls were charged for; null where none was charged. #}
 {% macro input_tokens() -%}
-    {{ sum_of(['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_audio']) }}
+    {{ sum_of(['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_audio', 'input_image']) }}
 {%- endmacro %}
 
 
 {% macro output_tokens() -%}
-    {{ sum_of(['output_text', 'reasoning', 'output_audio']) }}
+    {{ sum_of(['output_text', 'reasoning', 'output_audio', 'output_image']) }}
 {%- endmacro %}
 
 

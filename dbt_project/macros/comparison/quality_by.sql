@@ -24,9 +24,11 @@ with calls as (
         cache_write,
         cache_write_1h,
         input_audio,
+        input_image,
         output_text,
         reasoning,
-        output_audio
+        output_audio,
+        output_image
     from {{ ref('calls') }}
     where {{ on_window_days('started_at') }}
 

@@ -10,6 +10,12 @@
 {% endmacro %}
 
 
+{# The price per million of image input: the card's own, else that of the model's input. #}
+{% macro image_input_price(card) -%}
+    coalesce(({{ card }} ->> 'input_image')::numeric, ({{ card }} ->> 'input_uncached')::numeric)
+{%- endmacro %}
+
+
 {#
   A model as invoices and calls both name it: without its path, case, date or revision at the end. Providers bill
   `gpt-4o-2024-08-06` for what was asked for as `gpt-4o`.

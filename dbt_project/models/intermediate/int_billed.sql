@@ -43,8 +43,10 @@ final as (
         sum(cache_write)::bigint as cache_write,
         sum(cache_write_1h)::bigint as cache_write_1h,
         sum(input_audio)::bigint as input_audio,
+        sum(input_image)::bigint as input_image,
         sum(output)::bigint as output,
         sum(output_audio)::bigint as output_audio,
+        sum(output_image)::bigint as output_image,
         sum(amount_usd) as amount_usd,
         sum(amount_usd) filter (where item <> 'tokens') as fees_usd
     from shaped

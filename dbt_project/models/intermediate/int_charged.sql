@@ -1,7 +1,10 @@
 -- One row per provider, covered day, model and key: what we charged on that day as the provider cuts it, and on the
 -- UTC day. Demo calls count only where there are no others. An output holds reasoning, as invoices have it.
 
-{%- set buckets = ['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_audio', 'output_audio'] %}
+{%- set buckets = [
+    'input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_audio', 'input_image', 'output_audio',
+    'output_image',
+] %}
 
 with days as (
 

@@ -30,9 +30,11 @@ final as (
         sum(cache_write)::bigint as cache_write,
         sum(cache_write_1h)::bigint as cache_write_1h,
         sum(input_audio)::bigint as input_audio,
+        sum(input_image)::bigint as input_image,
         sum(output_text)::bigint as output_text,
         sum(reasoning)::bigint as reasoning,
         sum(output_audio)::bigint as output_audio,
+        sum(output_image)::bigint as output_image,
         -- A refused attempt (429, 5xx) has no usage and no price; it must not hide what the answer cost. One that
         -- used tokens nobody can price is not free: then the whole is unknown.
         case

@@ -1,9 +1,10 @@
 -- One row per provider, covered day, model and key, billed or charged: both sides' counts side by side, and what their
 -- token counts and ours cost at our unit prices of that day. Families of tokens that can stand for one another
--- are input (uncached, read and written) and output; audio stands alone.
+-- are input (uncached, read, written and images, which not every bill tells apart) and output; audio stands alone, and
+-- so do images of the output.
 
-{%- set inputs = ['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h'] %}
-{%- set others = ['input_audio', 'output', 'output_audio'] %}
+{%- set inputs = ['input_uncached', 'cache_read', 'cache_write', 'cache_write_1h', 'input_image'] %}
+{%- set others = ['input_audio', 'output', 'output_audio', 'output_image'] %}
 
 with billed as (
 
@@ -36,7 +37,7 @@ sides as (
         amount_usd,
         fees_usd,
         has_tokens_lines,
-        coalesce(input_uncached, output, cache_read, input_audio) is not null as has_counts,
+        coalesce(input_uncached, output, cache_read, input_audio, input_image, output_image) is not null as has_counts,
         null::bigint as charged_requests,
         null::bigint as n_without_usage,
         null::bigint as n_unpriced,
@@ -129,8 +130,10 @@ carded as (
         {{ cache_write_price('prices', 'cache_write', 'model') }} / 1000000 as usd_cache_write,
         {{ cache_write_price('prices', 'cache_write_1h', 'model') }} / 1000000 as usd_cache_write_1h,
         (prices ->> 'input_audio')::numeric / 1000000 as usd_input_audio,
+        {{ image_input_price('prices') }} / 1000000 as usd_input_image,
         (prices ->> 'output_text')::numeric / 1000000 as usd_output,
-        (prices ->> 'output_audio')::numeric / 1000000 as usd_output_audio
+        (prices ->> 'output_audio')::numeric / 1000000 as usd_output_audio,
+        (prices ->> 'output_image')::numeric / 1000000 as usd_output_image
     from beside
 
 ),

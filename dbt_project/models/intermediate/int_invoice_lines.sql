@@ -2,7 +2,7 @@
 
 {%- set columns = [
     'invoice_id', 'line', 'provider', 'day', 'item', 'service_tier', 'n_requests', 'input_uncached', 'cache_read',
-    'cache_write', 'cache_write_1h', 'input_audio', 'output', 'output_audio', 'amount_usd',
+    'cache_write', 'cache_write_1h', 'input_audio', 'input_image', 'output', 'output_audio', 'output_image', 'amount_usd',
 ] %}
 
 -- One row per line of an invoice that counts, with our names for its model and key, and how the lines of its

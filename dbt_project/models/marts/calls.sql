@@ -56,9 +56,11 @@ final as (
         charges.cache_write,
         charges.cache_write_1h,
         charges.input_audio,
+        charges.input_image,
         charges.output_text,
         charges.reasoning,
         charges.output_audio,
+        charges.output_image,
         charges.amount_usd,
         case when charges.call_id is null then 'not_charged' else charges.unpriced_reason end as unpriced_reason,
         case

@@ -22,7 +22,7 @@ days as (
         service_tier,
         {%- for name in [
             'n_attempts', 'n_calls', 'n_priced', 'n_unpriced', 'input_uncached', 'cache_read', 'cache_write',
-            'cache_write_1h', 'input_audio', 'output_text', 'reasoning', 'output_audio',
+            'cache_write_1h', 'input_audio', 'input_image', 'output_text', 'reasoning', 'output_audio', 'output_image',
         ] %}
         sum({{ name }})::bigint as {{ name }},
         {%- endfor %}
@@ -43,8 +43,8 @@ final as (
         {%- for name in [
             'provider', 'model', 'project', 'environment', 'key_id', 'prompt_name', 'prompt_version', 'purpose', 'line',
             'service_tier', 'n_attempts', 'n_calls', 'n_priced', 'n_unpriced', 'input_uncached', 'cache_read',
-            'cache_write', 'cache_write_1h', 'input_audio', 'output_text', 'reasoning', 'output_audio', 'amount_usd',
-            'reported_usd', 'cache_saved_usd',
+            'cache_write', 'cache_write_1h', 'input_audio', 'input_image', 'output_text', 'reasoning', 'output_audio',
+            'output_image', 'amount_usd', 'reported_usd', 'cache_saved_usd',
         ] %}
         {{ name }}{{ "," if not loop.last }}
         {%- endfor %}

@@ -22,9 +22,11 @@ final as (
         sum(cache_write)::bigint as cache_write,
         sum(cache_write_1h)::bigint as cache_write_1h,
         sum(input_audio)::bigint as input_audio,
+        sum(input_image)::bigint as input_image,
         sum(output_text)::bigint as output_text,
         sum(reasoning)::bigint as reasoning,
         sum(output_audio)::bigint as output_audio,
+        sum(output_image)::bigint as output_image,
         sum(amount_usd) as amount_usd,
         sum(failed_attempts_usd) as failed_attempts_usd,
         sum(reported_usd) as reported_usd

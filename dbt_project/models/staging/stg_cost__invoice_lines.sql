@@ -23,8 +23,10 @@ final as (
         cache_write,
         cache_write_1h,
         input_audio,
+        input_image,
         output,
         output_audio,
+        output_image,
         amount_usd,
         superseded_by
     from source
