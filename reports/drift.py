@@ -99,7 +99,8 @@ select
     latency_ms,
     ttft_ms,
     (
-        coalesce(input_uncached, 0) + coalesce(cache_read, 0) + coalesce(cache_write, 0)
+        coalesce(input_uncached, 0) + coalesce(input_image, 0) + coalesce(cache_read, 0)
+        + coalesce(cache_write, 0)
     )::float8 as input_tokens,
     (coalesce(output_text, 0) + coalesce(reasoning, 0))::float8 as output_tokens,
     amount_usd::float8 as amount_usd,

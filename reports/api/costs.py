@@ -45,9 +45,11 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
     cache_write: int | None
     cache_write_1h: int | None
     input_audio: int | None
+    input_image: int | None
     output_text: int | None
     reasoning: int | None
     output_audio: int | None
+    output_image: int | None
     amount_usd: Amount | None
     failed_attempts_usd: Amount | None
     reported_usd: Amount | None

@@ -94,9 +94,11 @@ class _Charge(msgspec.Struct, frozen=True):
     cache_write: int | None
     cache_write_1h: int | None
     input_audio: int | None
+    input_image: int | None
     output_text: int | None
     reasoning: int | None
     output_audio: int | None
+    output_image: int | None
     amount_usd: Amount | None
     unpriced_reason: str | None
     reported_usd: Amount | None

@@ -108,8 +108,8 @@ SCORES = SQL(
 
 _CHARGE = """
     attempt, provider, model, price_version, price_row_ids, input_uncached, cache_read, cache_write,
-    cache_write_1h, input_audio, output_text, reasoning, output_audio, amount_usd, unpriced_reason,
-    reported_usd, is_provisional, charged_at
+    cache_write_1h, input_audio, input_image, output_text, reasoning, output_audio, output_image, amount_usd,
+    unpriced_reason, reported_usd, is_provisional, charged_at
 """
 CHARGES = SQL(
     "select "

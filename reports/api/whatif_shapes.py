@@ -85,9 +85,11 @@ class GroupRow(msgspec.Struct, frozen=True):
     cache_write: int | None
     cache_write_1h: int | None
     input_audio: int | None
+    input_image: int | None
     output_text: int | None
     reasoning: int | None
     output_audio: int | None
+    output_image: int | None
     actual_usd: str | None
 
 

@@ -10,7 +10,7 @@ def notes_of(question: Question, totals: Totals) -> Iterator[str]:
     """One sentence each; none where nothing was assumed."""
     tokens = totals.recorded.tokens
     n_cached = tokens["cache_read"] + tokens["cache_write"] + tokens["cache_write_1h"]
-    n_input = n_cached + tokens["input_uncached"] + tokens["input_audio"]
+    n_input = n_cached + tokens["input_uncached"] + tokens["input_audio"] + tokens["input_image"]
     lines = _by_candidate(totals)
     foreign = [name for name, line in lines.items() if line.n_foreign_tokens]
     unscaled = {each.label for each in question.candidates if each.input_ratio == each.output_ratio == 1}

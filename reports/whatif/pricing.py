@@ -13,7 +13,8 @@ from evaluators.usage_shapes import Counts
 from reports.whatif.question import Candidate, Terms
 
 ATTO_PER_PICO = 10**6
-INPUT, OUTPUT = slice(0, 4), slice(5, 7)
+INPUT = slice(0, BUCKETS.index("input_audio"))
+OUTPUT = slice(BUCKETS.index("output_text"), BUCKETS.index("output_audio"))
 CACHED = (1, 2, 3)
 CACHE_READ, REASONING = BUCKETS.index("cache_read"), BUCKETS.index("reasoning")
 NOT_CHARGED = "not_charged_yet"
@@ -118,8 +119,8 @@ def _assumed(counts: Counts, *, plan: Plan, terms: Terms, is_own: bool) -> tuple
             n_uncached += tokens[bucket]
     if not terms.is_reasoning:
         tokens[REASONING] = 0
-    a, b, c, d, e, f, g, h = tokens
-    return (a, b, c, d, e, f, g, h), n_uncached
+    a, b, c, d, e, f, g, h, i, j = tokens
+    return (a, b, c, d, e, f, g, h, i, j), n_uncached
 
 
 def _is_of_all_input(rate: Rate) -> bool:
@@ -136,7 +137,7 @@ def _exact(plan: Plan, counts: Counts, *, is_one: bool) -> Decimal:
 
 
 def _scaled(plan: Plan, counts: Counts, *, candidate: Candidate) -> Decimal:
-    """Input and output text times their ratios; audio is counted by its length, not by a tokenizer."""
+    """Input and output text times their ratios; no tokenizer counts audio and images."""
     costs = [tokens * rate.atto if rate else 0 for tokens, rate in zip(counts, plan.rates, strict=True)]
     atto = sum(costs) - sum(costs[INPUT]) - sum(costs[OUTPUT])
     scaled = sum(costs[INPUT]) * candidate.input_ratio + sum(costs[OUTPUT]) * candidate.output_ratio

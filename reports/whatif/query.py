@@ -6,7 +6,7 @@ from typing import Any, Final, LiteralString
 
 from psycopg.sql import SQL, Composed
 
-from evaluators.usage import BUCKETS
+from evaluators.usage import BUCKETS, INPUT_BUCKETS
 from reports.whatif.classes import Edges
 from reports.whatif.question import Question, Traffic
 
@@ -20,6 +20,7 @@ _FILTERS: Final[dict[str, LiteralString]] = {
     "providers": "coalesce(charges.provider, calls.provider)",
     "models": "coalesce(charges.model, calls.served_model, calls.requested_model)",
 }
+_IMAGES: Final = ("input_image", "output_image")
 _NAMES: Final[dict[str, LiteralString]] = {
     "project": _FILTERS["projects"],
     "environment": _FILTERS["environments"],
@@ -109,7 +110,10 @@ group by
 def select_groups(question: Question, *, is_each: bool) -> Composed:
     """The query; with `is_each` attempts are one group only where they have the very same tokens."""
     by = [_NAMES[name] for name in question.by if name in _NAMES]
-    columns = [f"charges.{name}" for name in BUCKETS]
+    # Charges of before images were counted hold null there; one that counted nothing does so elsewhere, too.
+    columns = {
+        name: f"coalesce(charges.{name}, 0)" if name in _IMAGES else f"charges.{name}" for name in BUCKETS
+    }
     sums = [f"sum({name})::bigint as {name}" for name in BUCKETS]
     # One bit for each kind of token that an attempt has: one without a price must not hide behind others.
     bits = [f"({name} > 0)::integer * {1 << bit}" for bit, name in enumerate(BUCKETS)]
@@ -119,8 +123,8 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
         names=SQL("array[" + ", ".join(by) + "]::text[]"),  # pyright: ignore[reportArgumentType]
         provider=SQL(_FILTERS["providers"]),
         model=SQL(_FILTERS["models"]),
-        input_total=SQL(" + ".join(columns[:5])),  # pyright: ignore[reportArgumentType]
-        counts=SQL(", ".join(columns)),  # pyright: ignore[reportArgumentType]
+        input_total=SQL(" + ".join(columns[name] for name in INPUT_BUCKETS)),  # pyright: ignore[reportArgumentType]
+        counts=SQL(", ".join(f"{column} as {name}" for name, column in columns.items())),  # pyright: ignore[reportArgumentType]
         said=SQL(_SAID),
         stated=SQL(_STATED),
         filters=_filters(question.traffic),

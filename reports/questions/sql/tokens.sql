@@ -1,5 +1,5 @@
 -- Tokens by kind
--- What are the tokens: fresh input, cache, answers, reasoning, audio? Kinds do not overlap.
+-- What are the tokens: fresh input, cache, answers, reasoning, audio, images? Kinds do not overlap.
 with days as (
 
     select
@@ -10,7 +10,8 @@ with days as (
         coalesce(sum(cache_write) + sum(cache_write_1h), sum(cache_write), sum(cache_write_1h)) as cache_write,
         sum(output_text) as output_text,
         sum(reasoning) as reasoning,
-        coalesce(sum(input_audio) + sum(output_audio), sum(input_audio), sum(output_audio)) as audio
+        coalesce(sum(input_audio) + sum(output_audio), sum(input_audio), sum(output_audio)) as audio,
+        coalesce(sum(input_image) + sum(output_image), sum(input_image), sum(output_image)) as images
     from marts.cost_daily
     where day >= :since_day and day <= :until_day and :in(project) and :in(model)
     group by 1
@@ -26,6 +27,7 @@ cross join lateral (
     ('cache write', days.cache_write),
     ('answer', days.output_text),
     ('reasoning', days.reasoning),
-    ('audio', days.audio)
+    ('audio', days.audio),
+    ('images', days.images)
 ) as kinds (kind, n_tokens)
 order by 1, 2
