@@ -117,9 +117,7 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
     sums = [f"sum({name})::bigint as {name}" for name in BUCKETS]
     # One bit for each kind of token that an attempt has: one without a price must not hide behind others.
     bits = [f"({name} > 0)::integer * {1 << bit}" for bit, name in enumerate(BUCKETS)]
-    return SQL(
-        _QUERY
-    ).format(
+    return SQL(_QUERY).format(
         names=SQL("array[" + ", ".join(by) + "]::text[]"),  # pyright: ignore[reportArgumentType]
         provider=SQL(_FILTERS["providers"]),
         model=SQL(_FILTERS["models"]),

@@ -46,8 +46,8 @@ class Traffic:
 class Candidate:
     """What calls are priced as. `provider` and `model` None: their own; `tier` None: the one they had.
 
-    The ratios turn recorded tokens into this model's, where the recorded model is another one (tokens of audio
-    and images stay). `context_window` is the most input tokens it takes, None where nobody knows.
+    The ratios turn recorded tokens into this model's, where the recorded model is another one (tokens of
+    audio and images stay). `context_window` is the most input tokens it takes, None where nobody knows.
     """
 
     provider: str | None = None

@@ -44,6 +44,11 @@ def expected_calls(connection: psycopg.Connection[TupleRow]) -> list[Record]:
     ]
 
 
+def _counted(charges: list[Record], name: str) -> int | None:
+    counts = [charge[name] for charge in charges if charge[name] is not None]
+    return sum(counts) if counts else None
+
+
 def _call(row: Record, *, result: Record | None, charges: list[Record]) -> Record:
     answered = charges[-1] if charges else None
     amounts = [charge["amount_usd"] for charge in charges if charge["amount_usd"] is not None]
@@ -67,6 +72,7 @@ def _call(row: Record, *, result: Record | None, charges: list[Record]) -> Recor
         "amount_usd": sum(amounts, Decimal()) if is_priced else None,
         "unpriced_reason": "not_charged" if answered is None else answered["unpriced_reason"],
         "output_text": sum(charge["output_text"] for charge in charges) if charges else None,
+        **{name: _counted(charges, name) for name in ("input_image", "output_image")},
     }
 
 

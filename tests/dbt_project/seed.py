@@ -114,7 +114,7 @@ on conflict do nothing
 CHARGES = """
 insert into cost.charges (
     started_at, call_id, attempt, provider, model, price_version, input_uncached, cache_read, output_text,
-    amount_usd, unpriced_reason, reported_usd
+    input_image, output_image, amount_usd, unpriced_reason, reported_usd
 )
 select
     calls.started_at,
@@ -126,6 +126,8 @@ select
     100 + h %% 1000,
     h %% 7,
     10 + h %% 300,
+    case when h %% 3 > 0 then h %% 5 end,
+    case when h %% 3 > 1 then h %% 11 end,
     case when h %% 43 <> 0 and (attempt = last_attempt or h %% 2 = 0) then round(h / 7e6, 12) end,
     case when h %% 43 = 0 then 'unknown_model' when attempt < last_attempt and h %% 2 = 1 then 'no_usage' end,
     case when h %% 2 = 0 then round(h / 8e6, 12) end

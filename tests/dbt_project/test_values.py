@@ -203,10 +203,13 @@ def test_money_and_tokens_add_up_to_the_cent_and_beyond(
     wanted: dict[tuple[object, ...], Record] = {}
     for call in calls:
         group = wanted.setdefault(
-            tuple(call[key] for key in keys), {"n_calls": 0, "n_priced": 0, "tokens": 0, "amount": Decimal()}
+            tuple(call[key] for key in keys),
+            {"n_calls": 0, "n_priced": 0, "tokens": 0, "images": [0, 0], "amount": Decimal()},
         )
         group["n_calls"] += 1
         group["tokens"] += call["output_text"] or 0
+        for place, name in enumerate(("input_image", "output_image")):
+            group["images"][place] += call[name] or 0
         if call["amount_usd"] is not None:
             group["n_priced"] += 1
             group["amount"] += call["amount_usd"]
@@ -215,6 +218,7 @@ def test_money_and_tokens_add_up_to_the_cent_and_beyond(
             "n_calls": row["n_calls"],
             "n_priced": row["n_priced"],
             "tokens": row["output_text"],
+            "images": [row["input_image"], row["output_image"]],
             "amount": row["amount_usd"],
         }
         for row in records(reader, "select * from marts.cost_daily")

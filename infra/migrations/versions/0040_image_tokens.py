@@ -45,7 +45,7 @@ comment on function cost.charges_as_known(timestamptz) is
 
 # Charges that count image tokens go with the columns: their sums would say less than their amounts.
 DOWN = r"""
-drop view if exists staging.stg_cost__charges, staging.stg_cost__invoice_lines cascade;
+drop view if exists staging.stg_cost__charges, staging.stg_cost__charge_history, staging.stg_cost__invoice_lines cascade;
 drop function cost.charges_as_known(timestamptz);
 alter table cost.charges drop column input_image, drop column output_image;
 alter table cost.charge_history drop column input_image, drop column output_image;
@@ -78,7 +78,9 @@ comment on function cost.charges_as_known(timestamptz) is
 # The marts' columns come by migration, since dbt refuses to add them; their views are made anew with a version.
 MARTS = ("calls", "calls_hourly", "cost_hourly", "cost_daily")
 MARTS_SQL = "alter table if exists marts.{} add column input_image bigint, add column output_image bigint"
-MARTS_DOWN = "alter table if exists marts.{} drop column input_image cascade, drop column output_image cascade"
+MARTS_DOWN = (
+    "alter table if exists marts.{} drop column input_image cascade, drop column output_image cascade"
+)
 
 
 def upgrade() -> None:
