@@ -20,11 +20,14 @@ BUCKETS: Final = (
     "cache_write",
     "cache_write_1h",
     "input_audio",
+    "input_image",
     "output_text",
     "reasoning",
     "output_audio",
+    "output_image",
 )
-INPUT_BUCKETS: Final = BUCKETS[:5]
+INPUT_BUCKETS: Final = BUCKETS[:6]
+N_INPUT: Final = len(INPUT_BUCKETS)
 XAI_TICKS_PER_USD: Final = 10**10
 TRAFFIC: Final = {
     "ON_DEMAND": "standard",
@@ -42,8 +45,8 @@ ORDINARY: Final = frozenset({"", "standard", "global", "not_available"})
 class Buckets:
     """Token counts that never overlap: their sum is what the provider counted for the call.
 
-    `input_uncached` holds text, image, video and document input; `cache_write` the default (five-minute)
-    cache writes; `output_text` all output that is neither reasoning nor audio.
+    `input_uncached` holds text, video and document input and what no provider itemises; `cache_write` the
+    default (five-minute) cache writes; `output_text` all output that is neither reasoning, audio nor image.
     """
 
     input_uncached: int = 0
@@ -51,9 +54,11 @@ class Buckets:
     cache_write: int = 0
     cache_write_1h: int = 0
     input_audio: int = 0
+    input_image: int = 0
     output_text: int = 0
     reasoning: int = 0
     output_audio: int = 0
+    output_image: int = 0
 
     @property
     def counts(self) -> Counts:
@@ -64,19 +69,21 @@ class Buckets:
             self.cache_write,
             self.cache_write_1h,
             self.input_audio,
+            self.input_image,
             self.output_text,
             self.reasoning,
             self.output_audio,
+            self.output_image,
         )
 
     @property
     def input_total(self) -> int:
         """All input tokens, cached ones too: what price tiers are decided by."""
-        return sum(self.counts[:5])
+        return sum(self.counts[:N_INPUT])
 
     @property
     def output_total(self) -> int:
-        return sum(self.counts[5:])
+        return sum(self.counts[N_INPUT:])
 
 
 @dataclass(frozen=True, slots=True)

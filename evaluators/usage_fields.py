@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, cast
 
 Usage = Mapping[str, Any]
+Counts = tuple[int, int, int, int, int, int, int, int, int, int]
+"""Token counts in the order of `evaluators.usage.BUCKETS`."""
+
 Reason = Literal[
     "missing_usage",
     "malformed_usage",
@@ -85,12 +88,13 @@ def refuse(usage: Usage, key: str) -> None:
         raise UsageError("unsupported_usage", f"{key} has a price of its own and no bucket")
 
 
-def refuse_cached_audio(cached: int, audio: int, parts: Usage) -> None:
-    if cached and audio:
+def refuse_cached(kind: str, tokens: int, cached: int, parts: Usage) -> None:
+    """Cached tokens of a kind (audio, image) have a price of their own: refused where there may be any."""
+    if cached and tokens:
         split = part(parts, "cached_tokens_details")
         if not split:
-            raise UsageError("unsupported_usage", "cached and audio tokens may overlap")
-        refuse(split, "audio_tokens")
+            raise UsageError("unsupported_usage", f"cached and {kind} tokens may overlap")
+        refuse(split, f"{kind}_tokens")
 
 
 def modality(usage: Usage, key: str, kind: str) -> int:

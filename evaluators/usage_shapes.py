@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from evaluators.usage_fields import (
+    Counts,
     Usage,
     UsageError,
     agreed,
     check_total,
     count,
     labelled,
-    modality,
     optional,
     part,
     refuse,
-    refuse_cached_audio,
+    refuse_cached,
     required,
 )
+from evaluators.usage_gemini import gemini
 
-Counts = tuple[int, int, int, int, int, int, int, int]
 Shape = Callable[[Usage, str, str], Counts]
 
 CHAT_CACHED: Final = (
@@ -56,8 +56,8 @@ def find_shape(usage: Usage, endpoint: str) -> Shape:
 def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     """OpenAI chat and embeddings, and everything compatible (Groq, Mistral, vLLM, DeepSeek, OpenRouter …).
 
-    prompt_tokens includes cached, written and audio tokens; completion_tokens includes audio and reasoning,
-    except at xAI, where total = prompt + completion + reasoning: the total tells which one it is.
+    prompt_tokens includes cached, written, audio and image tokens; completion_tokens includes audio, images
+    and reasoning, except at xAI, where total = prompt + completion + reasoning: the total tells which it is.
     Mistral's num_cached_tokens is its server's counter (9 of 10 tokens of a first call); what it bills as
     cached stands in prompt_tokens_details. LiteLLM splits Anthropic's writes into five minutes and one hour.
     Servers that speak both dialects count once in `input_tokens`, `output_tokens`, too.
@@ -76,43 +76,49 @@ def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     if "prompt_cache_miss_tokens" in usage and cached + count(usage, "prompt_cache_miss_tokens") != prompt:
         raise UsageError("inconsistent_usage", "cache hit + cache miss != prompt_tokens")
     audio = count(parts, "audio_tokens")
-    refuse_cached_audio(cached, audio, parts)
-    refuse(output_parts, "image_tokens")
+    refuse_cached("audio", audio, cached, parts)
     refuse(output_parts, "video_tokens")
     refuse(usage, "citation_tokens")
     if usage.get("prompt_audio_seconds"):
         raise UsageError("unsupported_usage", "audio billed by the second")
     reasoning = agreed(count(output_parts, "reasoning_tokens"), usage, ("reasoning_tokens",))
-    output_audio = count(output_parts, "audio_tokens")
+    output_audio, output_image = count(output_parts, "audio_tokens"), count(output_parts, "image_tokens")
+    image = _fresh_images(count(parts, "image_tokens"), cached, parts)
     beside = _is_reasoning_beside(prompt, completion, reasoning, total, provider)
     _check_other_dialect(usage, prompt, cached + written, completion + reasoning if beside else completion)
-    text = completion - output_audio - (0 if beside else reasoning)
-    uncached = prompt - cached - written - audio
-    return (uncached, cached, written - hour, hour, audio, text, reasoning, output_audio)
+    text = completion - output_audio - output_image - (0 if beside else reasoning)
+    fresh = prompt - cached - written - audio - image
+    return (fresh, cached, written - hour, hour, audio, image, text, reasoning, output_audio, output_image)
 
 
 def responses(usage: Usage, _provider: str, endpoint: str) -> Counts:
-    """OpenAI responses, realtime and audio; also a bare `input_tokens`, `output_tokens`.
+    """OpenAI responses, realtime, audio and images; also a bare `input_tokens`, `output_tokens`.
 
-    input_tokens includes cached, written and audio tokens; output_tokens includes reasoning and audio;
-    total = input + output. What speech puts out is audio, though no field says so.
+    input_tokens includes cached, written, audio and image tokens; output_tokens includes reasoning, audio and
+    images; total = input + output. What speech puts out is audio and what the images API does are images,
+    though no field says so. Cached images have a price of their own.
     Source: platform.openai.com/docs/api-reference/responses/object (audio/createSpeech, images/object).
     """
-    if "/images" in endpoint:
-        raise UsageError("unsupported_usage", "image tokens have a price of their own and no bucket")
     given, out = required(usage, "input_tokens"), required(usage, "output_tokens")
     parts = part(usage, "input_tokens_details") or part(usage, "input_token_details")
     output_parts = part(usage, "output_tokens_details") or part(usage, "output_token_details")
     check_total(optional(usage, "total_tokens"), given + out, "input_tokens + output_tokens")
     cached = agreed(count(parts, "cached_tokens"), parts, ("cache_read_input_tokens",))
     written = agreed(count(parts, "cache_write_tokens"), parts, ("cache_creation_input_tokens",))
-    audio = count(parts, "audio_tokens")
+    audio, image = count(parts, "audio_tokens"), count(parts, "image_tokens")
     output_audio = out if "/audio/speech" in endpoint else count(output_parts, "audio_tokens")
-    refuse_cached_audio(cached, audio, parts)
-    refuse(output_parts, "image_tokens")
+    output_image = count(output_parts, "image_tokens")
+    refuse_cached("audio", audio, cached, parts)
+    refuse_cached("image", image, cached, parts)
     reasoning = count(output_parts, "reasoning_tokens")
-    text = out - output_audio - reasoning
-    return (given - cached - written - audio, cached, written, 0, audio, text, reasoning, output_audio)
+    if "/images" in endpoint:
+        _check_parts(parts, given, "input_tokens")
+        _check_parts(output_parts, out, "output_tokens")
+        if output_parts.get("image_tokens") is None:
+            output_image = out - count(output_parts, "text_tokens") - reasoning
+    text = out - output_audio - output_image - reasoning
+    fresh = given - cached - written - audio - image
+    return (fresh, cached, written, 0, audio, image, text, reasoning, output_audio, output_image)
 
 
 def anthropic(usage: Usage, _provider: str, _endpoint: str) -> Counts:
@@ -135,44 +141,11 @@ def anthropic(usage: Usage, _provider: str, _endpoint: str) -> Counts:
         raise UsageError("unsupported_usage", f"iterations of {', '.join(sorted(kinds - {'message'}))}")
     messages = [_anthropic_once(step) for step in iterations if step.get("type") == "message"]
     seen = [sum(column) for column in zip(*messages, strict=True)]
-    if messages and (seen[:5] != list(counts[:5]) or sum(seen[5:]) != sum(counts[5:])):
+    if messages and (seen[:6] != list(counts[:6]) or sum(seen[6:]) != sum(counts[6:])):
         raise UsageError("inconsistent_usage", "the message iterations do not add up to the top level")
     extra = [_anthropic_once(step) for step in iterations if step.get("type") == "compaction"]
-    a, b, c, d, e, f, g, h = (sum(column) for column in zip(counts, *extra, strict=True))
-    return (a, b, c, d, e, f, g, h)
-
-
-def gemini(usage: Usage, _provider: str, _endpoint: str) -> Counts:
-    """Gemini usageMetadata: promptTokenCount includes cached content; tool use and thoughts are extra.
-
-    total = prompt + toolUsePrompt + candidates + thoughts; a zero is left out of the JSON, but without a
-    total nothing tells a prompt that was left out from none. The Live API's response are its candidates.
-    Sources: ai.google.dev/api/generate-content#UsageMetadata, ai.google.dev/api/live#UsageMetadata.
-    """
-    has_total = usage.get("totalTokenCount") is not None
-    prompt = count(usage, "promptTokenCount") if has_total else required(usage, "promptTokenCount")
-    tools, thoughts = count(usage, "toolUsePromptTokenCount"), count(usage, "thoughtsTokenCount")
-    candidates = agreed(count(usage, "candidatesTokenCount"), usage, ("responseTokenCount",))
-    cached = count(usage, "cachedContentTokenCount")
-    check_total(
-        optional(usage, "totalTokenCount"),
-        prompt + tools + candidates + thoughts,
-        "promptTokenCount + toolUsePromptTokenCount + candidatesTokenCount + thoughtsTokenCount",
-    )
-    spoken = modality(usage, "promptTokensDetails", "AUDIO") + modality(usage, "promptTokenDetails", "AUDIO")
-    spoken += modality(usage, "toolUsePromptTokensDetails", "AUDIO")
-    if cached and spoken and modality(usage, "cacheTokensDetails", "AUDIO"):
-        raise UsageError("unsupported_usage", "cached audio has a price of its own")
-    if cached and spoken and "cacheTokensDetails" not in usage:
-        raise UsageError("unsupported_usage", "cached and audio tokens may overlap")
-    for kind in ("IMAGE", "VIDEO"):
-        if _put_out(usage, kind):
-            raise UsageError("unsupported_usage", f"output of modality {kind}")
-    output_audio = _put_out(usage, "AUDIO")
-    given = prompt + tools - cached - spoken
-    if cached > prompt:
-        raise UsageError("inconsistent_usage", "cachedContentTokenCount exceeds promptTokenCount")
-    return (given, cached, 0, 0, spoken, candidates - output_audio, thoughts, output_audio)
+    a, b, c, d, e, f, g, h, i, j = (sum(column) for column in zip(counts, *extra, strict=True))
+    return (a, b, c, d, e, f, g, h, i, j)
 
 
 def bedrock(usage: Usage, _provider: str, _endpoint: str) -> Counts:
@@ -188,12 +161,12 @@ def bedrock(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     )
     details = usage.get("cacheDetails")
     if not details:
-        return (given, read, written, 0, 0, out, 0, 0)
+        return (given, read, written, 0, 0, 0, out, 0, 0, 0)
     five = labelled(details, "cacheDetails", "ttl", "5m", "inputTokens")
     hour = labelled(details, "cacheDetails", "ttl", "1h", "inputTokens")
     if five + hour != written:
         raise UsageError("inconsistent_usage", "cacheDetails does not add up to cacheWriteInputTokens")
-    return (given, read, five, hour, 0, out, 0, 0)
+    return (given, read, five, hour, 0, 0, out, 0, 0, 0)
 
 
 def cohere(usage: Usage, _provider: str, _endpoint: str) -> Counts:
@@ -204,22 +177,22 @@ def cohere(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     units = part(usage, "billed_units")
     for other in ("image_tokens", "images", "search_units", "classifications"):
         refuse(units, other)
-    return (required(units, "input_tokens"), 0, 0, 0, 0, count(units, "output_tokens"), 0, 0)
+    return (required(units, "input_tokens"), 0, 0, 0, 0, 0, count(units, "output_tokens"), 0, 0, 0)
 
 
 def ollama(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     """Ollama's native API. Source: github.com/ollama/ollama/blob/main/docs/api.md."""
-    return (required(usage, "prompt_eval_count"), 0, 0, 0, 0, required(usage, "eval_count"), 0, 0)
+    return (required(usage, "prompt_eval_count"), 0, 0, 0, 0, 0, required(usage, "eval_count"), 0, 0, 0)
 
 
 def titan(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     """Amazon Titan embeddings, which report their input alone."""
-    return (required(usage, "inputTextTokenCount"), 0, 0, 0, 0, 0, 0, 0)
+    return (required(usage, "inputTextTokenCount"), 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def only_total(usage: Usage, _provider: str, _endpoint: str) -> Counts:
     """Embeddings of Voyage and others, which report a total alone: all of it is input."""
-    return (required(usage, "total_tokens"), 0, 0, 0, 0, 0, 0, 0)
+    return (required(usage, "total_tokens"), 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
 def _completion(usage: Usage, prompt: int, total: int | None, endpoint: str) -> int:
@@ -264,9 +237,18 @@ def _check_other_dialect(usage: Usage, prompt: int, cached: int, out: int) -> No
         raise UsageError("inconsistent_usage", f"output_tokens is {answered}, but completion_tokens {out}")
 
 
-def _put_out(usage: Usage, kind: str) -> int:
-    """Output tokens of one modality: of candidates, or of the Live API's response."""
-    return modality(usage, "candidatesTokensDetails", kind) + modality(usage, "responseTokensDetails", kind)
+def _fresh_images(image: int, cached: int, parts: Usage) -> int:
+    """Image tokens that came from no cache; none where nobody says which are both: they are other input."""
+    if not image or not cached:
+        return image
+    split = part(parts, "cached_tokens_details")
+    return image - count(split, "image_tokens") if split else 0
+
+
+def _check_parts(parts: Usage, total: int, of: str) -> None:
+    """Text and images are all there is in the images API."""
+    if parts.get("text_tokens") is not None and parts.get("image_tokens") is not None:
+        check_total(total, count(parts, "text_tokens") + count(parts, "image_tokens"), f"the parts of {of}")
 
 
 def _anthropic_once(usage: Usage) -> Counts:
@@ -279,7 +261,7 @@ def _anthropic_once(usage: Usage) -> Counts:
     elif written is not None and five + hour != written:
         raise UsageError("inconsistent_usage", f"cache_creation adds up to {five + hour}, not {written}")
     thinking = count(part(usage, "output_tokens_details"), "thinking_tokens")
-    return (given, read, five, hour, 0, out - thinking, thinking, 0)
+    return (given, read, five, hour, 0, 0, out - thinking, thinking, 0, 0)
 
 
 SHAPES: Final[tuple[tuple[str, Shape], ...]] = (

@@ -16,9 +16,11 @@ create temp table if not exists charged_attempts (
     cache_write bigint,
     cache_write_1h bigint,
     input_audio bigint,
+    input_image bigint,
     output_text bigint,
     reasoning bigint,
     output_audio bigint,
+    output_image bigint,
     amount_usd numeric,
     unpriced_reason text,
     reported_usd numeric,
@@ -32,13 +34,19 @@ ANALYZE_STAGE: LiteralString = "analyze charged_attempts (started_at, call_id, a
 _KEYS: LiteralString = "started_at, call_id, attempt"
 _VALUES: LiteralString = """
     provider, model, price_row_ids, input_uncached, cache_read, cache_write, cache_write_1h, input_audio,
-    output_text, reasoning, output_audio, amount_usd, unpriced_reason, reported_usd
+    output_text, reasoning, output_audio, amount_usd, unpriced_reason, reported_usd, input_image, output_image
 """
 
 
 def _of(alias: LiteralString) -> LiteralString:
     names: list[LiteralString] = [name.strip() for name in _VALUES.split(",")]
     return ", ".join([f"{alias}.{name}" for name in names])
+
+
+def _said_by(alias: LiteralString) -> LiteralString:
+    """What makes two charges the same: image tokens that nobody counted, as in older charges, are none."""
+    others = _of(alias).removesuffix(f", {alias}.input_image, {alias}.output_image")
+    return f"{others}, coalesce({alias}.input_image, 0), coalesce({alias}.output_image, 0)"
 
 
 # A charge that only knows a newer version of the book, or an END with the same tokens, is not restated; an
@@ -65,7 +73,7 @@ left join charged_attempts as new
     on new.started_at = old.started_at
     and new.call_id = old.call_id
     and new.attempt = old.attempt
-where ({_of("old")}) is distinct from ({_of("new")})
+where ({_said_by("old")}) is distinct from ({_said_by("new")})
 """
 
 # All attempts of a staged call are staged, numbered from 0: what lies beyond its last one is gone.
@@ -96,11 +104,12 @@ with written as (
         = (
             {_of("excluded")}, excluded.price_version, excluded.is_provisional,
             case
-                when ({_of("charges")}) is distinct from ({_of("excluded")}) then excluded.charged_at
+                when ({_said_by("charges")}) is distinct from ({_said_by("excluded")})
+                    then excluded.charged_at
                 else charges.charged_at
             end
         )
-    where ({_of("charges")}) is distinct from ({_of("excluded")})
+    where ({_said_by("charges")}) is distinct from ({_said_by("excluded")})
        or charges.is_provisional <> excluded.is_provisional
        or (excluded.unpriced_reason is not null and charges.price_version <> excluded.price_version)
     returning started_at, unpriced_reason

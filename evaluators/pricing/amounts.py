@@ -34,9 +34,10 @@ def amounts(counts: Numbers, number: Numbers, found: Sequence[Plan | str]) -> pl
     return receipts.hstack(dollars)
 
 
-def _used(counts: Numbers) -> NDArray[np.uint8]:
+def _used(counts: Numbers) -> Numbers:
     """One bit per bucket that has tokens: calls of one plan and one such set share their receipt."""
-    return np.packbits(counts > 0, axis=0, bitorder="little")[0]
+    low, high = np.packbits(counts > 0, axis=0, bitorder="little")
+    return low + (high.astype(np.int64) << 8)
 
 
 def _dollars(counts: Numbers, number: Numbers, found: Sequence[Plan | str]) -> pl.Series:
@@ -58,7 +59,7 @@ def _atto(found: Plan | str, bucket: int) -> int:
     return rate.atto if rate else 0
 
 
-def _receipts(used: NDArray[np.uint8], number: Numbers, found: Sequence[Plan | str]) -> pl.DataFrame:
+def _receipts(used: Numbers, number: Numbers, found: Sequence[Plan | str]) -> pl.DataFrame:
     """For each call the version and the row ids, or why it has no price."""
     kinds, kind = np.unique(number * 2 ** len(BUCKETS) + used, return_inverse=True)
     receipts = [_receipt(found[code >> len(BUCKETS)], code % 2 ** len(BUCKETS)) for code in kinds.tolist()]
@@ -68,8 +69,8 @@ def _receipts(used: NDArray[np.uint8], number: Numbers, found: Sequence[Plan | s
 def _receipt(found: Plan | str, used: int) -> tuple[int | None, list[int], str | None]:
     if isinstance(found, str):
         return None, [], found
-    a, b, c, d, e, f, g, h = (used >> bit & 1 for bit in range(len(BUCKETS)))
-    counts: Counts = (a, b, c, d, e, f, g, h)
+    a, b, c, d, e, f, g, h, i, j = (used >> bit & 1 for bit in range(len(BUCKETS)))
+    counts: Counts = (a, b, c, d, e, f, g, h, i, j)
     if missing := found.missing(counts):
         return None, [], missing.reason
     return found.price_version, [row.id for row in found.rows(counts)], None

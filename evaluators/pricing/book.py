@@ -16,7 +16,15 @@ from typing import Any, Final
 
 from evaluators.pricing.rows import STANDARD, Charge, PriceRow, Unpriced
 from evaluators.pricing.timeline import Plan, Timeline, microseconds
-from evaluators.usage import Buckets, Unbucketed, count_tokens, fee_of, reported_cost, service_tier_of
+from evaluators.usage import (
+    N_INPUT,
+    Buckets,
+    Unbucketed,
+    count_tokens,
+    fee_of,
+    reported_cost,
+    service_tier_of,
+)
 
 PLACES: Final = Decimal(1).scaleb(-12)
 MAX_AMOUNT: Final = Decimal(10) ** 12
@@ -85,7 +93,7 @@ def price(
         return Unpriced(f"unpriced_fee:{fee}")
     tier = call_tier(usage, stated=service_tier)
     timeline = book.timeline(provider, model, service_tier=tier)
-    plan = timeline.plan(microseconds(at), sum(counts[:5]))
+    plan = timeline.plan(microseconds(at), sum(counts[:N_INPUT]))
     if not isinstance(plan, Plan):
         return plan
     if missing := plan.missing(counts):

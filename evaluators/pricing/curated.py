@@ -44,7 +44,8 @@ def _rows(cells: Mapping[str, str]) -> Iterator[PriceRow]:
 def _prices(cells: Mapping[str, str]) -> dict[str, str]:
     """Price by bucket. A kind of token without a price of its own cost what all input, or output, did.
 
-    All are said: what is left out would be taken from a table of today, and mix two times in one charge.
+    All are said: what is left out would be taken from a table of today, and mix two times in one charge. But
+    for images: none of these models writes any, and reading them follows the price of input by itself.
     """
     prices = {"input_uncached": cells["input"], "input_audio": cells["input"]}
     prices |= {bucket: cells[bucket] or cells["input"] for bucket in INPUT}

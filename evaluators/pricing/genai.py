@@ -24,12 +24,18 @@ PRICE_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "cache_write": ("cache_write_5m_mtok", "cache_write_mtok", "input_mtok"),
     "cache_write_1h": ("cache_write_1h_mtok",),
     "input_audio": ("input_audio_mtok", "input_mtok"),
+    "input_image": ("input_image_mtok",),
     "output_text": ("output_mtok",),
     "reasoning": ("output_reasoning_mtok", "output_mtok"),
     "output_audio": ("output_audio_mtok", "output_mtok"),
+    "output_image": ("output_image_mtok",),
 }
 """Where the library has no price of its own for a kind of token, its definition is the wider kind's price
-(`genai_prices.decompose`); one-hour cache writes are left out, as the wider price is known to be too low."""
+(`genai_prices.decompose`); one-hour cache writes are left out, as the wider price is known to be too low.
+Image input follows the price of input in the book itself, so that one of the user's own holds for it, too."""
+
+COPY: Final = 2
+"""Raised when copies come to hold more of what the library says (2: images), to renew the older ones."""
 
 CONTEXTS: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("batch", {"processing": "batch"}),
@@ -50,8 +56,11 @@ class Refused:
 
 @cache
 def library_version() -> str:
-    """The installed library's version, as the second word of a copied row's `source` holds it."""
-    return version("genai-prices")
+    """The installed library's version, as the second word of a copied row's `source` holds it.
+
+    `+2` behind it is our COPY; a local version, so that it is newer than the same without.
+    """
+    return f"{version('genai-prices')}+{COPY}"
 
 
 def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] | Refused:
@@ -60,7 +69,7 @@ def snapshot_rows(provider: str, model: str, *, at: datetime) -> list[PriceRow] 
     Start dates become `valid_from` and `valid_to`; tiers become `min_input_tokens`; hours of the day become
     a `@HH:MM-HH:MM` suffix of `service_tier`; batch, flex, priority and fast prices become service tiers. The
     rows match `model` exactly as given. Refused: no such provider or model, a fee per request, no price per
-    token, image or video input at another price than text.
+    token, video input at another price than text.
     """
     info = _find(provider, model)
     if info is None:
@@ -151,20 +160,28 @@ def _problem(prices: "ModelPrice") -> str | None:
     """A price that our buckets cannot express."""
     if prices.requests_kcount is not None:
         return "fee_per_request"
-    for key in ("input_image_mtok", "input_video_mtok"):
-        other = getattr(prices, key)
-        if other is not None and other != prices.input_mtok:
-            return "image_price"
-    return None
+    video = prices.input_video_mtok
+    return "video_price" if video is not None and video != prices.input_mtok else None
 
 
 def _prices(prices: "ModelPrice") -> Iterator[tuple[str, str, int, Decimal]]:
     """(bucket, the library's key, min_input_tokens, USD per million) of every bucket that has a price."""
     for bucket, keys in PRICE_KEYS.items():
-        key = next((key for key in keys if getattr(prices, key) is not None), None)
+        wider = ("output_mtok",) if bucket == "output_image" and _writes_images(prices) else ()
+        key = next((key for key in keys + wider if getattr(prices, key) is not None), None)
         if key is not None:
             for floor, usd in _steps(getattr(prices, key)):
                 yield bucket, key, floor, usd
+
+
+def _writes_images(prices: "ModelPrice") -> bool:
+    """Whether the price of output is one of images: a model of the images API, that reads text and images.
+
+    The library tells images read apart there, and no other output. Elsewhere the price of output is that of
+    text, and images cost more.
+    """
+    reads = prices.input_image_mtok is not None and prices.cache_image_read_mtok is not None
+    return reads and prices.input_audio_mtok is None
 
 
 def _steps(value: "Decimal | TieredPrices") -> list[tuple[int, Decimal]]:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from evaluators.pricing.book import call_tier, rounded, unpriced_reason
 from evaluators.pricing.plans import PlanFinder
-from evaluators.usage import BUCKETS, INPUT_BUCKETS, Unbucketed, count_tokens, fee_of, reported_cost
+from evaluators.usage import BUCKETS, N_INPUT, Unbucketed, count_tokens, fee_of, reported_cost
 from evaluators.usage_alike import Alike, read_alike
 from evaluators.usage_columns import NotAlikeError
 from evaluators.usage_fields import ManyCounts
 from evaluators.usage_shapes import Counts
 
-N_INPUT: Final = len(INPUT_BUCKETS)
 MAY_REPORT: Final = ("cost", "cost_in_usd_ticks")
 Numbers = NDArray[np.int64]
 

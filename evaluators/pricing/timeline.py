@@ -108,8 +108,13 @@ class Timeline:
         return FALLBACKS + (CLAUDE_FALLBACKS if self._writes_cost_more else ())
 
 
-FALLBACKS: Final = (("reasoning", "output_text", Decimal(1)),)
-"""OpenAI (reasoning), Google (thinking) and Anthropic (extended thinking) document it as billed as output."""
+FALLBACKS: Final = (
+    ("reasoning", "output_text", Decimal(1)),
+    ("input_image", "input_uncached", Decimal(1)),
+)
+"""OpenAI (reasoning), Google (thinking) and Anthropic (extended thinking) document it as billed as output,
+and images as billed as any input where they have no price of their own. Image output has no such rule: models
+that write both ask three to twenty times as much for images as for text."""
 
 CLAUDE_FALLBACKS: Final = (
     ("cache_write", "input_uncached", Decimal("1.25")),

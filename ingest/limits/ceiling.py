@@ -17,7 +17,8 @@ def ceiling_usd(
 ) -> Decimal | None:
     """USD of all tokens of the estimate at the dearest rates the request can meet; None without a price.
 
-    Cache writes count where the request speaks of them, audio and the fast tier likewise. A provider may
+    Cache writes count where the request speaks of them, audio and the fast tier likewise; images always, for
+    whoever can read or write them may do so without a word of it in the request. A provider may
     serve a request at the ordinary tier whatever it asks for. A price window that begins while the call runs
     is not foreseen.
     """
@@ -34,7 +35,7 @@ def ceiling_usd(
 
 
 def _at_most(body: bytes, expected: Estimate, plan: Plan) -> Decimal | None:
-    inputs, outputs = ["input_uncached"], ["output_text", "reasoning"]
+    inputs, outputs = ["input_uncached", "input_image"], ["output_text", "reasoning", "output_image"]
     if b"cache" in body:
         inputs += ["cache_write", "cache_write_1h"]
     if b"audio" in body:

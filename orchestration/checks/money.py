@@ -30,7 +30,8 @@ order by closes.day = any(%(days)s) desc, checks.checked_at nulls first, closes.
 limit cardinality(%(days)s) + %(more)s
 """
 
-# Sums do not see what cancels out, such as a cost moved from one project to another: the digest does.
+# Sums do not see what cancels out, such as a cost moved from one project to another: the digest does. Image
+# tokens are in it only where there are any, so that older days have the digest that they had.
 SUMS: LiteralString = """
 select
     count(*),
@@ -39,6 +40,7 @@ select
         coalesce(input_uncached, 0) + coalesce(cache_read, 0) + coalesce(cache_write, 0)
         + coalesce(cache_write_1h, 0) + coalesce(input_audio, 0) + coalesce(output_text, 0)
         + coalesce(reasoning, 0) + coalesce(output_audio, 0)
+        + coalesce(input_image, 0) + coalesce(output_image, 0)
     ), 0),
     coalesce(sum(amount_usd), 0),
     coalesce(sum(hashtextextended(
@@ -47,7 +49,11 @@ select
             cache_write, cache_write_1h, input_audio, output_text, reasoning, output_audio,
             trim_scale(amount_usd), unpriced_reason, trim_scale(reported_usd),
             calls.project, calls.key_id, calls.environment, calls.purpose
-        )::text,
+        )::text || case
+            when input_image > 0 or output_image > 0
+                then row(coalesce(input_image, 0), coalesce(output_image, 0))::text
+            else ''
+        end,
         0
     )::numeric), 0)
 from cost.charges_as_known(%(known_at)s) as charges

@@ -124,7 +124,7 @@ def test_the_model_need_not_be_named_as_the_library_names_it() -> None:
         ("openai-compatible", "gpt-4o", "unknown_model"),
         ("perplexity", "sonar", "fee_per_request"),
         ("groq", "whisper-large-v3", "no_token_price"),
-        ("google", "gemini-embedding-2", "image_price"),
+        ("google", "gemini-embedding-2", "video_price"),
     ],
 )
 def test_what_tokens_alone_do_not_price_is_refused(provider: str, model: str, reason: str) -> None:

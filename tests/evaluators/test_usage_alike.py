@@ -31,6 +31,8 @@ CHAT: dict[str, Any] = {
     "prompt_tokens_details": {"cached_tokens": 1_920, "audio_tokens": 0},
     "completion_tokens_details": {"reasoning_tokens": 256, "audio_tokens": 0},
 }
+COUNTS = (86, 1920, 0, 0, 0, 0, 44, 256, 0, 0)
+BESIDE = (86, 1920, 0, 0, 0, 0, 300, 256, 0, 0)
 
 
 @pytest.fixture(autouse=True)
@@ -97,11 +99,11 @@ def test_calls_that_take_another_way_are_read_with_their_own_kind() -> None:
     beside = CHAT | {"total_tokens": 2_562}  # xAI: reasoning is not inside completion_tokens
     texts = [json.dumps(usage) for usage in (CHAT, beside, CHAT, beside, CHAT)]
     assert by_column(texts) == {
-        0: (86, 1920, 0, 0, 0, 44, 256, 0),
-        1: (86, 1920, 0, 0, 0, 300, 256, 0),
-        2: (86, 1920, 0, 0, 0, 44, 256, 0),
-        3: (86, 1920, 0, 0, 0, 300, 256, 0),
-        4: (86, 1920, 0, 0, 0, 44, 256, 0),
+        0: COUNTS,
+        1: BESIDE,
+        2: COUNTS,
+        3: BESIDE,
+        4: COUNTS,
     }
 
 
@@ -120,13 +122,13 @@ def test_a_whole_number_where_the_form_has_seconds_is_no_count() -> None:
     texts = [json.dumps(groq), json.dumps(groq | {"queue_time": 1}), json.dumps(groq)]
     assert len(by_column(texts)) == 3
     floats = [json.dumps(CHAT | {"completion_tokens": tokens}) for tokens in (300.0, 300, 300.0)]
-    assert by_column(floats).get(1, (86, 1920, 0, 0, 0, 44, 256, 0)) == (86, 1920, 0, 0, 0, 44, 256, 0)
+    assert by_column(floats).get(1, COUNTS) == COUNTS
 
 
 def test_fields_that_come_twice_end_as_their_last_value() -> None:
     text = json.dumps(CHAT)
     twice = text.replace('"completion_tokens": 300,', '"completion_tokens": 1, "completion_tokens": 300,')
-    assert by_column([text, twice, text]) == dict.fromkeys(range(3), (86, 1920, 0, 0, 0, 44, 256, 0))
+    assert by_column([text, twice, text]) == dict.fromkeys(range(3), COUNTS)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_odd_objects_have_no_form(usage: object) -> None:
 def test_names_of_any_script_and_length_make_a_form() -> None:
     usage = CHAT | {"토큰 🙂": 1, "": 2, "class": 3, "a b'": 4, "x" * 1_000: 5, "empty": {}, "none": []}
     texts = [json.dumps(usage, ensure_ascii=False)] * 3
-    assert by_column(texts) == dict.fromkeys(range(3), (86, 1920, 0, 0, 0, 44, 256, 0))
+    assert by_column(texts) == dict.fromkeys(range(3), COUNTS)
 
 
 def test_hostile_text_stops_no_other_call() -> None:

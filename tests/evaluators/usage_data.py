@@ -29,15 +29,16 @@ def payloads(folder: Path) -> Iterator[tuple[str, int, dict[str, Any], dict[str,
 
 def in_genai_terms(counts: tuple[int, ...]) -> dict[str, int]:
     """Our exclusive buckets as the inclusive sums that genai-prices extracts."""
-    uncached, read, write, write_1h, audio, text, reasoning, output_audio = counts
+    uncached, read, write, write_1h, audio, image, text, reasoning, output_audio, output_image = counts
     return {
-        "input_tokens": uncached + read + write + write_1h + audio,
+        "input_tokens": uncached + read + write + write_1h + audio + image,
         "cache_read_tokens": read,
         "cache_write_tokens": write + write_1h,
         "input_audio_tokens": audio,
-        "output_tokens": text + reasoning + output_audio,
+        "output_tokens": text + reasoning + output_audio + output_image,
         "output_reasoning_tokens": reasoning,
         "output_audio_tokens": output_audio,
+        "output_image_tokens": output_image,
     }
 
 
