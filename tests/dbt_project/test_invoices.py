@@ -44,6 +44,21 @@ USAGE: dict[str, object] = {
 BATCH = USAGE | {"service_tier": "batch"}
 EACH = Decimal("0.0022")
 """600 tokens at $2, 400 at $0.5 and 100 at $8 a million."""
+PAINTED: dict[str, object] = {
+    "promptTokenCount": 1000,
+    "candidatesTokenCount": 500,
+    "totalTokenCount": 1500,
+    "promptTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 700},
+        {"modality": "IMAGE", "tokenCount": 300},
+    ],
+    "candidatesTokensDetails": [
+        {"modality": "TEXT", "tokenCount": 100},
+        {"modality": "IMAGE", "tokenCount": 400},
+    ],
+}
+PAINTED_EACH = Decimal("0.0148")
+"""1,000 tokens at $2, images or not, 100 at $8 and 400 of images at $30 a million."""
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +84,8 @@ def charged(
         add_calls(connection, 10, start=DAY, model="retried", seed="c", attempts=tried, **given)
         add_calls(connection, 10, start=DAY, model="judging", seed="d", purpose="judge", **given)
         add_calls(connection, 10, start=DAY, model="google-house", seed="e", provider="google", **given)
+        painted = given | {"usage": PAINTED, "provider": "google"}
+        add_calls(connection, 10, start=DAY, model="painter", seed="f", **painted)
         connection.commit()
         charge_window(connection, [Window(DAY, DAY + timedelta(days=1))])
     dbt.build(url, windows=days(DAY.date()))
@@ -90,8 +107,8 @@ def add_prices(connection: Connection) -> None:
                 recorded_at=DAY,
                 source="test",
             )
-            for model in ("house", "house-2026-01-01", "retried", "judging", "google-house")
-            for bucket, usd in PRICES.items()
+            for model in ("house", "house-2026-01-01", "retried", "judging", "google-house", "painter")
+            for bucket, usd in (PRICES | ({"output_image": "30"} if model == "painter" else {})).items()
         ],
         source="test",
     )
@@ -152,6 +169,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         ("house", "answer", "product", 40, 40),
         ("house-2026-01-01", "answer", "product", 100, 100),
         ("judging", "answer", "judge", 10, 10),
+        ("painter", "answer", "product", 10, 10),
         ("retried", "failed_attempt", "product", 10, 0),
         ("retried", "fallback", "product", 10, 10),
     ]
@@ -163,7 +181,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         records(connection, f"select sum(amount_usd) as usd from {relation}")[0]["usd"]
         for relation in ("cost.charges", "marts.cost_hourly")
     )
-    assert charges == hours == 170 * EACH
+    assert charges == hours == 170 * EACH + 10 * PAINTED_EACH
 
 
 def test_an_invoice_of_what_we_charged_matches_under_the_name_of_a_snapshot(
@@ -214,6 +232,25 @@ def test_a_gap_is_split_by_cause(
     import_csv(connection, tmp_path, HEAD + f"2026-10-31,openai,{line}")
     row = compared(connection, line.split(",", maxsplit=1)[0])
     assert (row["verdict"], nonzero(row)) == (verdict, causes)
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict", "causes"),
+    [
+        ("10,7000,3000,1000,4000,0.148", "matched", {}),
+        # A bill that does not tell images from other input.
+        ("10,10000,,1000,4000,0.148", "matched", {}),
+        # Five pictures of twice the size, in as many requests.
+        ("10,7000,3000,1000,6000,0.208", "not matched", {"unexplained": 0.06}),
+    ],
+)
+def test_images_are_compared_by_their_own_tokens_and_prices(
+    connection: Connection, tmp_path: Path, line: str, verdict: str, causes: dict[str, float]
+) -> None:
+    head = "day,provider,model,n_requests,input_uncached,input_image,output,output_image,amount_usd\n"
+    import_csv(connection, tmp_path, f"{head}2026-10-31,google,painter,{line}\n")
+    row = compared(connection, "painter")
+    assert (row["verdict"], nonzero(row), row["charged_usd"]) == (verdict, causes, 10 * PAINTED_EACH)
 
 
 def test_a_tier_a_fee_and_a_credit_are_causes_of_their_own(connection: Connection, tmp_path: Path) -> None:

@@ -193,6 +193,34 @@ def test_a_kind_of_token_without_a_price_hides_behind_no_other_call(connection: 
     assert found.whatif_usd == 5 * Decimal("0.00035")
 
 
+def test_images_are_priced_as_input_or_at_a_price_of_their_own_and_no_ratio_touches_them(
+    connection: Connection,
+) -> None:
+    seen: dict[str, object] = {**used(100, 10), "prompt_tokens_details": {"image_tokens": 60}}
+    seed(connection, 5, model="house", usage=seen)
+    charged(connection, HOUSE, PLAIN, rates("seeing", input_uncached="1", input_image="9", output_text="4"))
+    each = {"house": Decimal("0.00035"), "plain": Decimal("0.00014"), "seeing": Decimal("0.00062")}
+
+    asked = ask(connection, *each, "recorded")
+    assert asked[1].recorded.tokens["input_image"] == 300
+    assert {name: line.whatif_usd for name, line in lines(asked).items()} == {
+        **{name: 5 * usd for name, usd in each.items()},
+        "recorded": 5 * each["house"],
+    }
+    scaled = lines(ask(connection, "plain", ratios=["2"]))["plain"]
+    assert scaled.whatif_usd == 5 * Decimal("0.00022")
+
+
+def test_charges_of_before_images_were_counted_are_priced_as_ever(connection: Connection) -> None:
+    seed(connection, 3, model="house", usage=used(100, 10))
+    charged(connection, HOUSE, PLAIN)
+    with connection.transaction():
+        connection.execute("update cost.charges set input_image = null, output_image = null")
+    found = lines(ask(connection, "plain", "recorded"))
+    assert (found["plain"].n_compared, found["plain"].whatif_usd) == (3, 3 * Decimal("0.00014"))
+    assert found["recorded"].saving_usd == 0
+
+
 def test_cached_input_is_read_anew_where_a_model_has_no_cache(connection: Connection) -> None:
     seed(connection, 1, model="house", usage=used(1_000, 100, cached=600))
     charged(connection, HOUSE, PLAIN)

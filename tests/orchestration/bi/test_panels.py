@@ -112,10 +112,12 @@ def panel(title: str) -> Query:
 
 def test_a_kind_of_tokens_that_nobody_reported_does_not_hide_another(filled: DatabaseUrl) -> None:
     with connect(filled) as connection:
-        connection.execute("update marts.cost_daily set cache_write_1h = null, output_audio = null")
+        connection.execute(
+            "update marts.cost_daily set cache_write_1h = null, output_audio = null, input_image = null"
+        )
         kinds = {kind: n for _, kind, n in rows_of(connection, panel("Tokens by kind"))}
         connection.rollback()
-    assert kinds["cache write"] == kinds["audio"] == kinds["cache read"] > 0
+    assert kinds["cache write"] == kinds["audio"] == kinds["images"] == kinds["cache read"] > 0
 
 
 def test_a_model_without_a_verdict_is_listed_with_not_enough_data(filled: DatabaseUrl) -> None:
