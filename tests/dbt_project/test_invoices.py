@@ -240,8 +240,8 @@ def test_a_gap_is_split_by_cause(
         ("10,7000,3000,1000,4000,0.148", "matched", {}),
         # A bill that does not tell images from other input.
         ("10,10000,,1000,4000,0.148", "matched", {}),
-        # Five pictures of twice the size, in as many requests.
-        ("10,7000,3000,1000,6000,0.208", "not matched", {"unexplained": 0.06}),
+        # 2,000 tokens of images that no call of ours has.
+        ("10,7000,3000,1000,6000,0.208", "explained", {"calls_not_seen": 0.06}),
     ],
 )
 def test_images_are_compared_by_their_own_tokens_and_prices(
