@@ -115,13 +115,16 @@ def _rate(flat: Mapping[str, Any]) -> Decimal:
 
 def _bucket(sku: str) -> str | None:
     text = sku.lower()
-    audio = "_audio" if "audio" in text else ""
+    model = _MODEL.search(text)
+    kinds = _MODEL.sub("", text)
+    draws = model is not None and model.group(4) == "image" and "text" not in kinds and "output" in text
+    media = "_audio" if "audio" in text else "_image" if draws or "image" in kinds else ""
     if "cach" in text:
         return None if "storage" in text else "cache_read"
     if "output" in text or "thinking" in text:
-        return f"output{audio}"
+        return f"output{media}"
     if "input" in text:
-        return "input_audio" if audio else "input_uncached"
+        return f"input{media}" if media else "input_uncached"
     return None
 
 

@@ -37,13 +37,15 @@ class InvoiceLine:
     cache_write: int | None = None
     cache_write_1h: int | None = None
     input_audio: int | None = None
+    input_image: int | None = None
     output: int | None = None
     output_audio: int | None = None
+    output_image: int | None = None
     amount_usd: Decimal | None = None
 
     @property
     def counts(self) -> tuple[int | None, ...]:
-        """Requests and the seven buckets, in the order of the columns."""
+        """Requests and the nine buckets, in the order of the columns."""
         return (
             self.n_requests,
             self.input_uncached,
@@ -51,8 +53,10 @@ class InvoiceLine:
             self.cache_write,
             self.cache_write_1h,
             self.input_audio,
+            self.input_image,
             self.output,
             self.output_audio,
+            self.output_image,
         )
 
     @property

@@ -2,7 +2,7 @@
 
 Sources: API reference of `GET /v1/organization/usage/completions` (and embeddings, moderations, …) and
 `GET /v1/organization/costs`. Times are UTC. `input_tokens` contains cached tokens; where a result names
-`input_text_tokens` it contains audio as well.
+`input_text_tokens` it contains audio and images as well.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,8 @@ from evaluators.invoices.lines import (
     tier,
 )
 
-_KINDS = (", input", ", cached input", ", output", ", audio input", ", audio output", ", cache write")
+_MEDIA = (", audio input", ", audio output", ", image input", ", image output")
+_KINDS = (", input", ", cached input", ", output", ", cache write", *_MEDIA)
 
 
 def is_page(page: Mapping[str, Any]) -> bool:
@@ -82,14 +83,17 @@ def _line(result: dict[str, Any], bucket: Mapping[str, Any], *, number: int) -> 
     written = count(result.get("input_cache_write_tokens"), what="input_cache_write_tokens") or 0
     audio = count(result.get("input_audio_tokens"), what="input_audio_tokens") or 0
     spoken = count(result.get("output_audio_tokens"), what="output_audio_tokens") or 0
+    seen = count(result.get("input_image_tokens"), what="input_image_tokens") or 0
+    seen -= count(result.get("input_cached_image_tokens"), what="input_cached_image_tokens") or 0
+    drawn = count(result.get("output_image_tokens"), what="output_image_tokens") or 0
     text_in = count(result.get("input_tokens"), what="input_tokens")
     text_out = count(result.get("output_tokens"), what="output_tokens")
-    includes_audio = result.get("input_text_tokens") is not None
+    includes_media = result.get("input_text_tokens") is not None
     if text_in is not None:
-        text_in -= read + written + (audio if includes_audio else 0)
-    if text_out is not None and includes_audio:
-        text_out -= spoken
-    if (text_in or 0) < 0 or (text_out or 0) < 0:
+        text_in -= read + written + (audio + seen if includes_media else 0)
+    if text_out is not None and includes_media:
+        text_out -= spoken + drawn
+    if (text_in or 0) < 0 or (text_out or 0) < 0 or seen < 0:
         raise ValueError("parts of the tokens are more than their sum")
     return checked(
         InvoiceLine(
@@ -105,8 +109,10 @@ def _line(result: dict[str, Any], bucket: Mapping[str, Any], *, number: int) -> 
             cache_read=read,
             cache_write=written,
             input_audio=audio,
+            input_image=seen,
             output=text_out,
             output_audio=spoken,
+            output_image=drawn,
         )
     )
 

@@ -24,8 +24,10 @@ COUNTS: Final = (
     "cache_write",
     "cache_write_1h",
     "input_audio",
+    "input_image",
     "output",
     "output_audio",
+    "output_image",
 )
 COLUMNS: Final = REQUIRED | {"model", "key_id", "project", "item", "service_tier", "amount_usd", *COUNTS}
 

@@ -25,12 +25,18 @@ from raw.llm_calls
 where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
 """
 
-CHARGES: LiteralString = """
-select *, null::timestamptz as superseded_at, null::text as reason
+_CHARGE: LiteralString = """
+    attempt, provider, model, price_version, price_row_ids, input_uncached, cache_read, cache_write,
+    cache_write_1h, input_audio, input_image, output_text, reasoning, output_audio, output_image, amount_usd,
+    unpriced_reason, reported_usd, is_provisional, charged_at
+"""
+
+CHARGES: LiteralString = f"""
+select {_CHARGE}, null::timestamptz as superseded_at, null::text as reason
 from cost.charges
 where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
 union all
-select *
+select {_CHARGE}, superseded_at, reason
 from cost.charge_history
 where started_at = ingest.uuid7_time(%(id)s) and call_id = %(id)s
 order by attempt, superseded_at desc nulls first

@@ -65,13 +65,50 @@ def test_openai_usage_is_cut_into_buckets_that_exclude_one_another(tmp_path: Pat
             cache_read=400,
             cache_write=0,
             input_audio=7,
+            input_image=0,
             output=50,
             output_audio=3,
+            output_image=0,
         )
     ]
     # The newer form counts audio among the input and output, and says so by naming the text.
     newer = read(tmp_path, openai_page(OPENAI_USAGE | {"input_text_tokens": 993})).lines[0]
     assert (newer.input_uncached, newer.output) == (593, 47)
+
+
+def test_openai_usage_of_images_is_told_apart(tmp_path: Path) -> None:
+    images = {
+        "input_text_tokens": 60,
+        "input_image_tokens": 540,
+        "input_cached_image_tokens": 300,
+        "output_image_tokens": 30,
+        "input_audio_tokens": 0,
+        "output_audio_tokens": 0,
+    }
+    line = read(tmp_path, openai_page(OPENAI_USAGE | images)).lines[0]
+    found = (line.input_uncached, line.cache_read, line.input_image, line.output, line.output_image)
+    assert found == (360, 400, 240, 20, 30)
+    [reject] = read(tmp_path, openai_page(OPENAI_USAGE | images | {"output_image_tokens": 51})).rejects
+    assert reject.reason == "parts of the tokens are more than their sum"
+
+
+@pytest.mark.parametrize(
+    ("sku", "model", "bucket"),
+    [
+        ("Gemini 2.5 Flash GA Image Input - Predictions", "gemini-2.5-flash", "input_image"),
+        ("Gemini 2.5 Flash Image Output - Predictions", "gemini-2.5-flash-image", "output_image"),
+        ("Gemini 3 Pro Image text output", "gemini-3-pro-image", "output"),
+        ("Gemini 2.5 Flash Image input", "gemini-2.5-flash-image", "input_uncached"),
+    ],
+)
+def test_google_bills_images_as_their_own_kind(tmp_path: Path, sku: str, model: str, bucket: str) -> None:
+    row = GOOGLE | {"sku": {"id": "A", "description": sku}, "credits": []}
+    [line] = read(tmp_path, [row]).lines
+    assert (line.model, getattr(line, bucket), sum(count or 0 for count in line.counts)) == (
+        model,
+        500_000,
+        500_000,
+    )
 
 
 def test_openai_costs_name_the_model_or_a_fee(tmp_path: Path) -> None:
@@ -116,7 +153,7 @@ def test_anthropic_usage_excludes_the_cache_and_costs_are_in_cents(tmp_path: Pat
         "api_key_id": "apikey_1",
     }
     line = read(tmp_path, {"data": [bucket | {"results": [usage]}], "has_more": False}).lines[0]
-    assert line.counts == (None, 107, 16549, 17355, 5, None, 448, None)
+    assert line.counts == (None, 107, 16549, 17355, 5, None, None, 448, None, None)
     assert (line.provider, line.day, line.kind) == ("anthropic", date(2026, 10, 31), "usage")
     cost = {"amount": "123.78912", "currency": "USD", "cost_type": "web_search", "model": None}
     line = read(tmp_path, {"data": [bucket | {"results": [cost]}]}).lines[0]

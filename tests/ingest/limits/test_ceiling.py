@@ -72,5 +72,27 @@ def test_a_cheap_tier_is_reserved_at_the_ordinary_one_that_may_serve_it() -> Non
     assert ceiling(b"{}", tier="priority") is None
 
 
+def test_images_are_reserved_whatever_the_request_says() -> None:
+    first = datetime(2020, 1, 1, tzinfo=UTC)
+    prices = {"input_uncached": 5, "input_image": 8, "output_text": 10, "output_image": 32}
+    book = PriceBook(
+        PriceRow(
+            model="gpt-image-1.5",
+            provider="openai",
+            bucket=bucket,
+            usd_per_million=Decimal(usd),
+            valid_from=first,
+            recorded_at=first,
+            source="test",
+        )
+        for bucket, usd in prices.items()
+    )
+    expected = Estimate(input_tokens=1000, output_tokens=100, likely_tokens=0)
+    found = ceiling_usd(
+        b'{"prompt": "a cat"}', expected=expected, provider="openai", model="gpt-image-1.5", at=AT, book=book
+    )
+    assert found == Decimal(1000 * 8 + 100 * 32) / 10**6
+
+
 def test_a_model_nobody_prices_has_no_ceiling() -> None:
     assert ceiling(b"{}", model="unheard-of") is None
