@@ -143,7 +143,8 @@ def test_quality_by_users_and_prompts_adds_up_to_the_calls(
             assert have["fail_rate"] == want["n_failed"] / want["n_scored"]
     money = f"select sum(amount_usd) as usd, sum(output_tokens) as tokens from marts.{mart}"
     assert records(reader, money) == records(
-        reader, "select sum(amount_usd) as usd, sum(output_text) as tokens from marts.calls"
+        reader,
+        "select sum(amount_usd) as usd, sum(output_text) + sum(output_image) as tokens from marts.calls",
     )
 
 
