@@ -15,6 +15,7 @@ TABLES = (
     "latency_daily_histogram",
     "cost_daily",
     "cost_hourly",
+    "cost_by_user_hourly",
     "budget_spending_hourly",
     "evaluation_coverage",
     "model_comparison",

@@ -84,6 +84,18 @@ def test_users_and_units_are_sums_over_calls(reader: Connection) -> None:
     for row in users:
         own = by_user[row["day"], row["project"], row["user_id"], row["model"]]
         assert (row["n_calls"], row["amount_usd"] or 0) == (len(own), total(own))
+    hours = """
+        select
+            (hour at time zone 'UTC')::date as day, project, user_id, model,
+            sum(n_calls) as n_calls, sum(amount_usd) as amount_usd, count(*) as n_hours
+        from marts.cost_by_user_hourly group by 1, 2, 3, 4
+    """
+    by_hour = records(reader, hours)
+    assert len(by_hour) == len(by_user)
+    assert max(row["n_hours"] for row in by_hour) > 1
+    for row in by_hour:
+        own = by_user[row["day"], row["project"], row["user_id"], row["model"]]
+        assert (row["n_calls"], row["amount_usd"] or 0) == (len(own), total(own))
     units = records(reader, "select * from marts.unit_costs_daily")
     assert len(units) == len(by_unit)
     for row in units:
