@@ -4,6 +4,7 @@ from typing import LiteralString
 
 import polars as pl
 
+from ingest.landing.stated_tier import ANSWERED, stated_tier
 from orchestration.charged_models import charged_models
 
 ATTEMPT_SCHEMA: dict[str, pl.DataType] = {
@@ -19,9 +20,9 @@ ATTEMPT_SCHEMA: dict[str, pl.DataType] = {
 }
 
 # A call without attempts is its own attempt 0. The call's usage and served model are its last attempt's, and
-# so is the service tier that the answer says beside its usage. Who hands a call in may say its tier, too; a
-# client of the proxy may not, or it would choose its own price.
-_ATTEMPTS: LiteralString = """
+# so is the service tier that the answer says beside its usage.
+_OF_LAST: LiteralString = f"case when attempts.is_last then {ANSWERED} end"
+_ATTEMPTS: LiteralString = f"""
 select
     calls.call_id::text,
     (extract(epoch from calls.started_at) * 1000000)::bigint,
@@ -30,16 +31,7 @@ select
     attempts.model,
     calls.endpoint,
     attempts.usage::text,
-    case
-        when calls.source = 'proxy'
-            then case when attempts.is_last then calls.tags ->> 'lqo.service_tier' end
-        when lower(calls.tags ->> 'service_tier') = 'batch' then 'batch'
-        else coalesce(
-            case when attempts.is_last then calls.tags ->> 'lqo.service_tier' end,
-            calls.tags ->> 'service_tier',
-            calls.tags ->> 'openai.service_tier'
-        )
-    end,
+    {stated_tier(_OF_LAST)},
     calls.status = 'interrupted'
 from calls
 cross join lateral (

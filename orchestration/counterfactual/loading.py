@@ -11,6 +11,7 @@ from psycopg.rows import TupleRow
 
 from evaluators.pricing.book import PriceBook, price
 from evaluators.pricing.rows import Charge
+from ingest.landing.stated_tier import stated_tier
 from ingest.providers.lenient import read_object
 from orchestration.comparison.items import EvalItem
 from orchestration.comparison.sampling import call_item, read_body
@@ -29,7 +30,7 @@ _NOT_TEXT = (
     b'"media_type"',
 )
 
-_TEXTS: LiteralString = """
+_TEXTS: LiteralString = f"""
 select
     calls.call_id,
     calls.requested_model,
@@ -37,15 +38,7 @@ select
     coalesce(calls.served_model, calls.requested_model),
     calls.endpoint,
     calls.usage,
-    case
-        when calls.source = 'proxy' then calls.tags ->> 'lqo.service_tier'
-        when lower(calls.tags ->> 'service_tier') = 'batch' then 'batch'
-        else coalesce(
-            calls.tags ->> 'lqo.service_tier',
-            calls.tags ->> 'service_tier',
-            calls.tags ->> 'openai.service_tier'
-        )
-    end,
+    {stated_tier()},
     bodies.request,
     bodies.input_text,
     bodies.output_text

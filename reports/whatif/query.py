@@ -7,6 +7,7 @@ from typing import Any, Final, LiteralString
 from psycopg.sql import SQL, Composed
 
 from evaluators.usage import BUCKETS, INPUT_BUCKETS
+from ingest.landing.stated_tier import stated_tier
 from reports.whatif.classes import Edges
 from reports.whatif.question import Question, Traffic
 
@@ -42,15 +43,6 @@ jsonb_strip_nulls(jsonb_build_object(
     'trafficType', {_USAGE} -> 'trafficType', 'speed', {_USAGE} -> 'speed',
     'inference_geo', {_USAGE} -> 'inference_geo'
 ))
-"""
-_STATED: LiteralString = """
-case
-    when calls.source = 'proxy' then calls.tags ->> 'lqo.service_tier'
-    when lower(calls.tags ->> 'service_tier') = 'batch' then 'batch'
-    else coalesce(
-        calls.tags ->> 'lqo.service_tier', calls.tags ->> 'service_tier', calls.tags ->> 'openai.service_tier'
-    )
-end
 """
 
 # Calls lead, so that one without a charge is seen. The tier is that of the price rows used; a charge without
@@ -124,7 +116,7 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
         input_total=SQL(" + ".join(columns[name] for name in INPUT_BUCKETS)),  # pyright: ignore[reportArgumentType]
         counts=SQL(", ".join(f"{column} as {name}" for name, column in columns.items())),  # pyright: ignore[reportArgumentType]
         said=SQL(_SAID),
-        stated=SQL(_STATED),
+        stated=SQL(stated_tier()),
         filters=_filters(question.traffic),
         sums=SQL(", ".join(BUCKETS if is_each else sums)),  # pyright: ignore[reportArgumentType]
         told_apart=SQL(", ".join(BUCKETS) if is_each else " + ".join(bits)),  # pyright: ignore[reportArgumentType]
