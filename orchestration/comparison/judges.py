@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from evaluators.judging.models import is_same_model
-from orchestration.comparison.endpoints import find_endpoint
+from orchestration.comparison.endpoints import EndpointUnknownError, find_endpoint
 from orchestration.comparison.figures import PAIR_METRICS
-from orchestration.judging.judges import Judge, JudgeError, list_judges, rubric_text
+from orchestration.comparison.request import Where
+from orchestration.judging.judges import Judge, JudgeError, list_judges, parse_parameters, rubric_text
 
 DEFAULT_RUBRIC = "overall"
 NO_POLICY = "none"
@@ -28,6 +29,46 @@ class Wish:
     secret_ref: str | None
     parameters: Mapping[str, Any]
     concurrency: int
+
+
+class AsksJudges(Protocol):
+    """What a run or a replay says of its judges; see `lqo eval run --help`."""
+
+    @property
+    def judge(self) -> str | None: ...
+    @property
+    def rubrics(self) -> tuple[str, ...]: ...
+    @property
+    def judge_at(self) -> Where: ...
+    @property
+    def models_at(self) -> Where: ...
+    @property
+    def judge_parameters(self) -> tuple[str, ...]: ...
+    @property
+    def allows_same_model(self) -> bool: ...
+    @property
+    def concurrency(self) -> int: ...
+
+
+def judges_of(connection: Connection[TupleRow], asked: AsksJudges) -> tuple[Judge, ...]:
+    """One judge a rubric; one that is nowhere else is where the models are. Raises as `find_judges`."""
+    parameters = parse_parameters(asked.judge_parameters)
+    wish = Wish(
+        name=asked.judge,
+        rubrics=asked.rubrics,
+        base_url=asked.judge_at.base_url,
+        secret_ref=asked.judge_at.secret,
+        parameters={**parameters, "allows_same_model": True} if asked.allows_same_model else parameters,
+        concurrency=asked.concurrency,
+    )
+    at = asked.models_at
+    try:
+        return find_judges(connection, wish)
+    except EndpointUnknownError:
+        if at.base_url is None:
+            raise
+        there = replace(wish, base_url=at.base_url, secret_ref=wish.secret_ref or at.secret)
+        return find_judges(connection, there)
 
 
 def find_judges(connection: Connection[TupleRow], wish: Wish) -> tuple[Judge, ...]:

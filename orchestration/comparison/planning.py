@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,14 @@ from orchestration.comparison.datasets import DatasetError, read_answers, read_d
 from orchestration.comparison.endpoints import Endpoint, EndpointUnknownError, find_endpoint
 from orchestration.comparison.gate import Check, Condition, GateError, check_conditions
 from orchestration.comparison.items import EvalItem, Side
-from orchestration.comparison.judges import Wish, find_judges, refuse_own_judge
+from orchestration.comparison.judges import judges_of, refuse_own_judge
 from orchestration.comparison.plans import Plan, Recorded, Source
 from orchestration.comparison.request import Request, RequestError
 from orchestration.comparison.run import Found, RunningAlreadyError, run_plan
 from orchestration.comparison.sampling import recent_days, sample_calls, sample_sessions
 from orchestration.comparison.store import Outcome
 from orchestration.comparison.summary import Summary, summarise
-from orchestration.judging.judges import Judge, JudgeError, parse_parameters
+from orchestration.judging.judges import Judge, JudgeError
 
 RECORDED = "recorded"
 
@@ -85,7 +84,7 @@ def _uncalibrated(evaluator: str, state: str) -> Check:
 
 
 def _plan(connection: Connection[TupleRow], request: Request, *, settings: Settings) -> Plan:
-    judges = _judges(connection, request)
+    judges = judges_of(connection, request)
     conditions = request.conditions([judge.evaluator for judge in judges])
     items = _items(connection, request)
     sides: dict[Side, Source] = {"candidate": _candidate(connection, request, items)}
@@ -118,31 +117,6 @@ def _read_keys(sides: Mapping[Side, Source], judges: tuple[Judge, ...]) -> None:
     for judge in judges:
         if judge.secret_ref is not None and isinstance(missing := read_secret(judge.secret_ref), Missing):
             raise EndpointUnknownError(f"the judge {judge.judge}: {missing.reason}")
-
-
-def _judges(connection: Connection[TupleRow], request: Request) -> tuple[Judge, ...]:
-    wish = Wish(
-        name=request.judge,
-        rubrics=request.rubrics,
-        base_url=request.judge_at.base_url,
-        secret_ref=request.judge_at.secret,
-        parameters=_judge_parameters(request),
-        concurrency=request.concurrency,
-    )
-    at = request.models_at
-    try:
-        return find_judges(connection, wish)
-    except EndpointUnknownError:
-        if at.base_url is None:
-            raise
-        # A judge that is nowhere else is where the models are.
-        there = replace(wish, base_url=at.base_url, secret_ref=wish.secret_ref or at.secret)
-        return find_judges(connection, there)
-
-
-def _judge_parameters(request: Request) -> Mapping[str, Any]:
-    given = parse_parameters(request.judge_parameters)
-    return {**given, "allows_same_model": True} if request.allows_same_model else given
 
 
 def _items(connection: Connection[TupleRow], request: Request) -> tuple[EvalItem, ...]:

@@ -1,6 +1,6 @@
 """From what was asked for to what will be asked: endpoints, judges, prices, and the sample."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,13 +12,13 @@ from ingest.access.secrets import Missing, read_secret
 from ingest.settings import Keep
 from orchestration.comparison.endpoints import Endpoint, EndpointUnknownError, find_endpoint
 from orchestration.comparison.items import EvalItem, digest_of
-from orchestration.comparison.judges import Wish, find_judges, refuse_own_judge
+from orchestration.comparison.judges import judges_of, refuse_own_judge
 from orchestration.counterfactual.drawing import Draw, Population, draw_sample
 from orchestration.counterfactual.errors import ReplayError
 from orchestration.counterfactual.loading import Prompt, load_prompts
 from orchestration.counterfactual.rates import Rates, find_rates
 from orchestration.counterfactual.request import Replay
-from orchestration.judging.judges import Judge, JudgeError, parse_parameters
+from orchestration.judging.judges import Judge, JudgeError
 
 NAME = "counterfactual"
 """Of the evaluation runs that replays are made of: they take over each other's answers of a day."""
@@ -50,7 +50,7 @@ def find_asked(connection: Connection[TupleRow], replay: Replay) -> Asked:
     """Endpoints, judges and prices. Raises ReplayError for what is missing, before anything is paid."""
     try:
         endpoints = tuple(_endpoint(connection, replay, name) for name in replay.models)
-        judges = _judges(connection, replay)
+        judges = judges_of(connection, replay)
         refuse_own_judge(judges, [endpoint.model for endpoint in endpoints])
         for endpoint in endpoints:
             endpoint.api_key()
@@ -124,26 +124,3 @@ def _endpoint(connection: Connection[TupleRow], replay: Replay, name: str) -> En
     return find_endpoint(
         connection, name, base_url=at.base_url, secret_ref=at.secret, parameters=replay.parameters
     )
-
-
-def _judges(connection: Connection[TupleRow], replay: Replay) -> tuple[Judge, ...]:
-    parameters = parse_parameters(replay.judge_parameters)
-    if replay.allows_same_model:
-        parameters["allows_same_model"] = True
-    wish = Wish(
-        name=replay.judge,
-        rubrics=replay.rubrics,
-        base_url=replay.judge_at.base_url,
-        secret_ref=replay.judge_at.secret,
-        parameters=parameters,
-        concurrency=replay.concurrency,
-    )
-    at = replay.models_at
-    try:
-        return find_judges(connection, wish)
-    except EndpointUnknownError:
-        if at.base_url is None:
-            raise
-        # A judge that is nowhere else is where the models are.
-        there = replace(wish, base_url=at.base_url, secret_ref=wish.secret_ref or at.secret)
-        return find_judges(connection, there)
