@@ -9,12 +9,10 @@ from psycopg.rows import TupleRow
 from orchestration.alerts.definition.model import BurnRate, Rule
 from orchestration.alerts.reading.types import Group, Sums, Window
 
-# Of a key or project that has one: by what its calls were charged, whoever made them.
-# The mart is read once for each span and scope, however many budgets there are.
-SPENT: LiteralString = """
-with asked as (
+_WINDOWS: LiteralString = """
     select
-        windows.number, windows.window_end, budgets.scope, budgets.subject, budgets.limit_usd,
+        windows.number, windows.window_end, budgets.budget_id, budgets.scope, budgets.subject,
+        budgets.limit_usd,
         case
             when %(is_period)s then date_trunc(budgets.period, windows.window_end, 'UTC')
             else windows.window_start
@@ -22,8 +20,14 @@ with asked as (
     from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
         as windows (window_start, window_end, number)
     cross join access.budgets
-    where budgets.scope in ('key', 'project') and budgets.subject <> '*'
-        and (%(period)s::text is null or budgets.period = %(period)s)
+    where (%(period)s::text is null or budgets.period = %(period)s)
+"""
+# Of a key or project that has one: by what its calls were charged, whoever made them.
+# The mart is read once for each span and scope, however many budgets there are.
+SPENT: LiteralString = f"""
+with asked as (
+{_WINDOWS}
+        and budgets.scope in ('key', 'project') and budgets.subject <> '*'
 ),
 spans as (
     select distinct first_hour, window_end, scope from asked
@@ -47,19 +51,10 @@ from asked
 left join spent using (first_hour, window_end, scope, subject)
 """
 # Of users, and of budgets that bind each one by itself: by the proxies, which know whom a call binds.
-COUNTED: LiteralString = """
+COUNTED: LiteralString = f"""
 with asked as (
-    select
-        windows.number, windows.window_end, budgets.budget_id, budgets.scope, budgets.limit_usd,
-        case
-            when %(is_period)s then date_trunc(budgets.period, windows.window_end, 'UTC')
-            else windows.window_start
-        end as first_hour
-    from unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) with ordinality
-        as windows (window_start, window_end, number)
-    cross join access.budgets
-    where (budgets.scope = 'user' or budgets.subject = '*')
-        and (%(period)s::text is null or budgets.period = %(period)s)
+{_WINDOWS}
+        and (budgets.scope = 'user' or budgets.subject = '*')
 )
 select
     asked.number, asked.scope, coalesce(max(hours.subject), hours.subject_tag),
