@@ -1,6 +1,5 @@
 """The page of a bridge: what a new version of an evaluator changes, on the same calls, in one HTML file."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,10 +7,10 @@ from hashlib import sha256
 from html import escape
 from math import isfinite
 from pathlib import Path
-from uuid import uuid4
 
 from evaluators.statistics.estimate import Estimate
 from evaluators.versions.bridge import Bridge, SharedCall, Stratum
+from reports.writing import write_whole
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c2330; --dim: #667085; --line: #d9dee7; --paper: #fff;
@@ -71,14 +70,8 @@ class BridgePage:
 
 def write_bridge_page(page: BridgePage, *, out_dir: Path) -> Path:
     """Write `<out_dir>/bridge-<evaluator>-<from>-<to>.html`, readable by its owner alone: it quotes."""
-    out_dir.mkdir(parents=True, exist_ok=True)
     name = "-".join(_file_part(part) for part in (page.evaluator, page.from_version, page.to_version))
-    path = out_dir / f"bridge-{name}.html"
-    draft = path.with_name(f".{uuid4().hex}.html")
-    with open(draft, "w", encoding="utf-8", errors="backslashreplace", opener=_private) as file:
-        file.write(render(page))
-    draft.replace(path)
-    return path
+    return write_whole(out_dir / f"bridge-{name}.html", render(page), is_private=True)
 
 
 def render(page: BridgePage) -> str:
@@ -252,7 +245,3 @@ def _file_part(text: str) -> str:
     if part == text:
         return part
     return f"{part[:51]}_{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -11,6 +11,7 @@ from reports.frontier.figures import Frontier, ModelPoint
 from reports.weekly import wording
 from reports.weekly.html import Column, table
 from reports.weekly.style import STYLE
+from reports.writing import write_whole
 
 COLUMNS = (
     *(Column("model"), Column("grade", True), Column("against now", True)),
@@ -22,17 +23,14 @@ COLUMNS = (
 def write_frontier_page(frontiers: Sequence[Frontier], *, out_dir: Path) -> Path:
     """One page for a replay, a section for each rubric; replaces the one of before."""
     first = frontiers[0]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    path = out_dir / f"frontier-{first.replay_id}.html"
     body = "".join(map(_section, frontiers))
-    path.write_text(
+    return write_whole(
+        out_dir / f"frontier-{first.replay_id}.html",
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>Cost and quality</title><style>{STYLE}{chart.STYLE}</style></head>"
         f"<body><h1>Cost and quality</h1>{_about(first)}{body}{_READING}</body></html>",
-        encoding="utf-8",
     )
-    return path
 
 
 _READING = (

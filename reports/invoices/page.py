@@ -5,12 +5,12 @@ from decimal import Decimal
 from html import escape
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from reports.invoices.figures import CAUSES, MOST_ROWS, OPEN, InvoiceFigures, Month
 from reports.weekly.html import Column, nothing, table
 from reports.weekly.style import STYLE
 from reports.weekly.wording import NONE, name, safe, usd
+from reports.writing import write_whole
 
 _MEANING = {
     "MATCHED": "What is billed is what we charged, within the tolerance.",
@@ -35,13 +35,7 @@ LEAST = Decimal("0.00005")
 
 def write_page(figures: InvoiceFigures, path: Path) -> Path:
     """Write the page, whole or not at all."""
-    draft = path.with_name(f".{uuid4().hex}.html")
-    try:
-        draft.write_text(render(figures), encoding="utf-8", errors="backslashreplace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    return write_whole(path, render(figures))
 
 
 def money(amount: Decimal | None) -> str:

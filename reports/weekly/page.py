@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
-from uuid import uuid4
 
 from evaluators.statistics.estimate import Estimate
 from reports.weekly import charts, comparing, judge_charts, tables, wording
 from reports.weekly.figures import Figures
 from reports.weekly.headlines import headlines
 from reports.weekly.style import STYLE
+from reports.writing import write_whole
 
 SECTIONS = (
     ("quality", "Quality"),
@@ -24,14 +24,7 @@ SECTIONS = (
 
 def write_page(figures: Figures, path: Path) -> Path:
     """Write the page, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{uuid4().hex}.html")
-    try:
-        draft.write_text(render(figures), encoding="utf-8", errors="backslashreplace")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
+    return write_whole(path, render(figures))
 
 
 def file_name(figures: Figures) -> str:
