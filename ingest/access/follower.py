@@ -37,6 +37,7 @@ POLL_SECONDS = 0.5
 PRICES_SECONDS = 10.0
 """How often the price book is asked for changes: it has no version in `access.state`."""
 _LONGEST_PAUSE = 2.0
+_LONGEST_START = 10.0
 _MARK_SECONDS = 5.0
 
 
@@ -85,8 +86,10 @@ class Follower:
         """Do `work` in the follower's thread about every half second (two, while the database is down)."""
         self._beats.append(work)
 
-    async def start(self, *, patience_seconds: float = 2.0) -> None:
-        """Begin to follow; waits for the first answer, or the first failure, of the database."""
+    async def start(self) -> None:
+        """Begin to follow; waits for the first answer, or the first failure, of the database: shortly where
+        there is something to serve with meanwhile."""
+        patience_seconds = _LONGEST_START if self._confirmed is None else _LONGEST_PAUSE
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="lqo access follower", daemon=True)
         self._thread.start()
@@ -139,13 +142,15 @@ class Follower:
                     held, prices = (held if state == prices else None), state
                 if held is None or held != read_version(connection):
                     held = self._read(connection)
-                self._confirm()
+                else:
+                    self._confirm()
                 self._beat()
                 if self._stopping.wait(self._poll_seconds):
                     return
 
     def _read(self, connection: "Connection[TupleRow]") -> int:
         """Take a new snapshot to everybody who listens; its version."""
+        read_at = time.monotonic()
         snapshot = read_snapshot(connection)
         if self._failures:
             logger.info("the access data are followed again")
@@ -155,17 +160,20 @@ class Follower:
         except OSError as error:
             logger.warning("the access data cannot be kept for a start without the database: %s", error)
         ready = [(each, prepared) for each in self._listeners if (prepared := _prepared(each, snapshot))]
-        self._tell(lambda: self._apply(snapshot, ready))
-        self._tell(self._asked.set)
+        self._tell(lambda: self._apply(snapshot, ready, read_at=read_at))
         return snapshot.version
 
-    def _apply(self, snapshot: Snapshot, ready: "list[tuple[_Listener, tuple[Any]]]") -> None:
+    def _apply(
+        self, snapshot: Snapshot, ready: "list[tuple[_Listener, tuple[Any]]]", *, read_at: float
+    ) -> None:
         self.snapshot = snapshot
+        self._confirmed = read_at  # not before: until now older rows held
         for listener, (prepared,) in ready:
             try:
                 listener.apply(prepared)
             except Exception:
                 logger.exception("new access data were not taken in everywhere")
+        self._asked.set()
 
     def _beat(self) -> None:
         for work in self._beats:

@@ -121,6 +121,17 @@ async def test_a_database_that_comes_back_is_followed_again(
         follower.stop()
 
 
+async def test_who_is_told_of_new_rows_finds_them_confirmed(followed: Settings, table: object) -> None:
+    follower = Follower(followed, poll_seconds=60)
+    ages: list[float | None] = []
+    follower.listen(lambda _: ages.append(follower.age_seconds))
+    await follower.start()
+    follower.stop()
+    assert len(ages) == 2
+    assert ages[0] is None
+    assert ages[1] is not None
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": "x"}', b"\xff\x00" * 1000, b"[" * 100_000])
 async def test_a_corrupt_file_is_put_aside_and_the_proxy_passes_through(
     tmp_path: Path, provider: Provider, http: aiohttp.ClientSession, content: bytes
