@@ -67,7 +67,7 @@ def refresh_dirty_hours(context: dg.OpExecutionContext, warehouse: Warehouse) ->
     """Score, price and model exactly the hours that somebody wrote to; no views, no Great Expectations."""
     from orchestration.dbt import run_dbt
     from orchestration.refresh import light_refresh
-    from orchestration.written_rules import rules_folder, rules_in_force
+    from orchestration.rules.written_rules import rules_folder, rules_in_force
 
     settings = warehouse.settings()
     with warehouse.url() as url, warehouse.connect() as connection:

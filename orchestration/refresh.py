@@ -10,12 +10,12 @@ from psycopg.rows import TupleRow
 from evaluators.rules.base import Rule
 from evaluators.rules.catalogue import RULES
 from ingest.settings import DEFAULT_START
-from orchestration.charging import ChargeResult, charge_corrected, charge_window
 from orchestration.closing import reopen_changed
+from orchestration.cost.charging import ChargeResult, charge_corrected, charge_window
 from orchestration.dirty import DirtyMark, clear, clear_before, dirty_windows, result_marks, snapshot
 from orchestration.held import held_hours, hold, release
 from orchestration.modelling import Modelled, RunDbt, model_hours
-from orchestration.scoring import ScoreResult, score_window
+from orchestration.rules.scoring import ScoreResult, score_window
 from orchestration.windows import HOUR, Window, day_window, hour_window, merge
 
 # Two days of hours: a run stays short, and what is older follows newest first, run by run.

@@ -34,7 +34,7 @@ def charges(
 ) -> dg.MaterializeResult[Any]:
     """One row per provider attempt, its current charge; adds what is missing or has become priceable."""
     # polars, half a second, is not for the code location's load.
-    from orchestration.charging import charge_window
+    from orchestration.cost.charging import charge_window
 
     windows = [asset_window(context)]
     with warehouse.connect() as connection:

@@ -26,8 +26,8 @@ RELATION = Identifier("evaluation", "rule_results")
 def rule_scores(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult[Any]:
     """One row per call and rule-set version; adds what the window's calls lack and replaces nothing."""
     # polars, half a second, is not for the code location's load.
-    from orchestration.scoring import score_window
-    from orchestration.written_rules import rules_folder, rules_in_force
+    from orchestration.rules.scoring import score_window
+    from orchestration.rules.written_rules import rules_folder, rules_in_force
 
     windows = [asset_window(context)]
     with warehouse.connect() as connection:

@@ -30,7 +30,7 @@ def prompt_templates(context: dg.AssetExecutionContext, warehouse: Warehouse) ->
     Of the full day only: the light refresh leaves it alone, since a new form is compared with known ones.
     """
     # datasketch brings numpy and scipy, a second, which is not for the code location's load.
-    from orchestration.prompt_templates import mine_window
+    from orchestration.prompts.prompt_templates import mine_window
 
     windows = [asset_window(context)]
     with warehouse.connect() as connection:

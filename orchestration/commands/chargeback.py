@@ -52,7 +52,7 @@ def close(
 ) -> None:
     """State what a month cost, once: later changes are adjustments of the next month."""
     day = _month(month)
-    from orchestration.chargeback import ChargebackError, close_month
+    from orchestration.cost.chargeback import ChargebackError, close_month
 
     with open_warehouse(settings_or_exit()) as connection:
         _check_marts(connection)
@@ -72,7 +72,7 @@ def show(
     ] = "table",
 ) -> None:
     """Show projects with their own cost and adjustments; an open month as it would be now."""
-    from orchestration.chargeback import closed_months
+    from orchestration.cost.chargeback import closed_months
 
     with open_warehouse(settings_or_exit()) as connection:
         months = [_month(month)] if month else closed_months(connection)
@@ -127,7 +127,7 @@ def export(
 
 
 def _statement(connection: Any, month: date) -> Any:
-    from orchestration.chargeback import ChargebackError, read_statement
+    from orchestration.cost.chargeback import ChargebackError, read_statement
 
     _check_marts(connection)
     try:

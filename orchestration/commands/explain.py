@@ -88,7 +88,7 @@ def find_call(connection: "psycopg.Connection[TupleRow]", text: str) -> UUID:
 
 def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> Iterator[str]:
     """The lines of `lqo explain`. Raises UserError for a call that has not landed."""
-    from orchestration.price_book import all_rows
+    from orchestration.cost.price_book import all_rows
 
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         call = cursor.execute(CALL, {"id": call_id}).fetchone()
@@ -109,7 +109,7 @@ def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> It
 
 def _attempts(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> dict[int, Attempt]:
     """Each attempt's usage and stated tier, as the charges read them."""
-    from orchestration.charging_queries import ONE_CALL
+    from orchestration.cost.charging_queries import ONE_CALL
 
     with connection.transaction():
         rows = connection.execute(ONE_CALL, {"id": call_id}).fetchall()

@@ -66,7 +66,7 @@ def import_(
     share = _share(tolerance)
     from evaluators.invoices.lines import InvoiceFileError
     from evaluators.invoices.read import read_invoice
-    from orchestration.invoices import InvoiceError, import_invoice
+    from orchestration.cost.invoices import InvoiceError, import_invoice
 
     try:
         reading = read_invoice(paths, time_zone=time_zone)
@@ -99,7 +99,7 @@ def import_(
 @app.command("list")
 def list_(form: Form = "table") -> None:
     """Show all invoices, the newest first."""
-    from orchestration.invoices import list_invoices
+    from orchestration.cost.invoices import list_invoices
 
     with open_warehouse(settings_or_exit()) as connection:
         found = list_invoices(connection)
@@ -126,7 +126,7 @@ def withdraw(
     by: Annotated[str | None, typer.Option(help="Who takes it back; default the login.")] = None,
 ) -> None:
     """Take back an invoice that was imported by mistake; what it had replaced counts again."""
-    from orchestration.invoices import InvoiceError, withdraw_invoice
+    from orchestration.cost.invoices import InvoiceError, withdraw_invoice
 
     with open_warehouse(settings_or_exit()) as connection:
         try:
@@ -143,7 +143,7 @@ def key(
     ours: Annotated[str, typer.Argument(help="The key_id of our calls (`lqo keys list`).")],
 ) -> None:
     """Say which of our keys a key of a provider's invoices is, so that keys can be told apart."""
-    from orchestration.invoices import name_key
+    from orchestration.cost.invoices import name_key
 
     with open_warehouse(settings_or_exit()) as connection:
         name_key(connection, provider=provider.lower(), theirs=theirs, ours=ours)

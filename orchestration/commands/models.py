@@ -236,7 +236,7 @@ def _warn(row: ModelRow, *, is_priced: bool) -> None:
 def _copy_prices(connection: psycopg.Connection, row: ModelRow) -> bool:
     """Bring the model's known prices into the book, so that its first call is priced; whether it has any."""
     try:
-        from orchestration.price_book import ensure_snapshots, load_book
+        from orchestration.cost.price_book import ensure_snapshots, load_book
     except ModuleNotFoundError:
         return True  # without the extra nobody can say, so nothing is said
     ensure_snapshots(connection, [(row.provider, row.model)])

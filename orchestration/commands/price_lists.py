@@ -38,7 +38,7 @@ def list_(
 ) -> None:
     """Show the prices in force."""
     time, knowledge = moment(at) or datetime.now(UTC), moment(known_at)
-    from orchestration.price_book import known_rows
+    from orchestration.cost.price_book import known_rows
 
     with open_warehouse(settings_or_exit()) as connection:
         rows = known_rows(connection, known_at=knowledge)
@@ -64,7 +64,7 @@ def history(
     form: Form = Format.TABLE,
 ) -> None:
     """Show every price a model ever had in the book: when it held, and when we knew it."""
-    from orchestration.price_book import all_rows
+    from orchestration.cost.price_book import all_rows
 
     with open_warehouse(settings_or_exit()) as connection:
         rows = all_rows(connection)

@@ -16,7 +16,7 @@ from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 if TYPE_CHECKING:
     from evaluators.pricing.rejects import PriceFile
     from evaluators.pricing.rows import PriceRow
-    from orchestration.price_book import PriceImport
+    from orchestration.cost.price_book import PriceImport
 
 app = typer.Typer(no_args_is_help=True, help="The dated price book.")
 app.command("list")(price_lists.list_)
@@ -101,7 +101,7 @@ def diff(
 ) -> None:
     """Compare the book with a file, or with what it said before."""
     from evaluators.pricing.changes import changes
-    from orchestration.price_book import known_rows
+    from orchestration.cost.price_book import known_rows
 
     if (file is None) == (since is None):
         raise UserError("name a file, or --since a day", code=2)
@@ -130,7 +130,7 @@ def _read(file: Path) -> "tuple[PriceFile, str]":
 
 
 def _import(connection: psycopg.Connection, rows: "list[PriceRow]", *, source: str) -> "PriceImport":
-    from orchestration.price_book import import_prices, known_rows
+    from orchestration.cost.price_book import import_prices, known_rows
 
     with connection.transaction():
         held = known_rows(connection)
@@ -143,7 +143,7 @@ def _until_next(connection: psycopg.Connection, row: "PriceRow") -> "PriceRow":
     from dataclasses import replace
 
     from evaluators.pricing.changes import overruled
-    from orchestration.price_book import known_rows
+    from orchestration.cost.price_book import known_rows
 
     with connection.transaction():
         later = [old.valid_from for _, old in overruled(known_rows(connection), [row])]

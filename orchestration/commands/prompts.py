@@ -28,7 +28,7 @@ def groups(
 ) -> None:
     """Show which templates mean about the same, by an offline model (extra `meaning`)."""
     from evaluators.meaning.embedding import MissingModelError
-    from orchestration.prompt_groups import group_prompts
+    from orchestration.prompts.prompt_groups import group_prompts
 
     today = datetime.now(UTC).date()
     try:

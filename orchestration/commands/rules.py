@@ -23,8 +23,8 @@ from orchestration.commands.warehouse import open_warehouse, settings_or_exit
 if TYPE_CHECKING:
     from evaluators.rules.base import Rule
     from evaluators.rules.written.files import Problem, Read, Reading
+    from orchestration.rules.written_rule_rows import RuleRow
     from orchestration.windows import Window
-    from orchestration.written_rule_rows import RuleRow
 
 app = typer.Typer(no_args_is_help=True, help="Checks that people write (docs/written-rules.md).")
 Name = Annotated[str, typer.Argument(metavar="RULE", help="The rule's id.")]
@@ -41,7 +41,7 @@ def list_(
 ) -> None:
     """Show all rules, shipped and written, with their newest version; what cannot be read goes to stderr."""
     from orchestration.commands.query import print_rows
-    from orchestration.written_rule_list import LIST_COLUMNS, list_rules
+    from orchestration.rules.written_rule_list import LIST_COLUMNS, list_rules
 
     settings = settings_or_exit()
     with open_warehouse(settings) as connection:
@@ -66,7 +66,7 @@ def edit(rule: Name) -> None:
     """Open a rule's newest version in $EDITOR; what is saved is a draft."""
     from evaluators.rules.written.definition import definition_text
     from evaluators.rules.written.files import dump_rule, read_text
-    from orchestration.written_rules import read_row
+    from orchestration.rules.written_rules import read_row
 
     with _open() as (connection, _):
         row = _newest(connection, rule)
@@ -93,8 +93,8 @@ def test(  # noqa: PLR0917  (typer calls it by name)
     examples: Annotated[int, typer.Option(min=0, max=100, help="How many calls to show.")] = 5,
 ) -> None:
     """Run rules over landed calls: hits, rates, examples, and what changes against the version in force."""
-    from orchestration.written_rule_report import report
-    from orchestration.written_rule_trial import try_rule
+    from orchestration.rules.written_rule_report import report
+    from orchestration.rules.written_rule_trial import try_rule
 
     window = _window(first, last, days=days)
     with _open() as (connection, settings):
@@ -119,11 +119,11 @@ def promote(
     ] = False,
 ) -> None:
     """Put a rule's newest version in force for the calls of a day and later; earlier days keep their line."""
-    from orchestration.rule_sets import register_rule_set
+    from orchestration.rules.rule_sets import register_rule_set
+    from orchestration.rules.written_rule_rows import add_rule
+    from orchestration.rules.written_rules import read_row, rules_in_force
     from orchestration.versions.promoting import promote as promote_version
     from orchestration.versions.registry import find_version
-    from orchestration.written_rule_rows import add_rule
-    from orchestration.written_rules import read_row, rules_in_force
 
     from_day = datetime.now(UTC).date() if first is None else _day(first, option="--from")
     with _open() as (connection, settings):
@@ -151,9 +151,9 @@ def promote(
 @app.command()
 def disable(rule: Name) -> None:
     """End a rule of the table; its verdicts stay, and `promote` brings it back."""
-    from orchestration.rule_sets import register_rule_set
-    from orchestration.written_rule_rows import disable_rule
-    from orchestration.written_rules import rules_in_force
+    from orchestration.rules.rule_sets import register_rule_set
+    from orchestration.rules.written_rule_rows import disable_rule
+    from orchestration.rules.written_rules import rules_in_force
 
     with _open() as (connection, settings):
         row = _newest(connection, rule)
@@ -193,7 +193,7 @@ def _edited(text: str) -> bytes:
 
 
 def _folder(settings: Settings) -> Path:
-    from orchestration.written_rules import rules_folder
+    from orchestration.rules.written_rules import rules_folder
 
     return rules_folder(settings)
 
@@ -224,7 +224,7 @@ def _to_try(
     connection: psycopg.Connection, target: str, *, settings: Settings
 ) -> tuple[list["Rule"], dict[str, "Rule"]]:
     """The rules that are meant, and those in force by name."""
-    from orchestration.written_rules import read_row, rules_in_force
+    from orchestration.rules.written_rules import read_row, rules_in_force
 
     in_force = {rule.name: rule for rule in rules_in_force(connection, folder=_folder(settings)).rules}
     if Path(target).suffix in (".yaml", ".yml") or target == "-":
@@ -235,13 +235,13 @@ def _to_try(
 
 
 def _is_written(connection: psycopg.Connection, rule: str) -> bool:
-    from orchestration.written_rule_rows import rule_rows
+    from orchestration.rules.written_rule_rows import rule_rows
 
     return any(row.id == rule for row in rule_rows(connection))
 
 
 def _newest(connection: psycopg.Connection, rule: str) -> "RuleRow":
-    from orchestration.written_rule_rows import rule_rows
+    from orchestration.rules.written_rule_rows import rule_rows
 
     rows = [row for row in rule_rows(connection) if row.id == rule]
     if not rows:
@@ -250,7 +250,7 @@ def _newest(connection: psycopg.Connection, rule: str) -> "RuleRow":
 
 
 def _add(connection: psycopg.Connection, read: "Read") -> str:
-    from orchestration.written_rule_rows import TABLE, add_rule
+    from orchestration.rules.written_rule_rows import TABLE, add_rule
 
     return add_rule(connection, read.rule, definition=read.definition, source=TABLE)
 

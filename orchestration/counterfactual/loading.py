@@ -15,8 +15,8 @@ from ingest.landing.stated_tier import stated_tier
 from ingest.providers.lenient import read_object
 from orchestration.comparison.items import EvalItem
 from orchestration.comparison.sampling import call_item, read_body
+from orchestration.cost.price_book import ensure_snapshots, load_book
 from orchestration.counterfactual.drawing import Draw, Drawn
-from orchestration.price_book import ensure_snapshots, load_book
 
 _BLOCK = 500
 # A request with these asks for more than a text, and a text alone would be another question.

@@ -56,7 +56,7 @@ def import_demo_invoice(
     discount of another model; it grants a credit. The connection must be outside a transaction.
     """
     from evaluators.invoices.read import read_invoice
-    from orchestration.invoices import import_invoice
+    from orchestration.cost.invoices import import_invoice
 
     with connection.transaction():
         others = connection.execute(OTHERS).fetchone()

@@ -125,7 +125,7 @@ def _import_traffic(settings: Settings, url: DatabaseUrl, plan: Plan, *, first: 
 
 def _import_prices(settings: Settings, url: DatabaseUrl, plan: Plan) -> None:
     from evaluators.pricing.files import read_price_file
-    from orchestration.price_book import import_prices
+    from orchestration.cost.price_book import import_prices
 
     path = _demo_folder(settings) / "prices.csv"
     write_prices(plan, path)

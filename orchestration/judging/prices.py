@@ -43,7 +43,7 @@ class ModelPrices:
         self, connection: Connection[TupleRow], *, provider: str, model: str, service_tier: str | None = None
     ) -> None:
         """Copies what genai-prices knows of the model into the book, if that has not been done."""
-        from orchestration.price_book import ensure_snapshots, load_book
+        from orchestration.cost.price_book import ensure_snapshots, load_book
 
         self._provider, self._model, self._tier = provider, model, service_tier
         ensure_snapshots(connection, [(provider, model)])

@@ -82,7 +82,7 @@ def _judge(
 
 def _written(connection: Connection[TupleRow], version: Version) -> Rule:
     from evaluators.rules.written.looks import RefusedError
-    from orchestration.written_rules import written_rule_at
+    from orchestration.rules.written_rules import written_rule_at
 
     try:
         rule = written_rule_at(connection, name=version.evaluator, version=version.version)

@@ -11,10 +11,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from evaluators.rules.base import Rule
-from orchestration import scoring_queries as queries
 from orchestration.frames import copy_frame, read_chunk
-from orchestration.rule_workers import RuleWorkers
-from orchestration.scoring import CHUNK_ROWS, NO_CALL, last_key, score_calls
+from orchestration.rules import scoring_queries as queries
+from orchestration.rules.rule_workers import RuleWorkers
+from orchestration.rules.scoring import CHUNK_ROWS, NO_CALL, last_key, score_calls
 from orchestration.transactions import writing
 from orchestration.versions.registry import Version, VersionError
 from orchestration.versions.shadow_days import put_shadow_days

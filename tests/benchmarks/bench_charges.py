@@ -28,12 +28,12 @@ from psycopg.rows import TupleRow
 
 from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
-from orchestration import charging
-from orchestration import charging_queries as queries
-from orchestration import charging_writes as writes
-from orchestration.charging import CHUNK_CALLS, NO_CALL, charge_attempts, charge_corrected, charge_window
+from orchestration.cost import charging
+from orchestration.cost import charging_queries as queries
+from orchestration.cost import charging_writes as writes
+from orchestration.cost.charging import CHUNK_CALLS, NO_CALL, charge_attempts, charge_corrected, charge_window
+from orchestration.cost.price_book import import_prices, load_book
 from orchestration.frames import copy_frame, read_chunk
-from orchestration.price_book import import_prices, load_book
 from orchestration.windows import Window
 from tests.benchmarks.bench_concurrent_windows import database
 

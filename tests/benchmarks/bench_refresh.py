@@ -26,10 +26,10 @@ from evaluators.rules.catalogue import RULES
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
+from orchestration.cost.price_book import book_version, ensure_snapshots
 from orchestration.dbt import ensure_manifest, run_dbt
-from orchestration.price_book import book_version, ensure_snapshots
 from orchestration.refresh import light_refresh
-from orchestration.rule_sets import register_rule_set
+from orchestration.rules.rule_sets import register_rule_set
 from orchestration.windows import Window
 from tests.benchmarks.bench_concurrent_windows import database
 from tests.orchestration.seeding import add_calls

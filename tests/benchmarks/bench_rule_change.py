@@ -29,8 +29,8 @@ from evaluators.rules.written.rule import written_rule
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.uuid7 import derived_uuid7
-from orchestration.rule_sets import register_rule_set
-from orchestration.scoring import score_window
+from orchestration.rules.rule_sets import register_rule_set
+from orchestration.rules.scoring import score_window
 from orchestration.windows import DAY, Window, day_window
 from tests.benchmarks.bench_concurrent_windows import database
 from tests.benchmarks.bench_rules import DATA, real_calls

@@ -28,7 +28,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.uuid7 import derived_uuid7
 from orchestration.frames import copy_frame
-from orchestration.scoring import score_window
+from orchestration.rules.scoring import score_window
 from orchestration.windows import day_window
 from tests.benchmarks.bench_concurrent_windows import database
 from tests.benchmarks.bench_rules import DATA, real_calls

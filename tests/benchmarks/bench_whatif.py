@@ -22,8 +22,8 @@ from psycopg.rows import TupleRow
 
 from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
-from orchestration.charging import charge_window
-from orchestration.price_book import import_prices
+from orchestration.cost.charging import charge_window
+from orchestration.cost.price_book import import_prices
 from orchestration.windows import day_window
 from reports.whatif.candidates import find_candidates, parse_ratios
 from reports.whatif.question import Question, Traffic

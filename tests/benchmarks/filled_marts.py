@@ -9,7 +9,7 @@ from psycopg.rows import TupleRow
 from evaluators.rules.catalogue import RULES
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.rule_sets import register_rule_set
+from orchestration.rules.rule_sets import register_rule_set
 from tests.dbt_project.running_dbt import Dbt
 
 N_MODELS, N_PROJECTS, N_USERS, N_PROMPTS, N_TEMPLATES = 6, 4, 2_000, 20, 200

@@ -22,7 +22,7 @@ from evaluators.statistics.correlation import spearman
 from ingest.database.connect import connect
 from ingest.settings import Settings
 from orchestration.dbt import ensure_manifest, run_dbt
-from orchestration.prompt_templates import mine_window
+from orchestration.prompts.prompt_templates import mine_window
 from orchestration.windows import day_window
 from tests.benchmarks.bench_concurrent_windows import database
 from tests.benchmarks.real_calls import DATA

@@ -16,8 +16,8 @@ from evaluators.invoices.read import read_invoice
 from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.charging import charge_window
-from orchestration.invoices import (
+from orchestration.cost.charging import charge_window
+from orchestration.cost.invoices import (
     Imported,
     InvoiceError,
     import_invoice,
@@ -25,7 +25,7 @@ from orchestration.invoices import (
     name_key,
     withdraw_invoice,
 )
-from orchestration.price_book import import_prices
+from orchestration.cost.price_book import import_prices
 from orchestration.windows import Window
 from tests.conftest import create_database, drop_database
 from tests.dbt_project.marts import records

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 from evaluators.meaning.embedding import Embedder
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.prompt_groups import group_prompts
+from orchestration.prompts.prompt_groups import group_prompts
 from tests.dbt_project.expected import wilson
 from tests.dbt_project.marts import records, rows_of
 from tests.dbt_project.running_dbt import Dbt, days, hours

@@ -27,9 +27,9 @@ from ingest.limits.ledger import usd
 from ingest.loader import run_loader
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
-from orchestration.charging import charge_window
+from orchestration.cost.charging import charge_window
+from orchestration.cost.price_book import import_prices
 from orchestration.dirty import clear, snapshot
-from orchestration.price_book import import_prices
 from orchestration.windows import Window
 from tests.conftest import fresh_database
 from tests.dbt_project.marts import records

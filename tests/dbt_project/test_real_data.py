@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 from evaluators.statistics.correlation import spearman
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
-from orchestration.prompt_templates import mine_window
+from orchestration.prompts.prompt_templates import mine_window
 from orchestration.windows import day_window
 from tests.conftest import create_database, drop_database
 from tests.dbt_project import azure_trace, mtbench

@@ -20,12 +20,12 @@ from ingest.importers.files import import_files
 from orchestration.closing import close_day
 from orchestration.dbt import DbtError, run_dbt
 from orchestration.refresh import RefreshResult, light_refresh
-from orchestration.scoring import score_window
+from orchestration.rules.scoring import score_window
 from orchestration.windows import Window, day_window
 from tests.ingest.import_lines import line
 from tests.ingest.landing_calls import NOON, land, make_call
 from tests.orchestration.conftest import Stack
-from tests.orchestration.fake_rules import Steered, rule
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import add_calls, count, rows
 
 Connection = psycopg.Connection[TupleRow]

@@ -18,8 +18,8 @@ from evaluators.pricing.rows import PriceRow
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from orchestration.closing import close_day
+from orchestration.cost.price_book import import_prices
 from orchestration.dirty import mark_hours
-from orchestration.price_book import import_prices
 from orchestration.refresh import light_refresh
 from orchestration.windows import Window, hour_window
 from tests.orchestration.seeding import DAY_START, add_calls, count, rows

@@ -27,7 +27,7 @@ from ingest.database.connect import connect
 from ingest.database.embedded import EmbeddedServer, start_embedded
 from ingest.database.migrate import migrate
 from ingest.settings import Settings
-from orchestration.price_book import import_prices
+from orchestration.cost.price_book import import_prices
 from orchestration.windows import Window
 from tests.benchmarks.proxy.exchange import MODEL, SERVED_MODEL, USD_PER_MILLION
 from tests.benchmarks.proxy.load import Log, is_streamed, percentile

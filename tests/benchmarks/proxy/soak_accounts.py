@@ -18,7 +18,7 @@ from psycopg.rows import TupleRow
 
 from ingest.spool.reader import list_segments, read_records
 from ingest.spool.records import End, Start
-from orchestration.charging import charge_window
+from orchestration.cost.charging import charge_window
 from orchestration.windows import Window, floor_hour
 from tests.benchmarks.proxy.exchange import cost_of, tokens_of
 from tests.benchmarks.proxy.load import ACKNOWLEDGED, FAILED, WRONG, Log

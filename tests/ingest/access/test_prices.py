@@ -19,8 +19,8 @@ from ingest.loader import run_loader
 from ingest.providers.base import Reading
 from ingest.proxy.ports import Target
 from ingest.settings import Settings
-from orchestration.charging import charge_window
-from orchestration.price_book import import_prices
+from orchestration.cost.charging import charge_window
+from orchestration.cost.price_book import import_prices
 from orchestration.windows import Window
 from tests.ingest.running_proxy import running_proxy
 from tests.ingest.upstream import Provider

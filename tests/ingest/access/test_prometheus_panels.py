@@ -16,7 +16,7 @@ from ingest.database.url import DatabaseUrl
 from ingest.loader import run_loader
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
-from orchestration.price_book import import_prices
+from orchestration.cost.price_book import import_prices
 from reports.grafana.queries import panel_queries
 from tests.ingest.access.test_prices import rows
 from tests.ingest.prometheus_server import prometheus_over, query_range

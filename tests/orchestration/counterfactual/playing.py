@@ -13,7 +13,7 @@ from psycopg.rows import TupleRow
 
 from evaluators.pricing.rows import PriceRow
 from ingest.landing.land import land_calls
-from orchestration.price_book import import_prices
+from orchestration.cost.price_book import import_prices
 from tests.ingest.landing_calls import make_call
 from tests.judge_endpoint import JudgeEndpoint
 from tests.orchestration.comparison.playing import JUDGE, Stage, staged

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from orchestration.charging import charge_window
+from orchestration.cost.charging import charge_window
 from orchestration.judging.judges import Judge, add_judge, rubric_text
 from orchestration.judging.judging import judge_window
 from orchestration.judging.policies import Policy, put_policy

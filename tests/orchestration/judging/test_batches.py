@@ -9,7 +9,7 @@ import pytest
 from psycopg.rows import TupleRow
 
 from evaluators.judging import batches as limits
-from orchestration.charging import charge_window
+from orchestration.cost.charging import charge_window
 from orchestration.judging import batches
 from orchestration.judging.batches import cut_batches
 from orchestration.judging.batches_collect import collect_batch

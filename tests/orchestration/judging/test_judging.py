@@ -251,7 +251,7 @@ def test_a_budget_in_usd_is_never_exceeded_and_the_spend_is_what_the_usage_costs
     assert spent == run.written.cost_usd <= limit
     assert n_calls == run.written.n_paid
     assert rows(connection, "select sum(cost_usd) from evaluation.judgements") == [(spent,)]
-    from orchestration.charging import charge_window
+    from orchestration.cost.charging import charge_window
 
     charge_window(connection, [_now_window()])
     charged = rows(connection, "select sum(amount_usd) from cost.charges")

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from orchestration.judging.policies import Policy, PolicyError
 from orchestration.judging.selection import inclusion_probability, select_calls, top_up
-from orchestration.scoring import score_window
+from orchestration.rules.scoring import score_window
 from tests.orchestration.judging.setting import policy
 from tests.orchestration.seeding import DAY, DAY_START, add_calls, count, rows
 

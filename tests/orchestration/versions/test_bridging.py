@@ -9,14 +9,14 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from orchestration.scoring import score_window
+from orchestration.rules.scoring import score_window
 from orchestration.versions.bridge_report import to_json, write_page
 from orchestration.versions.bridging import BridgeReport, bridge_versions
 from orchestration.versions.due import count_rule_sets, due_pairs
 from orchestration.versions.registry import Version, VersionError, find_version, list_versions
 from orchestration.versions.shadow_days import put_shadow_days
 from orchestration.windows import day_window
-from tests.orchestration.fake_rules import Steered, rule
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import DAY, DAY_START, add_calls, rows
 from tests.orchestration.versions.scoring import score, version
 

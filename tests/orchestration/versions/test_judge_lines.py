@@ -16,7 +16,7 @@ from orchestration.versions.recorded_rows import RecordedScore
 from orchestration.versions.registry import Version
 from orchestration.windows import Window
 from tests.orchestration.conftest import Stack
-from tests.orchestration.fake_rules import Steered, rule
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import DAY_START, add_calls, rows
 from tests.orchestration.versions.scoring import Connection, version
 

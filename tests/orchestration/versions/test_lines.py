@@ -14,13 +14,13 @@ from ingest.database.connect import connect
 from orchestration.dbt import run_dbt
 from orchestration.dirty import mark_hours
 from orchestration.refresh import light_refresh
-from orchestration.scoring import score_window
+from orchestration.rules.scoring import score_window
 from orchestration.versions.bridging import bridge_versions
 from orchestration.versions.promoting import promote
 from orchestration.versions.registry import find_version
 from orchestration.windows import Window, day_window
 from tests.orchestration.conftest import Stack
-from tests.orchestration.fake_rules import Steered, rule
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import DAY_START, add_calls, rows
 
 Connection = psycopg.Connection[TupleRow]

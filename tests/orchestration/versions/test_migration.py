@@ -8,8 +8,8 @@ from alembic import command
 from ingest.database.connect import connect
 from ingest.database.migrate import alembic_config, migrate
 from ingest.database.url import DatabaseUrl
-from orchestration.rule_sets import register_rule_set
-from tests.orchestration.fake_rules import Steered, rule
+from orchestration.rules.rule_sets import register_rule_set
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import add_calls, rows
 from tests.orchestration.versions.scoring import Connection
 

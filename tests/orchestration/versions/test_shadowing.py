@@ -7,13 +7,13 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
-from orchestration.rule_sets import version_text
-from orchestration.scoring import score_window
+from orchestration.rules.rule_sets import version_text
+from orchestration.rules.scoring import score_window
 from orchestration.versions.bridging import bridge_versions
 from orchestration.versions.registry import Version, VersionError, find_version, register_version
 from orchestration.versions.shadow_runs import shadow_days
 from orchestration.versions.shadowing import Shadowed, shadow_rule
-from tests.orchestration.fake_rules import Steered, rule
+from tests.orchestration.rules.fake_rules import Steered, rule
 from tests.orchestration.seeding import DAY, DAY_START, add_calls, count, rows
 from tests.orchestration.versions.scoring import version
 

@@ -11,7 +11,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from reports.api import whatif
 from tests.conftest import fresh_database
-from tests.orchestration.test_whatif import FINE, HOUSE, PLAIN, charged, seed, used
+from tests.orchestration.cost.test_whatif import FINE, HOUSE, PLAIN, charged, seed, used
 from tests.reports.api.conftest import Client, serving
 from tests.reports.api.test_doors import bearer, guarded
 
