@@ -22,6 +22,7 @@ from evaluators.usage_fields import (
     required,
 )
 from evaluators.usage_gemini import gemini
+from evaluators.usage_libraries import ai_sdk, is_ai_sdk, is_langchain, langchain
 
 Shape = Callable[[Usage, str, str], Counts]
 
@@ -43,6 +44,10 @@ def find_shape(usage: Usage, endpoint: str) -> Shape:
     """The reader for this object, by its field names."""
     if "input_tokens" in usage and any(field in usage for field in ANTHROPIC_ONLY):
         return anthropic
+    if "input_tokens" in usage and is_langchain(usage):
+        return langchain
+    if "inputTokens" in usage and is_ai_sdk(usage):
+        return ai_sdk
     for field, shape in SHAPES:
         if field in usage:
             return shape

@@ -24,21 +24,28 @@ from evaluators.invoices.lines import (
 
 
 def is_page(page: Mapping[str, Any]) -> bool:
-    """Whether it is a page of these reports: a list of buckets that begin with `starting_at`."""
+    """Whether it is a page of these reports: a list of buckets that begin with `starting_at`, or of none."""
     data = page.get("data")
-    return isinstance(data, list) and bool(data) and isinstance(data[0], dict) and "starting_at" in data[0]
+    if data == []:
+        return "has_more" in page
+    return isinstance(data, list) and isinstance(data[0], dict) and "starting_at" in data[0]
 
 
 def read_page(page: Mapping[str, Any], *, into: Reading) -> None:
     """Add a page's results."""
-    if page.get("has_more"):
-        into.notes.append("the last page says has_more: pages are missing")
+    into.pages.end(page, end="ending_at")
     for bucket in page["data"]:
         results = bucket.get("results") if isinstance(bucket, dict) else None
+        if isinstance(results, list):
+            into.pages.bucket(bucket, start="starting_at", end="ending_at")
         for result in results if isinstance(results, list) else [None]:
             number = len(into.lines) + len(into.rejects) + 1
             try:
-                into.lines.append(_line(mapping(result, what="a result"), bucket, number=number))
+                given = mapping(result, what="a result")
+                kind = "costs" if "amount" in given else "usage"
+                into.pages.result(bucket, given)
+                into.pages.bucket(bucket, start="starting_at", end="ending_at", kind=kind)
+                into.lines.append(_line(given, bucket, number=number))
             except ValueError as error:
                 into.rejects.append(Reject(number, str(error)))
 

@@ -6,6 +6,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+from evaluators.invoices.pages import Pages
+
 TOKENS: Final = "tokens"
 STANDARD: Final = "standard"
 MOST_TOKENS: Final = 10**15
@@ -84,6 +86,7 @@ class Reading:
     rejects: list[Reject] = field(default_factory=list[Reject])
     n_other: int = 0
     notes: list[str] = field(default_factory=list[str])
+    pages: Pages = field(default_factory=Pages)
 
 
 class InvoiceFileError(Exception):

@@ -35,19 +35,23 @@ def is_page(page: Mapping[str, Any]) -> bool:
 
 def read_page(page: Mapping[str, Any], *, into: Reading) -> None:
     """Add a page's results; a bucket longer than a day has no day and is rejected."""
-    if page.get("has_more"):
-        into.notes.append("the last page says has_more: pages are missing")
-    for bucket in page.get("data") or []:
+    data = page.get("data")
+    into.pages.end(page, end="end_time")
+    for bucket in data if isinstance(data, list) else []:
         for result in _results(bucket, into):
             number = len(into.lines) + len(into.rejects) + 1
             try:
-                into.lines.append(_line(mapping(result, what="a result"), bucket, number=number))
+                given = mapping(result, what="a result")
+                into.pages.result(bucket, given)
+                into.pages.bucket(bucket, start="start_time", end="end_time", kind=str(given.get("object")))
+                into.lines.append(_line(given, bucket, number=number))
             except ValueError as error:
                 into.rejects.append(Reject(number, str(error)))
 
 
 def _results(bucket: object, into: Reading) -> Iterator[object]:
     if isinstance(bucket, dict) and isinstance(results := bucket.get("results", bucket.get("result")), list):
+        into.pages.bucket(bucket, start="start_time", end="end_time")
         yield from results
         return
     into.rejects.append(Reject(len(into.lines) + len(into.rejects) + 1, "a bucket without results"))

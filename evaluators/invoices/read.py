@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from evaluators.invoices import anthropic, google, openai, own
 from evaluators.invoices.lines import InvoiceFileError, Reading
+from evaluators.invoices.pages import Pages
 
 
 def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Reading:
@@ -26,7 +27,14 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
             ZoneInfo(time_zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise InvoiceFileError(f"there is no time zone {time_zone[:40]!r}") from None
-    readings = [_read(path, time_zone=time_zone) for path in paths]
+    pages = Pages()
+    texts = [_text(path) for path in paths]
+    if len(set(texts)) < len(texts):
+        again = next(place for place, text in enumerate(texts) if text in texts[:place])
+        raise InvoiceFileError(f"{paths[again]}: the same file as {paths[texts.index(texts[again])]}")
+    readings = [
+        _read(path, text, time_zone=time_zone, pages=pages) for path, text in zip(paths, texts, strict=True)
+    ]
     if len({reading.format for reading in readings}) != 1:
         raise InvoiceFileError("the files are of different forms; import them one after the other")
     whole = readings[0]
@@ -35,7 +43,11 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
         whole.lines += [replace(line, line=line.line + offset) for line in reading.lines]
         whole.rejects += [replace(reject, line=reject.line + offset) for reject in reading.rejects]
         whole.n_other += reading.n_other
-        whole.notes = reading.notes
+    if not whole.lines and not whole.rejects:
+        raise InvoiceFileError(f"{', '.join(map(str, paths))}: no lines")
+    if overlap := pages.overlap():
+        raise InvoiceFileError(f"{overlap}: import one of them")
+    whole.notes += pages.notes()
     whole.lines = [replace(line, line=place) for place, line in enumerate(whole.lines, start=1)]
     if time_zone not in (None, whole.time_zone):
         raise InvoiceFileError(
@@ -57,29 +69,29 @@ def _check_days(reading: Reading) -> None:
             )
 
 
-def _read(path: Path, *, time_zone: str | None) -> Reading:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InvoiceFileError(f"{path}: {error}") from None
-    reading = _read_json(path, text) if text.lstrip()[:1] in ("{", "[") else _read_csv(path, text, time_zone)
-    if not reading.lines and not reading.rejects:
-        raise InvoiceFileError(f"{path}: no lines")
-    return reading
 
 
-def _read_json(path: Path, text: str) -> Reading:
+def _read(path: Path, text: str, *, time_zone: str | None, pages: Pages) -> Reading:
+    if text.lstrip()[:1] in ("{", "["):
+        return _read_json(path, text, pages)
+    return _read_csv(path, text, time_zone)
+
+
+def _read_json(path: Path, text: str, pages: Pages) -> Reading:
     items = _items(path, text)
     if all(openai.is_page(item) for item in items):
-        reading = Reading("openai")
+        reading = Reading("openai", pages=pages)
         for page in items:
-            reading.notes.clear()
             openai.read_page(page, into=reading)
         return reading
     if all(anthropic.is_page(item) for item in items):
-        reading = Reading("anthropic")
+        reading = Reading("anthropic", pages=pages)
         for page in items:
-            reading.notes.clear()
             anthropic.read_page(page, into=reading)
         return reading
     if "sku" in items[0] and "usage_start_time" in items[0]:
@@ -108,7 +120,10 @@ def _items(path: Path, text: str) -> list[Mapping[str, Any]]:
 def _read_csv(path: Path, text: str, time_zone: str | None) -> Reading:
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-        columns = {(name or "").replace("_description", ".description") for name in reader.fieldnames or ()}
+        names = [(name or "").replace("_description", ".description") for name in reader.fieldnames or ()]
+        columns = set(names)
+        if doubled := {name for name in columns if names.count(name) > 1}:
+            raise InvoiceFileError(f"{path}: column {min(doubled)[:60]!r} stands twice")
         if columns >= google.COLUMNS:
             reading = Reading("google", google.TIME_ZONE)
             for row in reader:

@@ -1,7 +1,8 @@
 """Price files of users: CSV or YAML rows in, rows for the book and counted rejects out."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +10,17 @@ from typing import Any, Final
 from evaluators.pricing.book import ALSO_STANDARD
 from evaluators.pricing.changes import price_key, price_value
 from evaluators.pricing.history import COLUMNS, read_price_history
-from evaluators.pricing.rejects import LONGEST_NAME, PriceFile, Reject, parse_name, parse_price, parse_time
+from evaluators.pricing.rejects import (
+    LONGEST_NAME,
+    PriceFile,
+    PriceFileError,
+    Reject,
+    parse_name,
+    parse_price,
+    parse_time,
+)
 from evaluators.pricing.rows import NOT_STATED, STANDARD, Match, PriceRow
+from evaluators.pricing.yaml_items import yaml_items
 from evaluators.usage_fields import MAX_TOKENS
 
 REQUIRED: Final = frozenset({"model", "bucket", "usd_per_million", "valid_from"})
@@ -22,10 +32,6 @@ OBSERVED: Final = frozenset({"observed_from", "input_cost_per_token"})
 
 YAML: Final = frozenset({".yaml", ".yml"})
 _SURPLUS: Final = "more cells than columns"
-
-
-class PriceFileError(Exception):
-    """A file that is no price file at all; the message is one line."""
 
 
 def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
@@ -55,7 +61,8 @@ def read_price_file(path: Path, *, recorded_at: datetime) -> PriceFile:
         try:
             read.append((number, price_row(cells, default_source=path.name, recorded_at=recorded_at)))
         except ValueError as error:
-            rejects.append(Reject(number, (_text(cells, "model") or "")[:LONGEST_NAME], str(error)))
+            model = (_text(cells, "model") or "")[:LONGEST_NAME]
+            rejects.append(Reject(number, model, str(error)[:LONGEST_NAME]))
     rows, contradicting = _without_contradictions(read)
     return PriceFile(rows, sorted(rejects + contradicting, key=lambda reject: reject.line))
 
@@ -83,29 +90,14 @@ def _lines(path: Path) -> list[tuple[int, Mapping[str, Any]]]:
     """(line or item number, cells) of each row."""
     try:
         if path.suffix in YAML:
-            return list(_yaml_items(path))
+            return list(yaml_items(path))
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True, restkey=_SURPLUS)
+            if doubled := {name for name, n in Counter(reader.fieldnames or ()).items() if n > 1}:
+                raise PriceFileError(f"{path}: column {min(doubled)[:LONGEST_NAME]!r} stands twice")
             return [(reader.line_num, cells) for cells in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PriceFileError(f"{path}: {error}") from None
-
-
-def _yaml_items(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        import yaml
-    except ImportError:
-        raise PriceFileError(f"{path}: reading YAML needs PyYAML; use CSV or install it") from None
-    try:
-        # Every scalar stays text: a YAML float would lose the digits of a price.
-        items = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
-    except RecursionError:
-        raise PriceFileError(f"{path}: nested too deeply") from None
-    except yaml.YAMLError as error:
-        raise PriceFileError(f"{path}: {' '.join(str(error).split())}") from None
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise PriceFileError(f"{path}: not a list of mappings")
-    yield from enumerate(items, start=1)
 
 
 def _unknown(lines: Iterable[tuple[int, Mapping[str, Any]]], *, known: Set[str], is_yaml: bool) -> str | None:

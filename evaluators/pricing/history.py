@@ -96,14 +96,14 @@ def read_price_history(
             parse_name(model, what="model")
             day = parse_time(cells.get("observed_from"))
         except ValueError as error:
-            rejects.append(Reject(line, model[:LONGEST_NAME], str(error)))
+            rejects.append(Reject(line, model[:LONGEST_NAME], str(error)[:LONGEST_NAME]))
             continue
         for column in COLUMNS:
             seen, reason = _seen(line, day, cells.get(column))
             if seen is not None:
                 chains[model, column].append(seen)
             else:
-                rejects.append(Reject(line, model, f"{column}: {reason}"))
+                rejects.append(Reject(line, model, f"{column}: {reason}"[:LONGEST_NAME]))
     days = [seen.day for chain in chains.values() for seen in chain]
     end = max(days, default=recorded_at) + DAY
     rows: list[PriceRow] = []

@@ -11,6 +11,10 @@ LONGEST_NAME: Final = 300
 """Characters; Postgres indexes no row beyond some kilobytes, and no provider comes near."""
 
 
+class PriceFileError(Exception):
+    """A file that is no price file at all; the message is one line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line (or YAML item) that gave no price, the model it was about, and why."""

@@ -20,6 +20,8 @@ MAX_USD_PER_MILLION: Final = Decimal(10_000)
 PRICE_PLACES: Final = 12
 """Decimal places of `usd_per_million`: with 6 for the million, amounts are whole numbers of 10^-18 USD."""
 
+FINEST: Final = Decimal(1).scaleb(-PRICE_PLACES)
+
 GENAI_SOURCE: Final = "genai-prices"
 CURATED_SOURCE: Final = "curated history"
 OBSERVED_SOURCE: Final = "observed"
@@ -127,6 +129,6 @@ def price_problem(price: Decimal) -> str | None:
         return "price is negative"
     if price > MAX_USD_PER_MILLION:
         return f"price is above ${MAX_USD_PER_MILLION:,} per million tokens"
-    exponent = price.normalize().as_tuple().exponent
-    is_too_fine = isinstance(exponent, int) and exponent < -PRICE_PLACES
+    # A comparison is exact; whatever rounds to 28 digits first would take 1E-1000030 for free.
+    is_too_fine = price != price.quantize(FINEST)
     return f"price has more than {PRICE_PLACES} decimal places" if is_too_fine else None

@@ -60,6 +60,26 @@ def test_yaml_keeps_the_digits_of_a_price(tmp_path: Path) -> None:
     assert row.match == "prefix"
 
 
+def test_a_null_in_yaml_is_a_blank_cell_and_a_quoted_one_a_name(tmp_path: Path) -> None:
+    row = 'model: "null", bucket: output_text, usd_per_million: 1, valid_from: 2026-01-01'
+    (row,) = read(tmp_path, f"- {{{row}, valid_to: null, provider: ~}}", "prices.yaml").rows
+    assert (row.model, row.valid_to, row.provider) == ("null", None, None)
+
+
+def test_a_few_lines_of_yaml_that_stand_for_terabytes_are_refused(tmp_path: Path) -> None:
+    lines = ["- {model: &a0 [x, x]}", *(f"- {{model: &a{n} [{f'*a{n - 1}, ' * 9}]}}" for n in range(1, 15))]
+    with pytest.raises(PriceFileError, match="item 1: model is no plain text"):
+        read(tmp_path, "\n".join(lines), "prices.yaml")
+
+
+def test_a_cell_of_megabytes_is_a_reason_of_one_line(tmp_path: Path) -> None:
+    huge = "9" * 10**6
+    text = f"- {{model: m, bucket: {huge}, usd_per_million: 1, valid_from: 2026-01-01}}"
+    (reject,) = read(tmp_path, text, "prices.yaml").rejects
+    assert reject.reason.startswith("unknown bucket '999")
+    assert len(reject.reason) <= 300
+
+
 @pytest.mark.parametrize(
     ("cells", "reason"),
     [
@@ -69,6 +89,8 @@ def test_yaml_keeps_the_digits_of_a_price(tmp_path: Path) -> None:
         ("m,output_text,,2026-01-01,", "price None is not a number"),
         ("m,output_text,10001,2026-01-01,", "price is above $10,000 per million tokens"),
         ("m,output_text,0.0000000000001,2026-01-01,", "price has more than 12 decimal places"),
+        ("m,output_text,1e-1000030,2026-01-01,", "price has more than 12 decimal places"),
+        (f"m,output_text,2.5{'0' * 30}1,2026-01-01,", "price has more than 12 decimal places"),
         ("m,outputs,1,2026-01-01,", "unknown bucket 'outputs'"),
         (",output_text,1,2026-01-01,", "no model"),
         ("m,output_text,1,yesterday,", "'yesterday' is not a day or time such as 2026-01-31"),
@@ -115,6 +137,15 @@ def test_a_line_no_price_can_be_is_rejected_with_its_reason(tmp_path: Path, cell
             "model,bucket,usd_per_million,valid_from,colour\nm,output_text,1,2026-01-01,red\n",
             "colour",
         ),
+        ("p.csv", f"{HEADER.strip()},usd_per_million\n", "column 'usd_per_million' stands twice"),
+        (
+            "p.yaml",
+            "- {model: m, usd_per_million: 1, usd_per_million: 2}",
+            "item 1: key usd_per_million stands",
+        ),
+        ("p.yaml", "- {model: [m]}", "item 1: model is no plain text"),
+        ("p.yaml", "- {[m]: 1}", r"item 1: \? is no plain text"),
+        ("p.yaml", "", "not a list of mappings"),
         ("p.yaml", "a: [", "p.yaml"),
         ("p.yaml", "a: 1", "not a list of mappings"),
         ("p.yaml", "- " * 5000 + "a", "nested too deeply"),

@@ -138,7 +138,57 @@ def test_pages_of_one_export_are_one_invoice(tmp_path: Path) -> None:
     reading = read_invoice(pages)
     assert [(line.line, line.day.day) for line in reading.lines] == [(1, 1), (2, 2)]
     assert reading.notes == []
-    assert read_invoice(pages[:1]).notes == ["the last page says has_more: pages are missing"]
+    # In whatever order the files are given.
+    assert read_invoice(pages[::-1]).notes == []
+    missing = "has_more, but no page goes on from 2024-11-02 00:00: pages are missing"
+    assert read_invoice(pages[:1]).notes == [missing]
+
+
+def page_of(day: int, **result: Any) -> dict[str, Any]:
+    start = 1730419200 + 86_400 * day
+    return openai_page(OPENAI_USAGE | result, start_time=start, end_time=start + 86_400)
+
+
+def test_a_page_left_out_between_two_is_said(tmp_path: Path) -> None:
+    reading = read(tmp_path, [page_of(0) | {"has_more": True}, page_of(2)])
+    assert len(reading.lines) == 2
+    assert reading.notes == ["has_more, but no page goes on from 2024-11-02 00:00: pages are missing"]
+    reading = read(tmp_path, [page_of(0), page_of(2)])
+    assert reading.notes == ["nothing is stated of 2024-11-02 00:00 to 2024-11-03 00:00"]
+
+
+def test_a_page_without_use_is_a_page_of_the_invoice(tmp_path: Path) -> None:
+    empty = page_of(1) | {"data": [page_of(1)["data"][0] | {"results": []}]}
+    (tmp_path / "1.json").write_text(json.dumps(page_of(0) | {"has_more": True}))
+    (tmp_path / "2.json").write_text(json.dumps(empty | {"has_more": True}))
+    (tmp_path / "3.json").write_text(json.dumps(page_of(2)))
+    reading = read_invoice([tmp_path / f"{number}.json" for number in (1, 2, 3)])
+    assert (len(reading.lines), reading.notes) == (2, [])
+
+
+def test_no_page_counts_twice(tmp_path: Path) -> None:
+    one, two, copy = (tmp_path / name for name in ("1.json", "2.json", "copy.json"))
+    one.write_text(json.dumps(page_of(0)))
+    copy.write_text(json.dumps(page_of(0)))
+    two.write_text(json.dumps([page_of(0), page_of(1)]))
+    with pytest.raises(InvoiceFileError, match=r"copy\.json: the same file as .*1\.json"):
+        read_invoice([one, copy])
+    reading = read_invoice([one, two])
+    assert ([line.day.day for line in reading.lines], len(reading.rejects)) == ([1, 2], 1)
+    assert "given twice" in reading.rejects[0].reason
+    # Another result of the same time is no copy: one of another key, say.
+    assert len(read(tmp_path, [page_of(0), page_of(0, api_key_id="key_2")]).lines) == 2
+
+
+def test_a_day_by_the_day_and_by_the_hour_is_refused(tmp_path: Path) -> None:
+    hour = openai_page(OPENAI_USAGE, start_time=1730419200, end_time=1730422800)
+    with pytest.raises(InvoiceFileError, match="are about the same time: import one of them"):
+        read(tmp_path, [page_of(0), hour])
+    # Costs and usage of one day, and the usage of two endpoints, stand beside each other.
+    assert (
+        len(read(tmp_path, [page_of(0), page_of(0, object="organization.usage.embeddings.result")]).lines)
+        == 2
+    )
 
 
 def test_anthropic_usage_excludes_the_cache_and_costs_are_in_cents(tmp_path: Path) -> None:
@@ -268,6 +318,9 @@ def test_a_bucket_of_a_month_and_another_currency_are_rejected(tmp_path: Path) -
         ("", "own.csv", "no column day, provider"),
         ("day,provider,amount_usd\n", "own.csv", "no lines"),
         ("day,provider,cost\n2026-01-01,x,1\n", "own.csv", "unknown column 'cost'"),
+        ("day,provider,amount_usd,amount_usd\n", "own.csv", "column 'amount_usd' stands twice"),
+        ('{"object": "page", "data": 5}', "x.json", "no lines"),
+        ('{"data": [], "has_more": false}', "x.json", "no lines"),
         ("{", "x.json", "no JSON"),
         ("[" * 100_000, "x.json", "no JSON"),
         ("[1]", "x.json", "not an object"),
