@@ -167,10 +167,10 @@ def test_pathological_texts_take_bounded_time(frame_of: Callable[..., pl.DataFra
         "\u202e\u0301" * 400_000,
     ]
     asking = {"request": b'{"response_format": {"type": "json_object"}}'}
-    started = time.monotonic()
+    started = time.process_time()
     scored = score_frame(frame_of(*({"output_text": text, "input_text": text} | asking for text in texts)))
     assert scored.height == len(texts)
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 60
 
 
 PIECES = st.sampled_from(
