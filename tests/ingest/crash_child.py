@@ -13,6 +13,7 @@ import importlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,10 @@ async def write(home: Path) -> None:
             await spool.append(record)
             os.write(1, f"{type(record).__name__} {asked.call_id}\n".encode())
 
-    for first in range(0, 300, 5):
+    deadline, first = time.monotonic() + 60, 0
+    while time.monotonic() < deadline:
         await asyncio.gather(*(call(first + n) for n in range(5)))
+        first += 5
         # Time for the thread that prepares and seals: without a next segment the live one just grows.
         await asyncio.sleep(0.005)
     spool.close()

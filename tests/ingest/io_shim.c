@@ -1,6 +1,6 @@
 /* Preloaded into a process under test: notes every write and sync below IO_SHIM_ROOT, in order, to the file
    IO_SHIM_TRACE, and makes them fail or dawdle as the first byte of the file IO_SHIM_CONTROL says:
-   w: writes fail with EIO, f: with ENOSPC, r: with EROFS; s: syncs fail with EIO, d: a sync takes a second.
+   w: writes fail with EIO, f: with ENOSPC, r: with EROFS; s: syncs fail with EIO, d: syncs wait while it says so.
    A note: op, length of path (u16), offset (i64), length of data (u32), path, data; little-endian. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -89,7 +89,7 @@ static int sync_by(const char *name, int fd) {
         errno = EIO;
         return -1;
     }
-    if (mode() == 'd') usleep(1000000);
+    while (mode() == 'd') usleep(10000);
     pthread_mutex_lock(&lock);
     int result = real(fd);
     if (result == 0) note('S', path, 0, "", 0);

@@ -22,10 +22,10 @@ async def connected(url: str) -> AsyncIterator[tuple[asyncio.StreamReader, async
 
 
 async def said_to(url: str, data: bytes) -> bytes:
-    """Everything the server says to `data` until it closes; fails after 10 s."""
+    """Everything the server says to `data` until it closes; fails after 30 s."""
     async with connected(url) as (reader, writer):
         writer.write(data)
-        return await asyncio.wait_for(read_all(reader), 10)
+        return await asyncio.wait_for(read_all(reader), 30)
 
 
 async def status_of(url: str, data: bytes) -> int:
@@ -37,7 +37,7 @@ async def status_of(url: str, data: bytes) -> int:
 
 async def read_status(reader: asyncio.StreamReader) -> int:
     try:
-        line = await asyncio.wait_for(reader.readline(), 10)
+        line = await asyncio.wait_for(reader.readline(), 30)
     except ConnectionResetError:
         return 0
     return int(line.split(b" ")[1]) if line else 0

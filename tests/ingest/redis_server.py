@@ -36,7 +36,7 @@ class RedisServer:
             ],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 30
         while not self._answers():
             assert time.monotonic() < deadline, "redis-server did not start"
             time.sleep(0.02)

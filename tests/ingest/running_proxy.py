@@ -58,6 +58,7 @@ async def running_proxy(
     *,
     limits: Limits | None = None,
     read_seconds: float = 600.0,
+    connect_seconds: float = 60.0,
     serving: Serving | None = None,
     settings: Settings | None = None,
 ) -> AsyncIterator[Proxy]:
@@ -72,7 +73,7 @@ async def running_proxy(
             providers=build_providers(BaseUrls.everywhere(upstream_url)),
             on_ready=ready.set_result,
             spool=writer,
-            upstream=Upstream(read_seconds=read_seconds, connect_seconds=1.0),
+            upstream=Upstream(read_seconds=read_seconds, connect_seconds=connect_seconds),
             limits=limits,
             serving=serving,
             gate=gate,
@@ -115,7 +116,7 @@ def calls_in(spool: Path) -> dict[UUID, Call]:
     return calls
 
 
-async def until(fact: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(fact: Callable[[], bool], *, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < deadline, "waited too long"

@@ -66,7 +66,7 @@ def entries_in(directory: Path) -> list[Entry]:
     return found
 
 
-async def until(fact: Callable[[], bool], *, seconds: float = 10.0) -> None:
+async def until(fact: Callable[[], bool], *, seconds: float = 30.0) -> None:
     """Let the writer's loop go on until the fact holds."""
     deadline = time.monotonic() + seconds
     while not fact():

@@ -1,13 +1,13 @@
 """A spool in a process of its own, one command a line: `python spool_shell.py FOLDER DURABILITY`.
 
 `call [BYTES]` writes START and END and says `ok ID` or `refused WHY`; `beat` does what is due every second;
-`files N` limits the open files to N more; `still` says how long the event loop stood still at most; `close`.
+`begin` starts a call and goes on, `state` says whether it is over, or that it `waits`, `ended` waits for it;
+`files N` limits the open files to N more; `close`.
 """
 
 import asyncio
 import resource
 import sys
-import time
 from pathlib import Path
 
 from ingest.spool.room import Levels
@@ -23,16 +23,14 @@ class Shell:
             levels=Levels(shed=0, refuse=0),
             rotate_bytes=50_000,
         )
-        self._still = 0.0
+        self._begun: asyncio.Task[str] | None = None
         self._files = 0
 
     async def run(self) -> None:
-        watching = asyncio.ensure_future(self._watch())
         say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             command, *words = line.split()
             say(await getattr(self, command)(*words))
-        watching.cancel()
 
     async def call(self, size: str = "100") -> str:
         asked = start(request=bytes(int(size)))
@@ -42,6 +40,19 @@ class Shell:
         except SpoolRefusedError as error:
             return f"refused {error}"
         return f"ok {asked.call_id}"
+
+    async def begin(self) -> str:
+        self._begun = asyncio.ensure_future(self.call())
+        return "begun"
+
+    async def state(self) -> str:
+        assert self._begun is not None
+        await asyncio.sleep(0.1)
+        return self._begun.result() if self._begun.done() else "waits"
+
+    async def ended(self) -> str:
+        assert self._begun is not None
+        return await self._begun
 
     async def beat(self) -> str:
         self._spool.start_beating()
@@ -54,19 +65,9 @@ class Shell:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         return "limited"
 
-    async def still(self) -> str:
-        worst, self._still = self._still, 0.0
-        return f"{worst:.3f}"
-
     async def close(self) -> str:
         self._spool.close()
         return "closed"
-
-    async def _watch(self) -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(0.005)
-            self._still = max(self._still, time.perf_counter() - began - 0.005)
 
 
 def say(text: str) -> None:

@@ -18,6 +18,7 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from ingest.limits.journal import GRANT, open_ledger
 from ingest.limits.ledger import Ledger
+from ingest.limits.shared import SharedMeter
 from ingest.loader import run_loader
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
@@ -33,7 +34,9 @@ COST = 7 * INPUT + 3 * OUTPUT
 
 
 @pytest.fixture
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """A Redis that is waited for longer than the quarter second in which a busy machine may not run it."""
+    monkeypatch.setitem(SharedMeter.__init__.__kwdefaults__, "timeout_seconds", 20.0)
     server = RedisServer()
     try:
         server.start()
@@ -177,7 +180,7 @@ async def test_a_rate_limit_is_a_429_with_its_headers(tmp_path: Path, provider: 
 async def test_two_proxies_share_a_limit_through_redis(
     tmp_path: Path, provider: Provider, redis_server: RedisServer
 ) -> None:
-    rule = LimitRow(scope="ip", subject="*", requests_per_minute=10)
+    rule = LimitRow(scope="ip", subject="*", requests_per_minute=2)
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:
         write_access(home, limits=(rule,))
@@ -190,7 +193,7 @@ async def test_two_proxies_share_a_limit_through_redis(
         answers = await asyncio.gather(
             *(post(http, (first, second)[n % 2].url, body_of("ok")) for n in range(40))
         )
-        assert sorted(status for status, _, _ in answers) == [200] * 10 + [429] * 30
+        assert sorted(status for status, _, _ in answers) == [200] * 2 + [429] * 38
         await until_metric(http, first.url, "llm_gateway_shared_limits_up 1.0")
         redis_server.kill()
         status, headers, body = await post(http, first.url, body_of("ok"))
@@ -237,7 +240,7 @@ async def test_what_two_proxies_spent_through_redis_lands_as_redis_has_it(
 
 async def until_metric(http: aiohttp.ClientSession, url: str, line: str) -> None:
     """Ask for the page, which is brought up to date once a second, until it has this line."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while True:
             async with http.get(f"{url}/metrics") as answer:
                 if line in (await answer.text()).splitlines():

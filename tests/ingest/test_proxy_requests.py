@@ -41,11 +41,11 @@ async def test_slow_heads_and_bodies_are_cut_off(tmp_path: Path, provider: Provi
         port = int(proxy.url.rsplit(":", 1)[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n")
-        assert await asyncio.wait_for(reader.read(), 10) == b""
+        assert await asyncio.wait_for(reader.read(), 30) == b""
         writer.close()
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf".encode())
-        assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 408 ")
+        assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 408 ")
         writer.close()
 
 
@@ -62,6 +62,6 @@ async def test_requests_that_two_parsers_could_read_differently_are_refused(
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", int(proxy.url.rsplit(":", 1)[1]))
     writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\n".encode() + head + b"\r\n\r\n0\r\n\r\n")
-    assert (await asyncio.wait_for(reader.readline(), 10)).startswith(b"HTTP/1.1 400 ")
+    assert (await asyncio.wait_for(reader.readline(), 30)).startswith(b"HTTP/1.1 400 ")
     writer.close()
     assert provider.bodies == []

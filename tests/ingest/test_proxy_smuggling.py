@@ -183,7 +183,7 @@ async def test_a_pipelined_request_never_runs_and_the_first_one_is_answered_whol
             writer.write(chat("ok"))
             await until(lambda: proxy.gate.wire.requests["pipelined"] == 1)
         provider.release.set()
-        answer = await asyncio.wait_for(read_all(reader), 10)
+        answer = await asyncio.wait_for(read_all(reader), 30)
     assert answer.count(b"HTTP/1.1 ") == 1
     assert ANSWER.encode() in answer
     assert len(provider.bodies) == 1
@@ -197,7 +197,7 @@ async def test_a_broken_second_request_does_not_break_into_the_first_answer(
         writer.write(chat("stream-stall", stream=True) + b"\0garbage\r\n\r\n")
         await until(lambda: provider.streamed >= 3)
         provider.release.set()
-        answer = await asyncio.wait_for(read_all(reader), 10)
+        answer = await asyncio.wait_for(read_all(reader), 30)
     assert b" 400 " not in answer
     assert answer.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
 

@@ -1,7 +1,7 @@
 """Large bodies stand in files of their own: read back whole, gone with their segment, in nobody's way."""
 
 import asyncio
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,17 +46,20 @@ async def test_a_large_body_stands_in_a_file_and_is_read_back_whole(tmp_path: Pa
 async def test_the_records_of_a_call_keep_their_order_beside_its_large_body(
     tmp_path: Path, durability: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write_slowly(directory: Path, data: bytes, *, is_synced: bool) -> Stored:
-        time.sleep(0.05)
+    released = threading.Event()
+
+    def write_late(directory: Path, data: bytes, *, is_synced: bool) -> Stored:
+        assert released.wait(30)
         return write_body(directory, data, is_synced=is_synced)
 
-    monkeypatch.setattr(large, "write_body", write_slowly)
+    monkeypatch.setattr(large, "write_body", write_late)
     spool = Spool(tmp_path, durability=durability)  # pyright: ignore[reportArgumentType]
     call, other = start(request=BIG), start()
     sent = [call, Part(call_id=call.call_id, number=1, response=b"x"), end(call)]
     done = [spool.append(record) for record in sent]
     await spool.append(other)
     assert not done[0].done(), "a small call waits for no large one"
+    released.set()
     await asyncio.gather(*done)
     assert [entry.record for entry in entries_in(tmp_path)] == [other, *sent]
     spool.close()
@@ -75,15 +78,13 @@ async def test_a_small_call_does_not_wait_for_a_twenty_megabyte_prompt(tmp_path:
     spool = Spool(tmp_path)
     await spool.append(start())
     prompts = [spool.append(start(request=bytes(20 << 20))) for _ in range(5)]
-    waits = list[float]()
+    n_small = 0
     while not all(prompt.done() for prompt in prompts):
-        began = time.perf_counter()
         await spool.append(start())
-        waits.append(time.perf_counter() - began)
+        n_small += 1
         await asyncio.sleep(0)
     spool.close()
-    waits.sort()
-    assert waits[len(waits) // 2] < 0.005, waits[-10:]
+    assert n_small > 10 * len(prompts)
 
 
 async def test_bodies_go_with_their_segment_and_those_without_a_record_at_the_next_start(

@@ -40,6 +40,7 @@ class Provider:
     on_request: Callable[[bytes], None] = lambda body: None
     on_stream_closed: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
+    retry_after: str = "1"
     streamed: int = 0
 
 
@@ -154,8 +155,8 @@ async def _chat(provider: Provider, request: web.Request, *, body: bytes) -> web
     except ValueError:
         return _error(400, "invalid_request_error", "We could not parse the JSON body of your request.")
     model = str(asked.get("model"))
-    if model.startswith("status-"):
-        return _error(int(model.removeprefix("status-")), "some_error", "as you asked")
+    if model.startswith(("status-", "billed-")):
+        return await _failure(request, provider, model)
     if model == "reset":
         _transport(request).abort()
         return web.Response()
@@ -166,6 +167,21 @@ async def _chat(provider: Provider, request: web.Request, *, body: bytes) -> web
     if asked.get("stream"):
         return await _stream(request, provider, asked)
     return await _half(request) if model == "half" else _document(request, model)
+
+
+async def _failure(request: web.Request, provider: Provider, model: str) -> web.StreamResponse:
+    """`status-503` fails, `billed-503` says what it used, too; `billed-late-503` only when it is released."""
+    status = int(model.rpartition("-")[2])
+    if model.startswith("status-"):
+        return _error(status, "some_error", "as you asked", retry_after=provider.retry_after)
+    problem = {"message": "too late", "type": "server_error"}
+    body = json.dumps({"error": problem, "model": f"{model}-2026", "usage": USAGE}).encode()
+    response = web.StreamResponse(status=status, headers={"content-type": "application/json"})
+    await response.prepare(request)
+    if "late" in model:
+        await provider.release.wait()
+    await response.write(body)
+    return response
 
 
 def _document(request: web.Request, model: str) -> web.Response:
@@ -237,9 +253,9 @@ async def _stream(request: web.Request, provider: Provider, asked: dict[str, Any
     return response
 
 
-def _error(status: int, kind: str, message: str) -> web.Response:
+def _error(status: int, kind: str, message: str, *, retry_after: str = "1") -> web.Response:
     body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": None}})
-    headers = {"retry-after": "1"} if status == 429 else {}
+    headers = {"retry-after": retry_after} if status == 429 else {}
     return web.Response(status=status, text=body, content_type="application/json", headers=headers)
 
 

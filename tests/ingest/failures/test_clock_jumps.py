@@ -88,7 +88,7 @@ async def test_deadlines_do_not_heed_the_wall_clock(
         async with connected(proxy.url) as (reader, writer):
             writer.write(b"GET /healthz HTTP/1.1\r\n")
             clock.offset = -DAY
-            assert await asyncio.wait_for(read_all(reader), 5) == b""
+            assert await asyncio.wait_for(read_all(reader), 30) == b""
         clock.offset = DAY
         async with aiohttp.ClientSession() as http:
             for _ in range(3):

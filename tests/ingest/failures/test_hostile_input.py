@@ -201,14 +201,14 @@ def is_refused_by_the_parser(data: bytes) -> bool:
 
 
 async def ask_and_hang_up(url: str, data: bytes) -> bytes:
-    """What is said to `data` within half a second, when nothing follows it."""
+    """What is said to `data`, when nothing follows it, until there is silence."""
     async with connected(url) as (reader, writer):
         writer.write(data)
         got = b""
         with contextlib.suppress(TimeoutError, ConnectionResetError):
-            async with asyncio.timeout(0.5):
-                while part := await reader.read(1 << 16):
-                    got += part
+            # A first word may take its time, the rest of an answer comes with it.
+            while part := await asyncio.wait_for(reader.read(1 << 16), 0.3 if got else 2.0):
+                got += part
         return got
 
 
