@@ -23,8 +23,8 @@ from ingest.loader import run_loader
 from ingest.proxy.surroundings import FreeGrant
 from ingest.settings import Settings
 from tests.ingest.access.conftest import SECRET
-from tests.ingest.running_proxy import Proxy, running_proxy
 from tests.ingest.upstream import Provider, running_provider
+from tests.ingest.running_proxy import Proxy, running_proxy, until
 
 CHAT = "/v1/chat/completions"
 Add = Callable[..., ModelRow]
@@ -102,7 +102,8 @@ async def test_no_answer_within_the_deadline_goes_on_to_the_next_target(
     model: str | None,
     error: str,
 ) -> None:
-    add(pair[0].url if model else f"http://127.0.0.1:{unused_port()}", model or "gone", deadline_seconds=0.3)
+    url = pair[0].url if model else f"http://127.0.0.1:{unused_port()}"
+    add(url, model or "gone", deadline_seconds=0.3 if model == "hang" else 60.0)
     add(pair[1].url, "stream-split")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
         answered, body = await ask(http, proxy, stream=True)
@@ -126,7 +127,7 @@ async def test_a_failure_after_the_first_byte_never_falls_back(
     followed: Settings, add: Add, pair: tuple[Provider, Provider], http: aiohttp.ClientSession, stream: bool
 ) -> None:
     model = "stream-reset" if stream else "half"
-    add(pair[0].url, model, deadline_seconds=5.0)
+    add(pair[0].url, model, deadline_seconds=60.0)
     add(pair[1].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
         with pytest.raises(aiohttp.ClientPayloadError):
@@ -149,13 +150,13 @@ async def test_the_last_failure_is_the_clients_answer(
 async def test_a_client_that_leaves_gets_no_second_attempt(
     followed: Settings, add: Add, pair: tuple[Provider, Provider], http: aiohttp.ClientSession
 ) -> None:
-    add(pair[0].url, "hang", deadline_seconds=0.5)
+    add(pair[0].url, "hang", deadline_seconds=1.0)
     add(pair[1].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await ask(http, proxy)
-        await until_ended(proxy, 1)
+        asking = asyncio.ensure_future(ask(http, proxy))
+        await until(lambda: len(pair[0].bodies) == 1)
+        asking.cancel()
+        await until(lambda: proxy.only_call().end is not None)
         end = proxy.only_call().end
         assert end is not None
         assert end.status == "client_gone"
@@ -164,8 +165,15 @@ async def test_a_client_that_leaves_gets_no_second_attempt(
 
 
 async def test_a_burst_of_failures_opens_the_breaker_and_costs_few_extra_calls(
-    followed: Settings, add: Add, pair: tuple[Provider, Provider], http: aiohttp.ClientSession
+    followed: Settings,
+    add: Add,
+    pair: tuple[Provider, Provider],
+    http: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # However slow this machine is, the breaker is open until the test has looked at it.
+    monkeypatch.setattr("ingest.access.breaker.FIRST_OPEN_SECONDS", 600.0)
+    monkeypatch.setattr("ingest.access.breaker.LONGEST_OPEN_SECONDS", 600.0)
     add(pair[0].url, "status-500")
     add(pair[1].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
@@ -175,7 +183,7 @@ async def test_a_burst_of_failures_opens_the_breaker_and_costs_few_extra_calls(
             statuses.update(status for status, _ in answers)
         assert len(pair[0].bodies) + len(pair[1].bodies) <= 1.1 * 200
         assert statuses[200] >= 195
-        assert await breaker_state(http, proxy, "fast/1") == 2
+        await until_metric(http, proxy, 'breaker_state{target="fast/1"', 2.0)
 
 
 async def test_when_all_fail_upstream_calls_stay_within_a_tenth_of_the_requests(
@@ -197,12 +205,12 @@ async def test_retry_after_is_honoured_and_then_one_probe_brings_the_target_back
     add(pair[0].url, "status-429")
     add(pair[1].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
-        assert (await ask(http, proxy))[0] == 200
         began = time.monotonic()
-        while len(pair[0].bodies) == 1:
-            assert (await ask(http, proxy))[0] == 200
-            assert time.monotonic() - began < 5
-        assert time.monotonic() - began >= 0.9  # it said one second
+        assert (await ask(http, proxy))[0] == 200
+        async with asyncio.timeout(30):
+            while len(pair[0].bodies) == 1:
+                assert (await ask(http, proxy))[0] == 200
+        assert time.monotonic() - began >= 1.0  # it said one second
         assert len(pair[0].bodies) == 2
 
 
@@ -213,6 +221,7 @@ async def test_one_probe_goes_to_a_target_that_was_left_alone(
     add(pair[1].url, "ok")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
         await ask(http, proxy)
+        pair[0].retry_after = "600"
         await asyncio.sleep(1.05)  # it said one second; no clock of ours can be turned here
         answers = await asyncio.gather(*(ask(http, proxy) for _ in range(20)))
         assert {status for status, _ in answers} == {200}
@@ -263,7 +272,7 @@ async def test_unknown_models_and_lists_of_a_key_are_its_own(
     own = {"authorization": f"Bearer {key}"}
     with_keys = replace(followed, auth="keys")
     async with running_proxy(followed.home, pair[0].url, settings=with_keys) as proxy:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             # The proxy serves before a slow database has told it of the key.
             while (listed := await _listed(http, proxy, headers=own)) is None:
                 await asyncio.sleep(0.05)
@@ -319,16 +328,11 @@ async def test_attempts_land_and_each_names_its_own_provider(
     assert second["usage"]["total_tokens"] == 10
 
 
-async def breaker_state(http: aiohttp.ClientSession, proxy: Proxy, target: str) -> float:
-    await asyncio.sleep(0.6)
-    async with http.get(f"{proxy.url}/metrics") as response:
-        page = await response.text()
-    (line,) = [line for line in page.splitlines() if f'breaker_state{{target="{target}"' in line]
-    return float(line.rsplit(" ", 1)[1])
-
-
-async def until_ended(proxy: Proxy, n: int) -> None:
-    deadline = time.monotonic() + 10
-    while sum(call.end is not None for call in proxy.calls().values()) < n:
-        assert time.monotonic() < deadline, "a call did not end"
-        await asyncio.sleep(0.02)
+async def until_metric(http: aiohttp.ClientSession, proxy: Proxy, name: str, value: float) -> None:
+    """Ask for the page, which is brought up to date every half second, until its one such line says so."""
+    found: list[str] = []
+    async with asyncio.timeout(30):
+        while [float(line.rsplit(" ", 1)[1]) for line in found] != [value]:
+            async with http.get(f"{proxy.url}/metrics") as response:
+                found = [line for line in (await response.text()).splitlines() if name in line]
+            await asyncio.sleep(0.05)
