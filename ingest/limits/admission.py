@@ -129,14 +129,20 @@ class _MeteredGrant:
         return self._said(self._most)
 
     def settle(
-        self, reading: Reading | None, *, cost_usd: Decimal | None, is_failure: bool
+        self,
+        reading: Reading | None,
+        *,
+        cost_usd: Decimal | None,
+        is_failure: bool,
+        failed_usd: Decimal = Decimal(0),
     ) -> dict[str, str]:
-        """What cannot be told stays as it was reserved, but for a provider that failed."""
+        """What cannot be told stays as it was reserved, but for a provider that failed; what failed attempts
+        cost comes on top."""
         usage = None if reading is None else reading.usage
         tokens = tokens_used(usage, provider=self.provider, path=self.path)
         if tokens is None and is_failure:
             tokens = 0
-        amount = self._amount(cost_usd, is_failure=is_failure)
+        amount = self._amount(cost_usd, is_failure=is_failure) + pico(failed_usd)
         self.meter.settle(self.taken, tokens=tokens, amount=amount)
         return self._said(amount)
 

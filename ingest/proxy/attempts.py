@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ingest.providers.base import Prepared, Provider, Reading
 from ingest.proxy.http import header, without_secrets
 from ingest.proxy.ports import Failure, Grant, Plan, Target
 from ingest.proxy.upstream import Upstream
+from ingest.proxy.used import Used, usage_of_failed
 
 RETRIABLE = frozenset({408, 429})
 BROKE_OFF = frozenset({"upstream_error", "upstream_timeout"})
@@ -56,6 +58,11 @@ class Trail:
             last["error_type"] = last.get("error_type") or error_type
             last["latency_ms"] = round((time.perf_counter() - self._began) * 1000, 3)
 
+    def used(self, usage: dict[str, Any]) -> None:
+        """The last attempt, which failed, says that it used this all the same."""
+        if self._made:
+            self._made[-1]["usage"] = usage
+
     def records(self) -> tuple[dict[str, Any], ...]:
         return tuple(self._made)
 
@@ -73,8 +80,11 @@ class Attempts:
         self.is_wanted = True
         self._ahead: bytes | None = None
         self._is_answered = False
+        self._model = sending.prepared.requested_model
         self.trail = Trail()
         self.target = sending.plan.first()
+        self.failed: list[Used] = []
+        """Attempts before the last one that say a usage; their targets name the model that was asked."""
 
     async def answer(self, upstream: Upstream) -> aiohttp.ClientResponse:
         """The answer of the first target that does, else of the last one tried.
@@ -94,10 +104,10 @@ class Attempts:
                     self._is_answered = True
                     self._sending.plan.answered(self.target, status=response.status)
                     return response
+                failed = self.target
                 if not self._goes_on(failure_of(response)):
                     return response
-                # Keeps the connection where the whole answer is here, and closes it where not.
-                response.release()
+                await self._note_usage(response, target=failed)
 
     async def read(self, response: aiohttp.ClientResponse) -> bytes:
         """The next bytes of the answer; none at its end."""
@@ -120,6 +130,12 @@ class Attempts:
         self.target = following or self.target
         return following is not None
 
+    async def _note_usage(self, response: aiohttp.ClientResponse, *, target: Target) -> None:
+        if (usage := await usage_of_failed(response, provider=self._provider)) is None:
+            return
+        self.trail.used(usage)
+        self.failed.append(Used(replace(target, model=self._model or None), Reading(usage=usage)))
+
     async def _ask(self, upstream: Upstream, target: Target) -> aiohttp.ClientResponse:
         """The target's answer, within its deadline. That bounds the wait for the first byte of the body, too,
         which then stands in `_ahead`: a provider may send its head at once and nothing after it."""
@@ -129,7 +145,8 @@ class Attempts:
         if target.secret_header is not None:
             headers = [*without_secrets(headers), target.secret_header]
         url = target.base_url + prepared.path_below(forwards_key=target.secret_header is None)
-        self.trail.begin(target, model=prepared.requested_model)
+        self._model = prepared.requested_model
+        self.trail.begin(target, model=self._model)
         if target.deadline_seconds is None:
             return await upstream.send("POST", url, headers=headers, body=prepared.body)
         async with asyncio.timeout(target.deadline_seconds):

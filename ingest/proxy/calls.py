@@ -179,12 +179,11 @@ class Calls:
             _log_failure(relay, endpoint=route.endpoint, call_id=mark[1])
         ended = Ended(
             endpoint=route.endpoint,
-            provider=relay.target.provider,
             model=sending.plan.model,
             http_status=relay.http_status,
             ttft_ms=recorder.ttft_ms,
             reading=relay.reading,
-            cost_usd=relay.cost_usd,
+            used=relay.used,
             attempts=relay.trail.records(),
         )
         return _Done(relay.http_status, relay.outcome.status, model=self._works.metrics.ended(ended))

@@ -8,7 +8,6 @@ import asyncio
 import math
 import os
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -24,6 +23,7 @@ from ingest.proxy.model_names import OTHER, ModelNames
 from ingest.proxy.spool_metrics import SpoolMetrics
 from ingest.proxy.tally import Tally
 from ingest.proxy.target_metrics import TargetMetrics
+from ingest.proxy.used import Used
 from ingest.spool.writer import Spool
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4.encode()
@@ -33,15 +33,15 @@ _LAG_PERIOD = 0.25
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A relayed call, as the metrics see it. `model` is the plan's bounded name."""
+    """A relayed call, as the metrics see it. `model` is the plan's bounded name, `used` what each attempt
+    used that says it."""
 
     endpoint: str
-    provider: str
     model: str
     http_status: int
     ttft_ms: float | None
     reading: Reading | None
-    cost_usd: Decimal | None
+    used: Sequence[Used]
     attempts: Sequence[dict[str, Any]]
 
 
@@ -90,19 +90,19 @@ class Metrics:
         )
         self._tokens = Counter(
             "llm_gateway_token_usage",
-            "Tokens by exclusive kind, as the provider counted them.",
+            "Tokens by exclusive kind, as the provider counted them; of failed attempts that say them, too.",
             ["provider", "model", "kind"],
             registry=registry,
         )
         self._cost = Counter(
             "llm_gateway_cost_usd",
-            "USD of priced calls, at the prices in force when they were made.",
+            "USD of priced attempts, at the prices in force when their calls were made.",
             ["provider", "model"],
             registry=registry,
         )
         self._unpriced = Counter(
             "llm_gateway_unpriced_calls",
-            "Answered calls nobody can price yet: they are missing from the cost, not free.",
+            "Answers, and failures that say a usage, nobody can price yet: missing from the cost, not free.",
             ["provider", "model"],
             registry=registry,
         )
@@ -177,8 +177,10 @@ class Metrics:
             self._tally.add(self._fallbacks, model)
         for attempt in call.attempts:
             self._tally.add(self._attempts, attempt["provider"], _attempt_outcome(attempt))
-        if call.reading is not None and call.http_status < 300:
-            self._used(call, call.reading, model=model)
+        for used in call.used:
+            # A failure that says no usage is no call that lacks a price.
+            if call.http_status < 300 or used.reading.usage is not None:
+                self._used(used, endpoint=call.endpoint, model=model)
         return model
 
     def targets(self, stats: Sequence[TargetStats]) -> None:
@@ -226,16 +228,17 @@ class Metrics:
         self._in_flight.set(self._n_running)
         self._spool.look(spool)
 
-    def _used(self, call: Ended, reading: Reading, *, model: str) -> None:
-        counts = count_tokens(reading.usage, provider=call.provider, endpoint=call.endpoint)
+    def _used(self, used: Used, *, endpoint: str, model: str) -> None:
+        provider = used.target.provider
+        counts = count_tokens(used.reading.usage, provider=provider, endpoint=endpoint)
         if not isinstance(counts, Unbucketed):
             for kind, count in zip(BUCKETS, counts, strict=True):
                 if count:
-                    self._tally.add(self._tokens, call.provider, model, kind, by=count)
-        if call.cost_usd is None:
-            self._tally.add(self._unpriced, call.provider, model)
+                    self._tally.add(self._tokens, provider, model, kind, by=count)
+        if used.cost_usd is None:
+            self._tally.add(self._unpriced, provider, model)
         else:
-            self._tally.add(self._cost, call.provider, model, by=float(call.cost_usd))
+            self._tally.add(self._cost, provider, model, by=float(used.cost_usd))
 
 
 def _children(metric: Histogram) -> Callable[..., Histogram]:

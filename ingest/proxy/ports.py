@@ -137,10 +137,16 @@ class Grant(Protocol):
         ...
 
     def settle(
-        self, reading: "Reading | None", *, cost_usd: Decimal | None, is_failure: bool
+        self,
+        reading: "Reading | None",
+        *,
+        cost_usd: Decimal | None,
+        is_failure: bool,
+        failed_usd: Decimal = Decimal(0),
     ) -> dict[str, str]:
         """The call is over: account to spent USD, for END.
 
+        `reading` and `cost_usd` are the answer's, `failed_usd` what attempts before it cost as they say.
         `is_failure`: the provider refused or gave no answer, so that what nobody can price cost nothing.
         """
         ...

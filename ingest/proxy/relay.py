@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import re
-from decimal import Decimal
 
 import aiohttp
 
@@ -23,6 +22,7 @@ from ingest.proxy.ports import Pricer, Target
 from ingest.proxy.recorder import Outcome, Recorder, kept_headers
 from ingest.proxy.settling import Settling
 from ingest.proxy.upstream import Upstream
+from ingest.proxy.used import Used
 from ingest.spool.writer import SpoolRefusedError
 
 logger = logging.getLogger(__name__)
@@ -111,9 +111,9 @@ class Relay:
         return self._settling.reading
 
     @property
-    def cost_usd(self) -> Decimal | None:
-        """What that costs; None for what has no price."""
-        return self._settling.cost_usd
+    def used(self) -> tuple[Used, ...]:
+        """What each attempt used that says it, and what that costs."""
+        return self._settling.used
 
     @property
     def http_status(self) -> int:
@@ -220,7 +220,7 @@ class Relay:
             response_headers=self._kept_headers,
             attempts=self.trail.records(),
             spent=spent,
-            cost_usd=None if self.cost_usd is None else str(self.cost_usd),
+            cost_usd=None if (cost := self._settling.cost_usd) is None else str(cost),
         )
 
     async def _fail(self, error: BaseException) -> None:

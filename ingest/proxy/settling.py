@@ -1,6 +1,7 @@
 """What an answer used, told once to its target and to the limits."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from ingest.providers.base import Provider, Reading
 from ingest.proxy.attempts import BROKE_OFF, Attempts, Sending
 from ingest.proxy.ports import Pricer
 from ingest.proxy.recorder import Recorder
+from ingest.proxy.used import Used
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +26,24 @@ class Settling:
         self._pricer = pricer
         self._attempts = attempts
         self._spent: dict[str, str] | None = None
-        self.reading: Reading | None = None
-        self.cost_usd: Decimal | None = None
+        self._answer: Used | None = None
+        self._failed: list[Used] = []
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the answer says it used."""
+        return None if self._answer is None else self._answer.reading
+
+    @property
+    def used(self) -> tuple[Used, ...]:
+        """What each attempt used that says it, the answer last."""
+        return tuple(self._failed) if self._answer is None else (*self._failed, self._answer)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """USD of all of them; None where there are none, or one that nobody can price."""
+        costs = [each.cost_usd for each in self.used]
+        return _sum(costs) if costs and None not in costs else None
 
     def settle(
         self, status: str, *, answered: int | None, is_refused: bool, error_type: str | None, is_gone: bool
@@ -34,6 +52,7 @@ class Settling:
         if self._spent is None:
             is_failure = status == "error" and is_refused and error_type != "proxy_stopped"
             with _READING:
+                self._failed = [self._priced(each) for each in self._attempts.failed]
                 self._read_usage(answered)
             with _TELLING:
                 broke_off = error_type if error_type in BROKE_OFF and not is_gone else None
@@ -41,23 +60,39 @@ class Settling:
             self._spent = {}
             with _SETTLING:
                 grant = self._sending.grant
-                self._spent = grant.settle(self.reading, cost_usd=self.cost_usd, is_failure=is_failure)
+                self._spent = grant.settle(
+                    self.reading,
+                    cost_usd=None if self._answer is None else self._answer.cost_usd,
+                    is_failure=is_failure,
+                    failed_usd=_sum(each.cost_usd for each in self._failed),
+                )
         return self._spent
 
     def _read_usage(self, answered: int | None) -> None:
         if answered is None or not self._recorder.tail:
             return
-        self.reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
+        reading = self._provider.read_usage(head=self._recorder.head, tail=self._recorder.tail)
         target = self._attempts.target
-        if self.reading.served_model is None and target.model is None:
+        if reading.served_model is None and target.model is None:
             # Transcriptions say no model: as in the warehouse, it is the one that was asked for.
             target = replace(target, model=self._sending.prepared.requested_model or None)
-        self.cost_usd = self._pricer.cost(
-            self.reading,
-            target=target,
+        # Told before it is priced: a price that fails leaves what was read.
+        self._answer = Used(target, reading)
+        self._answer = self._priced(self._answer)
+
+    def _priced(self, used: Used) -> Used:
+        """With its cost at the prices of the call's start: the same function as the charges'."""
+        cost_usd = self._pricer.cost(
+            used.reading,
+            target=used.target,
             endpoint=self._sending.endpoint,
             at_ns=self._recorder.started_at_ns,
         )
+        return Used(used.target, used.reading, cost_usd)
+
+
+def _sum(costs: Iterable[Decimal | None]) -> Decimal:
+    return sum((cost for cost in costs if cost is not None), Decimal(0))
 
 
 class _logged:  # noqa: N801

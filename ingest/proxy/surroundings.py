@@ -83,7 +83,12 @@ class FreeGrant(msgspec.Struct, frozen=True):
     reserved: dict[str, str] = {}
 
     def settle(
-        self, reading: Reading | None, *, cost_usd: Decimal | None, is_failure: bool
+        self,
+        reading: Reading | None,
+        *,
+        cost_usd: Decimal | None,
+        is_failure: bool,
+        failed_usd: Decimal = Decimal(0),
     ) -> dict[str, str]:
         return {}
 

@@ -21,6 +21,7 @@ select
     trim_scale(spent_usd) as spent_usd,
     share_spent,
     trim_scale(charged_usd) as charged_usd,
+    trim_scale(without_end_usd) as without_end_usd,
     trim_scale(gap_usd) as gap_usd,
     state, projected_breach_at, resets_at, as_of
 from marts.budgets
@@ -131,7 +132,8 @@ def budgets_status(form: AsForm = Format.TABLE) -> None:
     """Show what is reserved and spent of each budget in its day or month, and when it will be used up.
 
     As new as the loaders (`as_of`). `charged_usd` is what the same calls cost by the warehouse, once the
-    marts have seen them; `marts.budgets` says what the gap is made of.
+    marts have seen them; `without_end_usd` what calls killed with their proxy hold beyond that, as they
+    reserved it. It is a part of the gap, of which `marts.budgets` says the others.
     """
     from orchestration.commands.query import print_statement
 

@@ -51,14 +51,18 @@ USERS = ("u1", "이영희 🎈")
 # Amounts of more than twelve places before they are rounded; dear, so that the tolerance is a millionth.
 PRICE = Decimal("123.456789012345")
 TOLERANCE = 1e-6
+# Targets in the order of trial. What is `billed` fails and says all the same what it used.
+ALIASES = {"fast": ("status-503", "ok"), "billed": ("billed-503", "ok"), "lost": ("billed-500", "reset")}
+ASKED = ("ok", "hang", "status-429", "billed-400", "stream-endless")
 LABELS = ("provider", "model", "kind")
-# Of each account. A call that was killed or told no usage has no charge, and spent its reserve.
+# Of each account. A call that was killed, or told no usage, spent its reserve.
 LANDED = """
 select
     account,
     sum(spent_usd) as spent,
     sum(amount_usd) as charged,
-    coalesce(sum(spent_usd) filter (where amount_usd is null), 0) as untold,
+    coalesce(sum(spent_usd) filter (where amount_usd is null and not is_presumed), 0) as unpriced,
+    coalesce(sum(reserved_usd - coalesce(amount_usd, 0)) filter (where is_presumed), 0) as without_end,
     count(*) filter (where is_presumed) as n_presumed
 from raw.reservations
 cross join unnest(accounts) as account
@@ -73,7 +77,8 @@ select
     sum(spent_usd) as spent,
     sum(charged_usd) as charged,
     sum(unpriced_usd) as unpriced,
-    sum(failed_attempts_usd + differing_usd) as other
+    sum(without_end_usd) as without_end,
+    sum(differing_usd) as other
 from marts.budget_spending_hourly
 group by account
 """
@@ -141,30 +146,37 @@ def test_models_that_callers_name_cost_by_the_metrics_what_they_cost_by_the_mart
     rows = records(reader, "select model, sum(amount_usd)::float8 as usd from marts.cost_hourly group by 1")
     marts = {row["model"]: row["usd"] for row in rows if row["usd"]}
     metrics = _summed(hour.metrics["llm_gateway_cost_usd_total"], keep=(1,))
-    # An alias is a name of ours: metrics have it, the marts what answered to it.
-    metrics[("ok-2026",)] += metrics.pop(("fast",))
+    # An alias is a name of ours: metrics have it, the marts what was asked or answered to it. Names that
+    # only a failure says are no labels.
+    metrics[("ok-2026",)] += sum(metrics.pop((name,)) for name in ("fast", "billed", "lost", "other"))
+    billed = [marts.pop(model) for model in ("billed-503", "billed-500", "billed-400-2026")]
+    assert all(billed)
+    marts["ok-2026"] += sum(billed)
     assert {model: value for (model,), value in metrics.items()} == pytest.approx(marts, abs=TOLERANCE)
 
 
 def test_what_each_account_spent_is_the_same_by_ledger_reservations_charges_and_marts(
     hour: Hour, reader: Connection
 ) -> None:
-    """To the last digit, and the reserves of calls cut short, of which no charge can know."""
+    """To the last digit: charges, and the reserves of calls of whose usage no charge can know."""
     landed = records(reader, LANDED)
     assert {row["account"]: row["spent"] for row in landed} == hour.balances
     assert len(landed) == 2 + len(USERS)
-    assert all(row["spent"] - row["untold"] == row["charged"] for row in landed)
+    assert all(row["spent"] == row["charged"] + row["unpriced"] + row["without_end"] for row in landed)
     assert sorted(row["n_presumed"] for row in landed) == [0, 1, 1, 1]
     hourly = records(reader, HOURLY)
     assert {row["account"]: row["spent"] for row in hourly} == hour.balances
-    assert all(row["charged"] + row["unpriced"] == row["spent"] for row in hourly)
-    assert {row["account"]: row["unpriced"] for row in hourly} == {
-        row["account"]: row["untold"] for row in landed
-    }
+    for name in ("charged", "unpriced", "without_end"):
+        assert {row["account"]: row[name] for row in hourly} == {row["account"]: row[name] for row in landed}
+    assert sorted(row["without_end"] > 0 for row in landed) == [False, True, True, True]
     assert all(row["other"] == 0 for row in hourly)
     whole = records(reader, "select sum(amount_usd) as usd from cost.charges")
     marts = records(reader, "select sum(amount_usd) as usd from marts.cost_hourly")
     assert whole == marts
+    failed = records(
+        reader, "select sum(amount_usd) as usd from marts.cost_hourly where line = 'failed_attempt'"
+    )
+    assert failed[0]["usd"] > 0
     (project,) = (row for row in hourly if row["account"].startswith("bud_") and "#" not in row["account"])
     assert project["charged"] == whole[0]["usd"]
 
@@ -178,7 +190,8 @@ def test_budgets_have_limit_spent_charged_and_the_gap_by_cause(hour: Hour, reade
         ("user", USERS[1], "month", True),
     ]
     for row in rows:
-        assert row["gap_usd"] == row["spent_usd"] - row["charged_usd"] == row["unpriced_usd"]
+        assert row["gap_usd"] == row["spent_usd"] - row["charged_usd"]
+        assert row["gap_usd"] == row["unpriced_usd"] + row["without_end_usd"]
         assert (row["reserved_usd"], row["waiting_usd"], row["n_open"]) == (0, 0, 0)
         assert row["share_spent"] == pytest.approx(float(row["spent_usd"] / row["limit_usd"]))
         assert row["as_of"] is not None
@@ -212,13 +225,14 @@ async def _run(settings: Settings, url: DatabaseUrl) -> tuple[dict[str, Samples]
 
 
 def _prepare(connection: Connection, provider_url: str) -> None:
-    for model in ("status-503", "ok"):
-        add_model(connection, "fast", provider="openai", base_url=provider_url, model=model)
+    for alias, models in ALIASES.items():
+        for model in models:
+            add_model(connection, alias, provider="openai", base_url=provider_url, model=model)
     names = {each.request.get("model") or each.path.split("/")[-1].split(":")[0] for each in SMALL}
     names |= {each.document.get("model") or each.document.get("modelVersion") or "ok" for each in SMALL}
     import_prices(
         connection,
-        [*_prices({*names, "ok", "hang", "status-429", "status-503", "stream-endless"})],
+        [*_prices({*names, *(each for models in ALIASES.values() for each in models), *ASKED})],
         source="a file",
     )
     set_budget(connection, "key", "*", period="day", limit_usd=Decimal(50_000))
@@ -246,12 +260,12 @@ async def _calls(http: aiohttp.ClientSession, url: str, provider: Provider) -> N
     shop = {"x-lqo-project": "shop"}
     async with aiohttp.ClientSession(headers=shop) as of_shop:
         await play_all(of_shop, url, SMALL, styles=("plain", "stream", "array"))
-    for number, (model, is_streamed) in enumerate(
-        (("ok", False), ("ok", True), ("fast", False), ("fast", True))
-    ):
-        body = body_of(model, max_tokens=20, stream=is_streamed)
-        assert (await post(http, url, body, **_of(USERS[number % 2])))[0] == 200
-    assert (await post(http, url, body_of("status-429", max_tokens=20), **_of(USERS[0])))[0] == 429
+    for model in ("ok", "fast", "billed"):
+        for user, is_streamed in zip(USERS, (False, True), strict=True):
+            body = body_of(model, max_tokens=20, stream=is_streamed)
+            assert (await post(http, url, body, **_of(user)))[0] == 200
+    for model, status in (("status-429", 429), ("billed-400", 400), ("lost", 502)):
+        assert (await post(http, url, body_of(model, max_tokens=20), **_of(USERS[0])))[0] == status
     await _cut_short(http, url, provider)
 
 

@@ -45,6 +45,8 @@ final as (
             max(unpriced_reason) filter (where unpriced_reason <> 'no_usage')
         ) as unpriced_reason,
         coalesce(sum(amount_usd) filter (where not is_last), 0) as earlier_attempts_usd,
+        -- Whatever has an amount, also where the whole is unknown: what the call stands for in cost.charges.
+        coalesce(sum(amount_usd), 0) as charged_usd,
         sum(reported_usd) as reported_usd
     from ordered
     group by started_at, call_id

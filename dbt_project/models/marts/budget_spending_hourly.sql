@@ -33,10 +33,9 @@ compared as (
         calls.project,
         calls.key_id,
         calls.user_id,
-        coalesce(charges.amount_usd, charges.earlier_attempts_usd, 0) as charged_usd,
-        coalesce(charges.earlier_attempts_usd, 0) as earlier_attempts_usd,
-        -- What the answer cost: the only attempt that the ledger knows of.
-        charges.amount_usd - charges.earlier_attempts_usd as answer_usd
+        charges.amount_usd is not null as is_priced,
+        coalesce(charges.charged_usd, 0) as charged_usd,
+        reservations.spent_usd - coalesce(charges.charged_usd, 0) as gap_usd
     from reservations
     left join calls using (started_at, call_id)
     left join charges using (started_at, call_id)
@@ -75,9 +74,13 @@ final as (
         count(*) as n_calls,
         sum(entries.spent_usd) as spent_usd,
         sum(entries.charged_usd) as charged_usd,
-        coalesce(sum(entries.spent_usd) filter (where entries.answer_usd is null), 0) as unpriced_usd,
-        -sum(entries.earlier_attempts_usd) as failed_attempts_usd,
-        coalesce(sum(entries.spent_usd - entries.answer_usd), 0) as differing_usd
+        coalesce(
+            sum(entries.gap_usd) filter (where not entries.is_presumed and not entries.is_priced), 0
+        ) as unpriced_usd,
+        coalesce(sum(entries.gap_usd) filter (where entries.is_presumed), 0) as without_end_usd,
+        coalesce(
+            sum(entries.gap_usd) filter (where not entries.is_presumed and entries.is_priced), 0
+        ) as differing_usd
     from entries
     left join budgets using (budget_id)
     group by 1, 2, 3, 4, 5, budgets.scope, budgets.subject

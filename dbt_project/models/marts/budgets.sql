@@ -43,7 +43,7 @@ modelled as (
         sum(hours.n_calls) filter (where hours.period = budgets.stamp and unseen.hour is null) as n_calls,
         sum(hours.charged_usd) filter (where hours.period = budgets.stamp) as charged_usd,
         sum(hours.unpriced_usd) filter (where hours.period = budgets.stamp) as unpriced_usd,
-        sum(hours.failed_attempts_usd) filter (where hours.period = budgets.stamp) as failed_attempts_usd,
+        sum(hours.without_end_usd) filter (where hours.period = budgets.stamp) as without_end_usd,
         sum(hours.differing_usd) filter (where hours.period = budgets.stamp) as differing_usd,
         sum(hours.spent_usd) filter (where hours.hour >= budgets.recent_from and unseen.hour is null) as recent_usd,
         min(hours.hour) as first_hour
@@ -114,7 +114,7 @@ spending as (
         coalesce(modelled.seen_usd, 0) as seen_usd,
         coalesce(modelled.charged_usd, 0) as charged_usd,
         coalesce(modelled.unpriced_usd, 0) as unpriced_usd,
-        coalesce(modelled.failed_attempts_usd, 0) as failed_attempts_usd,
+        coalesce(modelled.without_end_usd, 0) as without_end_usd,
         coalesce(modelled.differing_usd, 0) as differing_usd
     from modelled
     full join unmodelled using (budget_id, tag)
@@ -191,7 +191,7 @@ figures as (
         coalesce(spending.spent_usd, 0) as spent_usd,
         coalesce(spending.charged_usd, 0) as charged_usd,
         coalesce(spending.unpriced_usd, 0) as unpriced_usd,
-        coalesce(spending.failed_attempts_usd, 0) as failed_attempts_usd,
+        coalesce(spending.without_end_usd, 0) as without_end_usd,
         coalesce(spending.differing_usd, 0) as differing_usd,
         coalesce(spending.spent_usd, 0) - coalesce(spending.seen_usd, 0) as waiting_usd,
         coalesce(spending.n_calls, 0) as n_calls,
@@ -238,7 +238,7 @@ final as (
         charged_usd,
         spent_usd - charged_usd as gap_usd,
         unpriced_usd,
-        failed_attempts_usd,
+        without_end_usd,
         differing_usd,
         waiting_usd,
         case when limit_usd > 0 then (spent_usd / limit_usd)::double precision else 1 end as share_spent,

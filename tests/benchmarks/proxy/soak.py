@@ -283,8 +283,8 @@ def say(report: Report) -> None:
         print(f"{name:11} {account.calls:9,} calls   {tokens:34} {usd}")
     if money := books.money:
         amounts = ", ".join(f"{amount.normalize():f}" for amount in money.ledger.values())
-        lost = ", ".join(f"{amount.normalize():f}" for amount in money.presumed.values())
-        print(f"ledger      {amounts} USD by budget, {lost} of it reserved by calls that were killed")
+        held = ", ".join(f"{amount.normalize():f}" for amount in money.without_end.values()) or "0"
+        print(f"ledger      {amounts} USD by budget: the charges and {held} reserved by calls without an end")
         print(f"marts       {money.cost_usd.normalize():f} USD")
     print(f"interrupted {books.interrupted:9,} calls, under way when the proxy was killed")
     print(f"added outside the restart, ms: {report.added_ms} to {report.direct_ms}")

@@ -16,13 +16,12 @@ from typing import LiteralString
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from ingest.spool.reader import list_segments, read_records
 from ingest.spool.records import End, Start
 from orchestration.cost.charging import charge_window
 from orchestration.windows import Window, floor_hour
 from tests.benchmarks.proxy.exchange import cost_of, tokens_of
 from tests.benchmarks.proxy.load import ACKNOWLEDGED, FAILED, WRONG, Log
-from tests.benchmarks.proxy.soak_money import Money, read_money
+from tests.benchmarks.proxy.soak_money import Money, read_money, spooled_records
 
 _ROWS: LiteralString = """
 select
@@ -170,20 +169,13 @@ def _asked(mock_url: str) -> _Asked:
 
 def _spooled(folder: Path) -> _Spooled:
     found = _Spooled()
-    for segment in list_segments(folder):
-        after = 0
-        while True:
-            batch = read_records(segment, after_seq=after)
-            for entry in batch.entries:
-                if isinstance(entry.record, Start):
-                    found.numbers[entry.record.call_id.bytes] = int(entry.record.observer["session_id"])
-                elif isinstance(entry.record, End) and entry.record.status == "ok":
-                    found.ended[found.numbers[entry.record.call_id.bytes]] += 1
-                    found.usd += Decimal(entry.record.cost_usd or 0)
-                    found.n_unpriced += entry.record.cost_usd is None
-            if batch.is_end or not batch.entries:
-                break
-            after = batch.entries[-1].seq
+    for record in spooled_records(folder):
+        if isinstance(record, Start):
+            found.numbers[record.call_id.bytes] = int(record.observer["session_id"])
+        elif isinstance(record, End) and record.status == "ok":
+            found.ended[found.numbers[record.call_id.bytes]] += 1
+            found.usd += Decimal(record.cost_usd or 0)
+            found.n_unpriced += record.cost_usd is None
     return found
 
 

@@ -23,8 +23,8 @@ from ingest.loader import run_loader
 from ingest.proxy.surroundings import FreeGrant
 from ingest.settings import Settings
 from tests.ingest.access.conftest import SECRET
-from tests.ingest.upstream import Provider, running_provider
 from tests.ingest.running_proxy import Proxy, running_proxy, until
+from tests.ingest.upstream import USAGE, Provider, running_provider
 
 CHAT = "/v1/chat/completions"
 Add = Callable[..., ModelRow]
@@ -75,6 +75,25 @@ async def test_a_failing_status_goes_on_to_the_next_target_and_both_are_on_recor
     sent = {name.lower(): value for name, value in pair[1].headers[0].items()}
     assert sent["authorization"] == f"Bearer {SECRET}"
     assert "sk-of-the-client" not in str(pair[1].headers)
+
+
+@pytest.mark.parametrize(("failing", "usage"), [("billed-503", USAGE), ("billed-late-503", None)])
+async def test_what_a_failed_attempt_says_it_used_is_on_record_if_it_says_it_at_once(
+    followed: Settings,
+    add: Add,
+    pair: tuple[Provider, Provider],
+    http: aiohttp.ClientSession,
+    *,
+    failing: str,
+    usage: dict[str, int] | None,
+) -> None:
+    add(pair[0].url, failing)
+    add(pair[1].url, "ok")
+    async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:
+        assert (await ask(http, proxy))[0] == 200
+        end = proxy.only_call().end
+    assert end is not None
+    assert [each.get("usage") for each in end.attempts] == [usage, None]
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 425])

@@ -275,6 +275,22 @@ async def test_a_call_the_provider_refused_costs_nothing() -> None:
     await gate.granted()
 
 
+@pytest.mark.parametrize(
+    ("cost", "is_failure", "spent"),
+    [(Decimal("0.006"), False, "0.0065"), (None, True, "0.0005"), (None, False, "0.1015")],
+)
+async def test_what_attempts_before_the_answer_cost_is_spent_on_top(
+    cost: Decimal | None, *, is_failure: bool, spent: str
+) -> None:
+    grant = await (gate := Gate(budget("key", "*", "1"))).granted()
+    said = grant.settle(
+        Reading(usage=USAGE), cost_usd=cost, is_failure=is_failure, failed_usd=Decimal("0.0005")
+    )
+    ((account, amount),) = ((k, v) for k, v in said.items() if k != GRANT)
+    assert amount == spent
+    assert gate.ledger.committed(account) == Decimal(spent) * 10**12
+
+
 async def test_a_model_without_a_price_is_refused_to_a_budget_and_to_nobody_else() -> None:
     gate = Gate(budget("user", "*", "1000"))
     refused = await gate.refused("unheard-of", user="u")

@@ -97,7 +97,7 @@ def counted(marts: Marts, at: datetime, account: str, *, subject: str | None, us
     name, _, rest = account.partition("@")
     period, _, tag = rest.partition("#")
     keys = {"budget_id": name, "period": period, "subject_tag": tag, "subject": subject, "n_calls": 3}
-    gap = {"unpriced_usd": 0, "failed_attempts_usd": 0, "differing_usd": 0}
+    gap = {"unpriced_usd": 0, "without_end_usd": 0, "differing_usd": 0}
     marts.put(
         "budget_spending_hourly", hour=at, account=account, spent_usd=usd, charged_usd=usd, **keys, **gap
     )
