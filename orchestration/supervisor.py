@@ -49,6 +49,11 @@ class Supervisor:
         self._pause: dict[str, float] = {}
         self._stopping = False
 
+    def heed_signals(self) -> None:
+        """From here on SIGINT and SIGTERM end `start` and `watch`, and not this process."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask_to_stop)
+
     def start(self, *, on_ready: Callable[[Part], None]) -> None:
         """Start every part, then wait until each answers. Raises PartFailedError."""
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -56,12 +61,13 @@ class Supervisor:
             self._spawn(part)
         for part in self._parts:
             self._await_ready(part)
+            if self._stopping:
+                return
             on_ready(part)
 
     def watch(self, *, on_restart: Callable[[Part, int], None]) -> None:
         """Block until SIGINT or SIGTERM; a part that ends meanwhile is started again, ever more slowly."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask_to_stop)
+        self.heed_signals()
         due: dict[str, float] = {}
         while not self._stopping:
             for part in self._parts:
@@ -105,7 +111,7 @@ class Supervisor:
 
     def _await_ready(self, part: Part) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while part.ready_url is not None and not _answers(part.ready_url):
+        while part.ready_url is not None and not self._stopping and not _answers(part.ready_url):
             code = self._running[part.name].poll()
             if code is not None:
                 raise PartFailedError(f"{part.name} ended with status {code}: {self._last_line(part)}")

@@ -57,6 +57,7 @@ def up(
         options = ["--upstream", upstream, "--workers", str(workers), "--grace", str(PROXY_GRACE)]
         parts = _parts(settings, host=host, ports=ports, proxy=options, dagster_env=instance_env)
         supervisor = Supervisor(parts, logs=settings.home / "logs")
+        supervisor.heed_signals()
         try:
             supervisor.start(on_ready=_say_ready)
             typer.echo(f"logs in {settings.home / 'logs'}; Ctrl-C stops everything")

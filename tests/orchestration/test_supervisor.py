@@ -20,10 +20,11 @@ OWNER = """
 import json, sys
 from pathlib import Path
 from orchestration.supervisor import Part, Supervisor
-parts = [Part(name, argv) for name, argv in json.loads(sys.argv[1])]
+parts = [Part(name, argv, ready_url=url) for name, argv, url in json.loads(sys.argv[1])]
 supervisor = Supervisor(parts, logs=Path(sys.argv[2]))
-supervisor.start(on_ready=lambda part: None)
+supervisor.heed_signals()
 try:
+    supervisor.start(on_ready=lambda part: None)
     supervisor.watch(on_restart=lambda part, code: None)
 finally:
     supervisor.stop()
@@ -49,9 +50,9 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def own(tmp_path: Path, script: str = SLEEPER) -> tuple[subprocess.Popen[bytes], Path]:
+def own(tmp_path: Path, *, ready_url: str | None = None) -> tuple[subprocess.Popen[bytes], Path]:
     seen = tmp_path / "pids"
-    parts = [(name, [sys.executable, "-c", script, str(seen)]) for name in ("one", "two")]
+    parts = [(name, [sys.executable, "-c", SLEEPER, str(seen)], ready_url) for name in ("one", "two")]
     owner = subprocess.Popen([sys.executable, "-c", OWNER, json.dumps(parts), str(tmp_path / "logs")])
     until(lambda: len(pids(seen)) == 2)
     return owner, seen
@@ -66,10 +67,11 @@ def test_no_part_outlives_an_owner_that_is_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_every_part(number: signal.Signals, tmp_path: Path) -> None:
-    owner, seen = own(tmp_path)
+@pytest.mark.parametrize("ready_url", [None, "http://127.0.0.1:9/"], ids=["watching", "starting"])
+def test_a_signal_stops_every_part(number: signal.Signals, ready_url: str | None, tmp_path: Path) -> None:
+    owner, seen = own(tmp_path, ready_url=ready_url)
     owner.send_signal(number)
-    assert owner.wait(timeout=30) == 0
+    assert owner.wait(timeout=60) == 0
     assert not any(is_running(pid) for pid in pids(seen))
 
 
@@ -78,7 +80,7 @@ def test_a_part_that_falls_is_started_again(tmp_path: Path) -> None:
     os.kill(pids(seen)[0], signal.SIGKILL)
     until(lambda: len(pids(seen)) == 3)
     owner.terminate()
-    owner.wait(timeout=30)
+    owner.wait(timeout=60)
     assert not any(is_running(pid) for pid in pids(seen))
 
 
