@@ -86,6 +86,8 @@ class JudgeEndpoint:
     requests: int = 0
     paid: int = 0
     """Completions that were made, whether or not the caller was still there to read them."""
+    holds_after: int | None = None
+    """Answers past so many paid ones wait until this is None again."""
     in_flight: int = 0
     most_in_flight: int = 0
     on_request: Callable[[dict[str, Any]], None] = lambda body: None
@@ -160,6 +162,9 @@ async def _complete(endpoint: JudgeEndpoint, request: web.Request) -> web.Stream
             endpoint.ledger.append(Asked(time.monotonic(), body, reply.status, key))
         if reply.status == 200 and not reply.resets:
             endpoint.paid += 1
+        number = endpoint.paid
+        while endpoint.holds_after is not None and number > endpoint.holds_after:
+            await asyncio.sleep(0.01)
         if wait := endpoint.latency_s + reply.delay_s:
             await asyncio.sleep(wait)
     finally:

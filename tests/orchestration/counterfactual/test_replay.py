@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from orchestration.cost.charging import charge_window
 from orchestration.judging.judges import Judge, add_judge, rubric_text
 from orchestration.judging.judging import judge_window
 from orchestration.judging.policies import Policy, put_policy
-from orchestration.windows import day_window
+from orchestration.windows import Window, day_window
 from tests.judge_endpoint import JudgeEndpoint, Reply, completion, error, judge_endpoint_in_thread
 from tests.orchestration.comparison.playing import JUDGE, Lqo, asked_of
 from tests.orchestration.counterfactual.playing import DAY, TODAY, YESTERDAY, land, play, questions
@@ -100,7 +101,7 @@ def test_the_ledger_is_what_the_price_book_charges_for_replay_and_judge_and_not_
     with judge_endpoint_in_thread(endpoint):
         assert replay(whatif, endpoint, models="cheap,dear").code == 0
     connection.autocommit = True
-    charge_window(connection, [day_window(TODAY.date())])
+    charge_window(connection, [Window(TODAY, TODAY + timedelta(days=2))])
     charged = connection.execute(CHARGED, (TODAY,)).fetchall()
     claimed = connection.execute(CLAIMED).fetchall()
     assert [row[:2] for row in charged] == [("judge", JUDGE), ("replay", "cheap"), ("replay", "dear")]

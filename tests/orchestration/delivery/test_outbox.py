@@ -28,7 +28,7 @@ FINAL = Reply(404, "HTTP 404: no_service", is_final=True)
 @pytest.fixture
 def start() -> datetime:
     """A moment after all that a test lays down."""
-    return datetime.now(UTC) + timedelta(seconds=5)
+    return datetime.now(UTC) + timedelta(minutes=10)
 
 
 def send(

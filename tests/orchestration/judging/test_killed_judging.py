@@ -31,12 +31,13 @@ def test_a_killed_run_has_paid_for_no_more_than_was_out(
     with connection.transaction():
         add_calls(connection, N_CALLS)
     policy(connection)
-    with judge_endpoint_in_thread(JudgeEndpoint(latency_s=0.02)) as endpoint:
+    with judge_endpoint_in_thread(JudgeEndpoint(latency_s=0.02, holds_after=kill_after)) as endpoint:
         judge(connection, endpoint.url, concurrency=CONCURRENCY)
         killed = _judging_process(warehouse)
         _until(lambda: endpoint.paid >= kill_after, process=killed)
         os.kill(killed.pid, signal.SIGKILL)
         killed.wait()
+        endpoint.holds_after = None
         _until(lambda: endpoint.in_flight == 0)
         paid_before = endpoint.paid
         kept = count(connection, "evaluation.verdicts")

@@ -16,19 +16,26 @@ from tests.orchestration.seeding import add_calls
 from tests.orchestration.test_cli_input import lqo
 
 NUMBERS = "rules:\n  - {id: numbers, regex: {pattern: 'question 1'}, label: one}\n"
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
-def landed(warehouse: DatabaseUrl) -> DatabaseUrl:
+def today() -> datetime:
+    """The midnight before this test, which may begin on another day than the run."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def landed(warehouse: DatabaseUrl, today: datetime) -> DatabaseUrl:
     """Thirty calls at the start of yesterday and twelve at the start of today."""
     with connect(warehouse) as connection, connection.transaction():
-        add_calls(connection, 30, start=TODAY - timedelta(days=1))
-        add_calls(connection, 12, start=TODAY, seed="today", model="small")
+        add_calls(connection, 30, start=today - timedelta(days=1))
+        add_calls(connection, 12, start=today, seed="today", model="small")
     return warehouse
 
 
-def test_a_rule_goes_from_draft_through_trial_into_force_and_out(landed: DatabaseUrl, tmp_path: Path) -> None:
+def test_a_rule_goes_from_draft_through_trial_into_force_and_out(
+    landed: DatabaseUrl, today: datetime, tmp_path: Path
+) -> None:
     home, file = tmp_path / "home", tmp_path / "mine.yaml"
     file.write_text(NUMBERS)
 
@@ -50,7 +57,7 @@ def test_a_rule_goes_from_draft_through_trial_into_force_and_out(landed: Databas
     assert next(row for row in listed(landed, home) if row["rule"] == "numbers")["state"] == "in force"
     with connect(landed) as connection:
         in_force = rules_in_force(connection, folder=None)
-        assert score_window(connection, [day_window(TODAY.date())], rules=in_force.rules).n_rows == 12
+        assert score_window(connection, [day_window(today.date())], rules=in_force.rules).n_rows == 12
         failed = connection.execute(
             "select count(*) from evaluation.call_labels where label = 'one'"
         ).fetchone()
