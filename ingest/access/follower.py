@@ -89,7 +89,9 @@ class Follower:
     async def start(self) -> None:
         """Begin to follow; waits for the first answer, or the first failure, of the database: shortly where
         there is something to serve with meanwhile."""
-        patience_seconds = _LONGEST_START if self._confirmed is None else _LONGEST_PAUSE
+        age, longest = self.age_seconds, self._settings.access_max_age_hours * 3600
+        # Of what is too old to let anybody in, nothing is served meanwhile.
+        patience_seconds = _LONGEST_START if age is None or age > longest else _LONGEST_PAUSE
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="lqo access follower", daemon=True)
         self._thread.start()

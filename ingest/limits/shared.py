@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 WhenDown = Literal["refuse", "local"]
 
 TIMEOUT_SECONDS = 0.25
+START_SECONDS = 2.0
 _PROBE_SECONDS = 0.5
 _MOST_PENDING = 100_000
 _BATCH = 200
@@ -82,8 +83,9 @@ class SharedMeter:
         self.failures = 0
 
     async def start(self) -> None:
-        """Ask Redis once, and begin to settle. A Redis that is down is no reason not to start."""
-        if not await self._probe():
+        """Ask Redis, and begin to settle. A Redis that is down is no reason not to start; a slow one gets
+        two seconds, as no call waits for it yet."""
+        if not await self._first_probe():
             self._went_down(ConnectionError("no answer"))
         self._task = asyncio.create_task(self._run(), name="lqo shared limits")
 
@@ -263,6 +265,17 @@ class SharedMeter:
         for _ in batch:
             self._pending.popleft()
         del self._owing[: len(debts)]
+
+    async def _first_probe(self) -> bool:
+        """As `_probe`, again for a while where Redis is slow. One that is not there fails at once."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + START_SECONDS
+        while True:
+            began = clock()
+            if await self._probe():
+                return True
+            if clock() - began < 0.9 * self._timeout or clock() > deadline:
+                return False
 
     async def _probe(self) -> bool:
         """Whether Redis takes a write in time; it knows the scripts then."""

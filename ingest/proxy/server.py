@@ -1,6 +1,7 @@
 """Running the proxy: one process that serves, or a supervisor over several that share a port."""
 
 import asyncio
+import contextlib
 import dataclasses
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -114,9 +115,14 @@ async def serve_proxy(
             background=(access.metering,),
         )
         server = WebServer(app, serving=serving, gate=gate)
-        with announced(announcement(settings) if worker is None else None, url=url):
-            server.on_started = lambda: on_ready(url)
-            await follower.start()
+        await follower.start()
+        with contextlib.ExitStack() as told:
+
+            def tell() -> None:
+                told.enter_context(announced(announcement(settings) if worker is None else None, url=url))
+                on_ready(url)
+
+            server.on_started = tell
             await serve_until_stopped(server, listening=listening)
     finally:
         follower.stop()

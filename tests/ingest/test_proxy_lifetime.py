@@ -52,6 +52,22 @@ async def test_every_call_of_a_stopped_proxy_is_sealed(tmp_path: Path, provider:
     assert not (tmp_path / "run" / "proxy.json").exists()
 
 
+async def test_a_proxy_is_announced_once_it_serves(tmp_path: Path, provider: Provider) -> None:
+    file, found = tmp_path / "run" / "proxy.json", list[bool]()
+
+    async def slow_database(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        found.append(file.exists())
+        writer.close()
+
+    async with await asyncio.start_server(slow_database, "127.0.0.1", 0) as database:
+        port = database.sockets[0].getsockname()[1]
+        settings = Settings(home=tmp_path, database_url=f"postgresql://u@127.0.0.1:{port}/none")
+        async with running_proxy(tmp_path, provider.url, settings=settings) as proxy:
+            assert json.loads(file.read_text())["url"] == proxy.url
+            assert not found[0]
+    assert not file.exists()
+
+
 def test_a_second_proxy_on_the_spool_is_refused(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     spool = Spool(settings.spool)

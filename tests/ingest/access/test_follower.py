@@ -4,6 +4,8 @@ import asyncio
 import json
 import os
 import stat
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -125,6 +127,29 @@ async def test_who_is_told_of_new_rows_finds_them_confirmed(followed: Settings, 
     assert len(ages) == 2
     assert ages[0] is None
     assert ages[1] is not None
+
+
+@pytest.mark.parametrize(("hours", "waits"), [(11, False), (13, True)])
+async def test_only_who_has_something_to_serve_with_starts_before_the_database_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, *, waits: bool
+) -> None:
+    answers = threading.Event()
+    monkeypatch.setattr("ingest.access.follower._LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr("ingest.access.follower._LONGEST_START", 60.0)
+    monkeypatch.setattr("ingest.access.follower._connect", lambda _: answers.wait(60) and None)
+    save_snapshot(tmp_path, Snapshot(version=1))
+    read_at = time.time() - hours * 3600
+    os.utime(tmp_path / FILE, (read_at, read_at))
+    follower = Follower(Settings(home=tmp_path))
+    starting = asyncio.ensure_future(follower.start())
+    if waits:
+        await asyncio.sleep(0.2)
+        assert not starting.done()
+        answers.set()
+    await starting
+    assert answers.is_set() == waits
+    answers.set()
+    await asyncio.to_thread(follower.stop)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"version": "x"}', b"\xff\x00" * 1000, b"[" * 100_000])
