@@ -174,9 +174,11 @@ def test_a_refresh_killed_while_dbt_writes_is_finished_by_the_next(stack: Stack)
     with connect(stack.url) as connection:
         with connection.transaction():
             add_calls(connection, 30, start=AT)
-        with subprocess.Popen([sys.executable, "-W", "ignore", "-c", CHILD], cwd=REPOSITORY) as child:
-            wait_for_dbt(connection)
-            child.send_signal(signal.SIGKILL)
+        with connect(stack.url) as holding:
+            holding.execute(HOLD)
+            with subprocess.Popen([sys.executable, "-W", "ignore", "-c", CHILD], cwd=REPOSITORY) as child:
+                wait_for_dbt(connection)
+                child.send_signal(signal.SIGKILL)
 
         # The killed one's dbt may still be at work: the two take their turns.
         refresh(stack, connection)
@@ -195,10 +197,20 @@ def test_a_connection_lost_under_dbt_is_one_line_and_the_same_refresh_tries_agai
             said.append(str(error))
             raise
 
-    with connect(stack.url) as connection, connect(stack.url, autocommit=True) as other:
+    with (
+        connect(stack.url) as connection,
+        connect(stack.url) as holding,
+        connect(stack.url, autocommit=True) as other,
+    ):
         with connection.transaction():
             add_calls(connection, 30, start=AT)
-        striker = threading.Thread(target=wait_for_dbt, args=(other,), kwargs={"strike": True})
+        holding.execute(HOLD)
+
+        def strike() -> None:
+            wait_for_dbt(other, strike=True)
+            holding.rollback()
+
+        striker = threading.Thread(target=strike)
         striker.start()
         result = light_refresh(connection, run_dbt=dbt)
         striker.join(60)
@@ -212,17 +224,19 @@ def test_a_connection_lost_under_dbt_is_one_line_and_the_same_refresh_tries_agai
 
 
 USAGE = {"prompt_tokens": 100, "completion_tokens": 50}
+HOLD = "lock table marts.calls in share mode"
+"""Who writes the mart waits, in the middle of its transaction."""
 
 
 def wait_for_dbt(connection: Connection, *, strike: bool = False) -> None:
-    """Until a session of dbt writes a mart; `strike` ends it."""
+    """Until a session of dbt would write the mart that is held; `strike` ends it."""
     query = (
         "select pid, pg_terminate_backend(pid) from pg_stat_activity"
         if strike
         else "select pid from pg_stat_activity"
     )
-    condition = "datname = current_database() and application_name = 'lqo-dbt' and backend_xid is not null"
-    deadline = time.monotonic() + 60
+    condition = "datname = current_database() and application_name = 'lqo-dbt' and wait_event_type = 'Lock'"
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         found = connection.execute(f"{query} where {condition}").fetchall()  # pyright: ignore[reportArgumentType]
         if not connection.autocommit:
