@@ -33,9 +33,9 @@ def read_document(head: bytes, tail: bytes, *, usage: str, model: str) -> Readin
         values = whole
     else:
         end, start = as_text(tail), as_text(head)
-        values[usage] = trailing_value(end, usage)
-        values[model] = trailing_value(end, model) or leading_value(start, model)
-        values[TIER] = trailing_value(end, TIER)
+        # Some servers say it before what they were asked for: llama.cpp its usage before the vectors.
+        for name in (usage, model, TIER):
+            values[name] = trailing_value(end, name) or leading_value(start, name)
     return reading_of(values.get(model), values.get(usage), tier=values.get(TIER))
 
 

@@ -31,8 +31,10 @@ from ingest.providers.base import (
     WithModel,
 )
 from ingest.providers.lenient import is_event_stream
+from ingest.providers.members import as_text, trailing_value
 from ingest.providers.multipart import prepare_form, with_form_model
 from ingest.providers.openai_chat import read_exchange as read_chat
+from ingest.providers.openai_elsewhere import usage_elsewhere
 from ingest.providers.openai_other import read_completion, read_input_only, read_media
 from ingest.providers.openai_responses import is_last_event, read_responses, read_responses_usage
 from ingest.providers.openai_stream import UsageFilter, is_terminal
@@ -143,13 +145,25 @@ def read_chat_usage(*, head: bytes, tail: bytes) -> Reading:
     head, tail = unpacked(head, tail)
     if not is_event_stream(head or tail):
         return read_document(head, tail, usage="usage", model="model")
+    elsewhere: str | None = None
     for frame in last_frames(tail, holding=b'"usage"'):
-        chunk = read_members(frame) or {}
+        # The last event of an image holds the whole image: just its end was kept.
+        chunk = read_members(frame) or _cut_members(frame)
         if isinstance(chunk.get("usage"), dict):
             tier = tier_of(chunk.get(TIER)) or _last_tier(tail) or _last_tier(head)
             return reading_of(chunk.get("model"), chunk["usage"], tier=tier)
-    first = next(last_frames(tail, holding=b'"model"'), b"")
-    return reading_of((read_members(first) or {}).get("model"), None)
+        elsewhere = elsewhere or usage_elsewhere(frame, chunk)
+    first = read_members(next(last_frames(tail, holding=b'"model"'), b"")) or {}
+    usage = None if elsewhere is None else read_members(elsewhere.encode())
+    return reading_of(first.get("model"), usage, tier=_last_tier(tail) or _last_tier(head) if usage else None)
+
+
+def _cut_members(frame: bytes) -> dict[str, Any]:
+    """What is wanted of an event whose beginning is gone."""
+    if frame.startswith(b"{"):
+        return {}
+    text = as_text(frame)
+    return {name: trailing_value(text, name) for name in ("usage", "model", TIER)}
 
 
 def _last_tier(data: bytes) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 from ingest.providers.answers import TIER, tier_of
 from ingest.providers.exchange import Answer, reader
 from ingest.providers.lenient import is_event_stream, raw_member, read_object, stream_data
+from ingest.providers.openai_elsewhere import usage_elsewhere
 from ingest.providers.values import gateway_error, object_of, objects, string_of, text_of
 
 
@@ -45,6 +46,7 @@ class _Choice:
 class _Gathered:
     model: str | None = None
     usage_raw: str | None = None
+    usage_elsewhere: str | None = None
     service_tier: str | None = None
     error: Any = None
     is_understood: bool = False
@@ -59,6 +61,8 @@ class _Gathered:
         self.model = string_of(value.get("model")) or self.model
         if isinstance(value.get("usage"), dict):
             self.usage_raw = raw_member(data, "usage") or self.usage_raw
+        else:
+            self.usage_elsewhere = usage_elsewhere(data, value) or self.usage_elsewhere
         self.service_tier = tier_of(value.get(TIER)) or self.service_tier
         self.error = value.get("error") or self.error
         for position, item in enumerate(objects(value.get("choices"))):
@@ -92,7 +96,7 @@ def _read_answer(body: bytes) -> Answer:
     return Answer(
         model=gathered.model,
         finish_reason=gathered.finish_reason,
-        usage_raw=gathered.usage_raw,
+        usage_raw=gathered.usage_raw or gathered.usage_elsewhere,
         service_tier=gathered.service_tier,
         text=gathered.text,
         error=gathered.error,

@@ -169,7 +169,7 @@ class Metrics:
 
     def ended(self, call: Ended) -> str:
         """Count what a relayed call used; the bounded name of its model."""
-        served = call.reading.served_model if call.reading and call.http_status < 300 else None
+        served = _answering(call) if call.http_status < 300 else None
         model = self._models.name(call.model, served=served)
         if call.ttft_ms is not None:
             self._first_token(model).observe(call.ttft_ms / 1000)
@@ -244,6 +244,14 @@ class Metrics:
 def _children(metric: Histogram) -> Callable[..., Histogram]:
     """`metric.labels`, remembered: the library's own takes a lock and makes strings each time."""
     return cache(metric.labels)
+
+
+def _answering(call: Ended) -> str | None:
+    """The model that an answer names, or, of one that names none but counts tokens, the one that was asked
+    for: images and transcriptions."""
+    if call.reading is None or call.reading.served_model is not None:
+        return call.reading and call.reading.served_model
+    return call.used[-1].target.model if call.used and call.reading.usage is not None else None
 
 
 def _attempt_outcome(attempt: dict[str, Any]) -> str:

@@ -156,6 +156,50 @@ def test_of_several_usages_in_a_stream_the_last_one_counts() -> None:
     assert read(data, path="/v1/chat/completions").usage == {"prompt_tokens": 1, "completion_tokens": 3}
 
 
+IMAGES = {"input_tokens": 50, "output_tokens": 272, "total_tokens": 322}
+
+
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/images/edits"])
+def test_the_last_event_of_an_image_is_longer_than_what_is_kept(path: str) -> None:
+    partial = event({"type": "image_generation.partial_image", "b64_json": PADDING})
+    whole = {"type": "image_generation.completed", "b64_json": PADDING, "size": "auto", "usage": IMAGES}
+    data = partial + event(whole, name="image_generation.completed")
+    assert read(data, path=path).usage == IMAGES
+    read_exchange = reader_of(path)
+    assert read_exchange is not None
+    assert read_exchange(request=b"", response=data, is_streamed=True, http_status=200).usage == IMAGES
+    # What an event that was cut says deeper inside is no usage.
+    lie = {"type": "x", "b64_json": PADDING, "item": {"usage": IMAGES}}
+    assert read(event(lie), path=path).usage is None
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/v1/images/generations"])
+def test_a_usage_before_what_was_asked_for_is_read_as_well(path: str) -> None:
+    document = {"model": "m", "usage": IMAGES, "service_tier": "flex", "data": [{"b64_json": PADDING}]}
+    assert read(json.dumps(document).encode(), path=path) == Reading("m", IMAGES, "flex")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [{"x_groq": {"id": "r", "usage": IMAGES}}, {"choices": [{"index": 0, "delta": {}, "usage": IMAGES}]}],
+    ids=["groq", "moonshot"],
+)
+def test_a_usage_that_stands_elsewhere_in_a_stream_counts_where_it_has_no_other(
+    place: dict[str, Any],
+) -> None:
+    first = event({"model": "m", "choices": [{"index": 0, "delta": {"content": 'say "usage"'}}]})
+    last = event({"model": "m", "choices": [], "service_tier": "flex"} | place)
+    own = event({"model": "m", "choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+    exchange = SMALL_BY_NAME["chat"]
+    for data, usage in (
+        (first + last + b"data: [DONE]\n\n", IMAGES),
+        (first + own + last, {"prompt_tokens": 1, "completion_tokens": 1}),
+        (first + last + own, {"prompt_tokens": 1, "completion_tokens": 1}),
+    ):
+        assert read(data, path=exchange.path) == landed(exchange, data)
+        assert read(data, path=exchange.path) == Reading("m", usage, "flex")
+
+
 @pytest.mark.parametrize("usage", [{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, {}])
 def test_a_usage_of_nothing_is_what_the_provider_said(usage: dict[str, int]) -> None:
     document = json.dumps({"model": "m", "choices": [], "usage": usage}).encode()
