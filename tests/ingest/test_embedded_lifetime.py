@@ -108,14 +108,19 @@ def test_a_pid_file_that_names_a_recycled_pid_is_no_obstacle(
 
 
 def test_an_initdb_that_outlives_its_killed_starter_is_waited_for(tmp_path: Path) -> None:
-    with Command(tmp_path) as starter:
-        assert eventually((tmp_path / "data.draft" / "base").exists)
-        starter.kill()
-        assert is_held(tmp_path / "server.lock")
-    with Command(tmp_path).wait_ready() as following:
+    # On a busy machine initdb may be over before its starter is killed: then another is begun.
+    for folder in (tmp_path / str(number) for number in range(5)):
+        with Command(folder) as starter:
+            assert eventually((folder / "data.draft" / "base").exists)
+            starter.kill()
+            if is_held(folder / "server.lock"):
+                break
+    else:
+        pytest.fail("no initdb outlived its starter")
+    with Command(folder).wait_ready() as following:
         assert following.ask("select 1") == 1
         following.leave()
-    assert not (tmp_path / "data.draft").exists()
+    assert not (folder / "data.draft").exists()
 
 
 @pytest.mark.slow
