@@ -38,6 +38,9 @@ PRICES_SECONDS = 10.0
 """How often the price book is asked for changes: it has no version in `access.state`."""
 _LONGEST_PAUSE = 2.0
 _LONGEST_START = 10.0
+_CONNECT_SECONDS = 2
+_SLOW_SECONDS = 1.5
+"""A database that took longer to fail is slow rather than away, and may answer the next time."""
 _MARK_SECONDS = 5.0
 
 
@@ -87,8 +90,8 @@ class Follower:
         self._beats.append(work)
 
     async def start(self) -> None:
-        """Begin to follow; waits for the first answer, or the first failure, of the database: shortly where
-        there is something to serve with meanwhile."""
+        """Begin to follow; waits for the first answer, or the first quick failure, of the database: shortly
+        where there is something to serve with meanwhile."""
         age, longest = self.age_seconds, self._settings.access_max_age_hours * 3600
         # Of what is too old to let anybody in, nothing is served meanwhile.
         patience_seconds = _LONGEST_START if age is None or age > longest else _LONGEST_PAUSE
@@ -122,11 +125,13 @@ class Follower:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._follow()
             except Exception as error:  # whatever a database may do must not end the following
                 self._note(error)
-            self._tell(self._asked.set)
+            if time.monotonic() - began < _SLOW_SECONDS:
+                self._tell(self._asked.set)
             self._beat()
             self._stopping.wait(min(self._poll_seconds * 2 ** min(self._failures, 4), _LONGEST_PAUSE))
 
@@ -223,4 +228,6 @@ def _connect(settings: Settings) -> "Connection[TupleRow] | None":
     url = attach_embedded(settings.postgres) if given is None else parse_url(given)
     if url is None:
         return None
-    return connect(url, autocommit=True, application_name="lqo proxy (access)", timeout_seconds=2)
+    return connect(
+        url, autocommit=True, application_name="lqo proxy (access)", timeout_seconds=_CONNECT_SECONDS
+    )

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from ingest.access import follower as follower_module
 from ingest.access.follower import Follower
 from ingest.access.models import add_model, enable_model, remove_model, set_model, switch_model
 from ingest.access.snapshot import FILE, ModelRow, Snapshot, load_snapshot, save_snapshot
@@ -129,14 +130,38 @@ async def test_who_is_told_of_new_rows_finds_them_confirmed(followed: Settings, 
     assert ages[1] is not None
 
 
+async def test_a_database_that_is_slow_at_first_is_asked_again_before_anything_is_served(
+    followed: Settings, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add("http://127.0.0.1:9", "one")
+    right, tries = follower_module._connect, list[Settings]()
+
+    def slow_at_first(settings: Settings) -> object:
+        tries.append(settings)
+        if len(tries) == 1:
+            raise TimeoutError("connection timeout expired")
+        return right(settings)
+
+    monkeypatch.setattr(follower_module, "_connect", slow_at_first)
+    monkeypatch.setattr(follower_module, "_SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(follower_module, "_LONGEST_START", 60.0)
+    follower = Follower(followed, poll_seconds=0.02)
+    taken: list[int] = []
+    follower.listen(lambda snapshot: taken.append(len(snapshot.models)))
+    await follower.start()
+    follower.stop()
+    assert taken == [0, 1]
+
+
 @pytest.mark.parametrize(("hours", "waits"), [(11, False), (13, True)])
 async def test_only_who_has_something_to_serve_with_starts_before_the_database_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int, *, waits: bool
 ) -> None:
     answers = threading.Event()
-    monkeypatch.setattr("ingest.access.follower._LONGEST_PAUSE", 0.05)
-    monkeypatch.setattr("ingest.access.follower._LONGEST_START", 60.0)
-    monkeypatch.setattr("ingest.access.follower._connect", lambda _: answers.wait(60) and None)
+    monkeypatch.setattr(follower_module, "_LONGEST_PAUSE", 0.05)
+    monkeypatch.setattr(follower_module, "_LONGEST_START", 60.0)
+    monkeypatch.setattr(follower_module, "_SLOW_SECONDS", 60.0)
+    monkeypatch.setattr(follower_module, "_connect", lambda _: answers.wait(60) and None)
     save_snapshot(tmp_path, Snapshot(version=1))
     read_at = time.time() - hours * 3600
     os.utime(tmp_path / FILE, (read_at, read_at))
