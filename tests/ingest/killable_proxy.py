@@ -8,6 +8,7 @@ from pathlib import Path
 
 SCRIPT = """
 import resource, sys
+from dataclasses import replace
 from pathlib import Path
 from ingest.proxy.protocol import Patience
 from ingest.proxy.server import run_proxy
@@ -17,9 +18,12 @@ from ingest.settings import Settings
 def limit_files(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
+serving = {serving}
+# A machine that does not run the proxy for seconds is not overloaded by its calls.
+serving = replace(serving, capacity=replace(serving.capacity, lag_seconds=60.0))
 {before}
 run_proxy(settings=Settings(home=Path(sys.argv[1])), upstream_base_url=sys.argv[2],
-          on_ready=lambda url: print(url, flush=True), serving={serving})
+          on_ready=lambda url: print(url, flush=True), serving=serving)
 heavy = {{"dagster", "dbt", "pandas", "polars", "psycopg", "litestar"}} & set(sys.modules)
 print("imported", sorted(heavy))
 """

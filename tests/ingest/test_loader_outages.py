@@ -14,6 +14,7 @@ from ingest.database.embedded import start_embedded
 from ingest.database.migrate import migrate
 from ingest.database.url import DatabaseUrl
 from ingest.loader import pause_after, run_loader
+from ingest.loading.metrics import LoaderMetrics
 from ingest.loading.result import LoaderResult
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
@@ -65,12 +66,21 @@ def test_a_loader_waits_for_a_server_that_is_down(tmp_path: Path, caplog: pytest
     server = start_embedded(folder)
     url = server.url
     migrate(url)
-    results = list[LoaderResult]()
-    thread = threading.Thread(target=lambda: results.append(run_loader(settings, url, stop=stop)))
+    results, metrics = list[LoaderResult](), LoaderMetrics()
+
+    def load() -> None:
+        results.append(run_loader(settings, url, stop=stop, metrics=metrics))
+
+    def landed() -> float | None:
+        return metrics.registry.get_sample_value("llm_gateway_loader_calls_total", {"outcome": "landed"})
+
+    thread = threading.Thread(target=load)
     thread.start()
     try:
         asyncio.run(fill(settings, calls=500, left_open=0))
-        wait_for(lambda: states(url).get("ok") == 500)
+        # Not before the loader knows it: a commit whose answer is lost lands, and is not counted.
+        wait_for(lambda: landed() == 500)
+        assert states(url).get("ok") == 500
         server.stop()
         asyncio.run(fill(settings, calls=500, left_open=0))
         wait_for(lambda: "the spool waits for the database" in caplog.text)
