@@ -22,12 +22,12 @@ from reports.api.spans import Span, read_days
 from reports.api.warehouse import Warehouse
 from reports.api.whatif_shapes import Count, Dimension, GroupRow, HeldPrice, WhatIf, WhatIfRow
 from reports.whatif.candidates import Prices, find_candidates, parse_ratios
-from reports.whatif.classes import edges_of
+from reports.whatif.classes import Edges, edges_of
+from reports.whatif.fine import Rates
 from reports.whatif.notes import notes_of
-from reports.whatif.pricing import FinePriceError
 from reports.whatif.query import select_groups, values_of
 from reports.whatif.question import Question, Terms, Traffic, WhatIfError
-from reports.whatif.reading import BOOK, add_up, days_of, group_of
+from reports.whatif.reading import BOOK, AddedUp, add_up, days_of, group_of
 from reports.whatif.totals import Line, Totals
 
 MOST_ATTEMPTS = 300_000
@@ -106,10 +106,6 @@ async def what_if(
         totals = await _read(marts, asked, prices)
     except WhatIfError as error:
         raise ClientException(str(error)) from error
-    except FinePriceError as error:
-        raise ClientException(
-            "prices of more than 6 decimal places per million tokens need `lqo whatif`"
-        ) from error
     if len(totals.lines) > MOST_ROWS:
         raise ClientException(f"by: {len(totals.lines):,} rows are more than {MOST_ROWS:,}")
     return WhatIf(
@@ -142,13 +138,23 @@ async def _check_size(marts: Warehouse, span: Span, *, n_models: int) -> None:
 async def _read(marts: Warehouse, asked: Question, prices: Prices) -> Totals:
     edges = edges_of(prices.rows, asked.candidates)
     totals = Totals()
+    fine: frozenset[Rates] = frozenset()
     for day in days_of(asked.traffic.first, asked.traffic.last):
-        rows = await marts.rows(
-            GroupRow, select_groups(asked, is_each=False), values_of(asked, day, edges=edges)
-        )
-        groups = [group_of(msgspec.structs.astuple(row), asked, day, is_each=False) for row in rows]
-        totals.merge(await asyncio.to_thread(add_up, groups, asked, prices=prices))
+        found = await _read_day(marts, asked, day, prices=prices, edges=edges, fine=fine)
+        while found.is_short:
+            found = await _read_day(marts, asked, day, prices=prices, edges=edges, fine=found.fine)
+        fine = found.fine
+        totals.merge(found.totals)
     return totals
+
+
+async def _read_day(
+    marts: Warehouse, asked: Question, day: date, *, prices: Prices, edges: Edges, fine: frozenset[Rates]
+) -> AddedUp:
+    rates = sorted(fine)
+    rows = await marts.rows(GroupRow, select_groups(asked, fine=rates), values_of(asked, day, edges=edges))
+    groups = [group_of(msgspec.structs.astuple(row), asked, day, fine=rates) for row in rows]
+    return await asyncio.to_thread(add_up, groups, asked, prices=prices)
 
 
 def _rows(asked: Question, totals: Totals) -> list[WhatIfRow]:

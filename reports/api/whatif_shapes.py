@@ -80,6 +80,7 @@ class GroupRow(msgspec.Struct, frozen=True):
     at_us: int
     input_tokens: int
     n: int
+    rounded: list[int | None]
     input_uncached: int | None
     cache_read: int | None
     cache_write: int | None

@@ -1,5 +1,6 @@
 """One group of recorded attempts under one candidate: the same plan of rates that charges are made with."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -10,9 +11,9 @@ from evaluators.pricing.book import PriceBook, to_dollars
 from evaluators.pricing.timeline import DAY_US, Plan, Rate, microseconds
 from evaluators.usage import BUCKETS
 from evaluators.usage_shapes import Counts
+from reports.whatif.fine import ATTO_PER_PICO, Rates, fine_amount, is_fine, remainders
 from reports.whatif.question import Candidate, Terms
 
-ATTO_PER_PICO = 10**6
 INPUT = slice(0, BUCKETS.index("input_audio"))
 OUTPUT = slice(BUCKETS.index("output_text"), BUCKETS.index("output_audio"))
 CACHED = (1, 2, 3)
@@ -24,9 +25,10 @@ NOT_CHARGED = "not_charged_yet"
 class Group:
     """Attempts that every candidate prices at one plan of rates: `n` of them.
 
-    `counts` are their tokens added up, or, with `is_each`, those of every single one; None where the usage
-    has no buckets. `at_us` and `input_tokens` are of any of them. `actual_usd` is what they were charged in
-    all, None with `reason`.
+    `counts` are their tokens added up; None where the usage has no buckets. Each of them has tokens in all
+    buckets that have any. `at_us` and `input_tokens` are of any of them. `actual_usd` is what they were
+    charged in all, None with `reason`. `rounded` is what they cost at remainders of rates, each rounded
+    (reports.whatif.fine).
     """
 
     names: tuple[str, ...]
@@ -39,30 +41,36 @@ class Group:
     n: int
     counts: Counts | None
     actual_usd: Decimal | None
-    is_each: bool
+    rounded: Mapping[Rates, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What a group would cost. `uncached_tokens` are cached ones that are read anew there, `foreign_tokens`
-    those that another model counted."""
+    those that another model counted. `fine` are the remainders of rates that its attempts were rounded at."""
 
     usd: Decimal
     price_version: int
     sources: frozenset[str]
     uncached_tokens: int
     foreign_tokens: int
+    fine: Rates | None = None
 
 
-class FinePriceError(Exception):
-    """Amounts of single calls have to be rounded here, so their sum is not that of the tokens."""
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """The group has to be read again, with `fine` among its `rounded`."""
+
+    fine: Rates
 
 
-def estimate(group: Group, *, candidate: Candidate, terms: Terms, book: PriceBook) -> Estimate | str:
+def estimate(
+    group: Group, *, candidate: Candidate, terms: Terms, book: PriceBook
+) -> Estimate | Lacking | str:
     """What the group would cost, or why nobody can say.
 
     Exact: the sum of what `price()` says of each call, except under a ratio, where tokens are an estimate
-    and the group is rounded once. Raises FinePriceError where that needs single calls and `counts` are sums.
+    and the group is rounded once.
     """
     counts = group.counts
     if counts is None or (group.reason or "").startswith("unpriced_fee:"):
@@ -79,19 +87,25 @@ def estimate(group: Group, *, candidate: Candidate, terms: Terms, book: PriceBoo
         return plan.reason
     if not (is_same_model or terms.any_length) and n_input > (candidate.context_window or n_input):
         return f"over_context_window:{candidate.context_window}"
-    counts, n_uncached = _assumed(counts, plan=plan, terms=terms, is_own=is_own)
-    if missing := plan.missing(counts):
+    assumed, n_uncached = _assumed(counts, plan=plan, terms=terms, is_own=is_own)
+    if missing := plan.missing(assumed):
         return missing.reason
-    n = group.n if group.is_each else 1
-    is_scaled = not is_same_model and (candidate.input_ratio, candidate.output_ratio) != (1, 1)
+    fine: Rates | None = None
+    if not is_same_model and (candidate.input_ratio, candidate.output_ratio) != (1, 1):
+        usd = _scaled(plan, assumed, candidate=candidate)
+    elif group.n == 1 or (rates := _fine_rates(plan, counts, terms=terms, is_own=is_own)) is None:
+        usd = to_dollars(plan.amount(assumed))
+    elif (fine := remainders(rates)) in group.rounded:
+        usd = fine_amount(counts, rates, rounded=group.rounded[fine])
+    else:
+        return Lacking(fine)
     return Estimate(
-        usd=_scaled(plan, counts, candidate=candidate) * n
-        if is_scaled
-        else _exact(plan, counts, is_one=group.is_each or group.n == 1) * n,
+        usd=usd,
         price_version=plan.price_version,
-        sources=frozenset(row.source for row in plan.rows(counts)),
-        uncached_tokens=n_uncached * n,
-        foreign_tokens=0 if is_same_model else sum(counts) * n,
+        sources=frozenset(row.source for row in plan.rows(assumed)),
+        uncached_tokens=n_uncached,
+        foreign_tokens=0 if is_same_model else sum(assumed),
+        fine=fine,
     )
 
 
@@ -119,8 +133,12 @@ def _assumed(counts: Counts, *, plan: Plan, terms: Terms, is_own: bool) -> tuple
             n_uncached += tokens[bucket]
     if not terms.is_reasoning:
         tokens[REASONING] = 0
+    return _counts(tokens), n_uncached
+
+
+def _counts(tokens: Iterable[int]) -> Counts:
     a, b, c, d, e, f, g, h, i, j = tokens
-    return (a, b, c, d, e, f, g, h, i, j), n_uncached
+    return a, b, c, d, e, f, g, h, i, j
 
 
 def _is_of_all_input(rate: Rate) -> bool:
@@ -128,12 +146,14 @@ def _is_of_all_input(rate: Rate) -> bool:
     return rate.row.source.endswith(" input_mtok")
 
 
-def _exact(plan: Plan, counts: Counts, *, is_one: bool) -> Decimal:
-    if not is_one and any(
-        rate.atto % ATTO_PER_PICO for tokens, rate in zip(counts, plan.rates, strict=True) if tokens and rate
-    ):
-        raise FinePriceError
-    return to_dollars(plan.amount(counts))
+def _fine_rates(plan: Plan, counts: Counts, *, terms: Terms, is_own: bool) -> Rates | None:
+    """What a recorded token of each bucket costs under the terms; None where no attempt is ever rounded."""
+    if all(rate is None or rate.atto % ATTO_PER_PICO == 0 for rate in plan.rates):
+        return None
+    one_of_each = (_counts(int(each == bucket) for each in BUCKETS) for bucket in BUCKETS)
+    priced = (_assumed(one, plan=plan, terms=terms, is_own=is_own)[0] for one in one_of_each)
+    rates = tuple(plan.amount(one) for one in priced)
+    return rates if is_fine(rates, counts) else None
 
 
 def _scaled(plan: Plan, counts: Counts, *, candidate: Candidate) -> Decimal:

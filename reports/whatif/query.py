@@ -9,6 +9,7 @@ from psycopg.sql import SQL, Composed
 from evaluators.usage import BUCKETS, INPUT_BUCKETS
 from ingest.landing.stated_tier import stated_tier
 from reports.whatif.classes import Edges
+from reports.whatif.fine import Rates, rounded_sql
 from reports.whatif.question import Question, Traffic
 
 _FILTERS: Final[dict[str, LiteralString]] = {
@@ -88,6 +89,7 @@ select
     min((extract(epoch from started_at) * 1000000)::bigint) as at_us,
     coalesce(min(input_tokens), 0) as input_tokens,
     count(*) as n,
+    {rounded} as rounded,
     {sums},
     sum(amount_usd) as actual_usd
 from attempts
@@ -99,8 +101,8 @@ group by
 """
 
 
-def select_groups(question: Question, *, is_each: bool) -> Composed:
-    """The query; with `is_each` attempts are one group only where they have the very same tokens."""
+def select_groups(question: Question, *, fine: Sequence[Rates] = ()) -> Composed:
+    """The query; `rounded` is an array of what a group costs at each of `fine`, remainders of rates."""
     by = [_NAMES[name] for name in question.by if name in _NAMES]
     # Charges of before images were counted hold null there; one that counted nothing does so elsewhere, too.
     columns = {
@@ -109,6 +111,7 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
     sums = [f"sum({name})::bigint as {name}" for name in BUCKETS]
     # One bit for each kind of token that an attempt has: one without a price must not hide behind others.
     bits = [f"({name} > 0)::integer * {1 << bit}" for bit, name in enumerate(BUCKETS)]
+    rounded = [f"sum({rounded_sql(rates)})" for rates in fine]
     return SQL(_QUERY).format(
         names=SQL("array[" + ", ".join(by) + "]::text[]"),  # pyright: ignore[reportArgumentType]
         provider=SQL(_FILTERS["providers"]),
@@ -118,8 +121,9 @@ def select_groups(question: Question, *, is_each: bool) -> Composed:
         said=SQL(_SAID),
         stated=SQL(stated_tier()),
         filters=_filters(question.traffic),
-        sums=SQL(", ".join(BUCKETS if is_each else sums)),  # pyright: ignore[reportArgumentType]
-        told_apart=SQL(", ".join(BUCKETS) if is_each else " + ".join(bits)),  # pyright: ignore[reportArgumentType]
+        rounded=SQL("array[" + ", ".join(rounded) + "]::bigint[]"),  # pyright: ignore[reportArgumentType]
+        sums=SQL(", ".join(sums)),  # pyright: ignore[reportArgumentType]
+        told_apart=SQL(" + ".join(bits)),  # pyright: ignore[reportArgumentType]
     )
 
 

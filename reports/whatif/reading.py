@@ -5,6 +5,7 @@ Memory holds a line for each candidate and name asked for, however many calls th
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
@@ -16,7 +17,8 @@ from evaluators.pricing.book import call_tier, tier_name
 from evaluators.pricing.rows import PriceRow
 from reports.whatif.candidates import Prices
 from reports.whatif.classes import Edges, edges_of
-from reports.whatif.pricing import FinePriceError, Group, estimate
+from reports.whatif.fine import Rates
+from reports.whatif.pricing import Estimate, Group, Lacking, estimate
 from reports.whatif.query import select_groups, values_of
 from reports.whatif.question import Question
 from reports.whatif.totals import Totals
@@ -68,15 +70,16 @@ def reprice(
     of how many."""
     edges = edges_of(prices.rows, question.candidates)
     totals = Totals()
-    is_each = False
+    fine: frozenset[Rates] = frozenset()
     days = _recorded_days(connection, question)
     for day in days:
         on_day(day, len(days))
-        try:
-            totals.merge(_read_day(connection, question, day, prices=prices, edges=edges, is_each=is_each))
-        except FinePriceError:
-            is_each = True
-            totals.merge(_read_day(connection, question, day, prices=prices, edges=edges, is_each=is_each))
+        found = _read_day(connection, question, day, prices=prices, edges=edges, fine=fine)
+        while found.is_short:
+            found = _read_day(connection, question, day, prices=prices, edges=edges, fine=found.fine)
+        # Tomorrow has mostly the prices of today: only a day with others is read twice.
+        fine = found.fine
+        totals.merge(found.totals)
     return totals
 
 
@@ -94,20 +97,37 @@ def _recorded_days(connection: Connection[TupleRow], question: Question) -> list
     return [] if first > last else days_of(first, last)
 
 
-def add_up(groups: Iterable[Group], question: Question, *, prices: Prices) -> Totals:
-    """Groups under every candidate. Raises FinePriceError where single calls are needed."""
+@dataclass(frozen=True, slots=True)
+class AddedUp:
+    """Groups under every candidate. `fine` are all remainders of rates that single attempts are rounded at;
+    with `is_short` some were not among what was read, and the totals lack those groups."""
+
+    totals: Totals
+    fine: frozenset[Rates]
+    is_short: bool
+
+
+def add_up(groups: Iterable[Group], question: Question, *, prices: Prices) -> AddedUp:
+    """Groups under every candidate."""
     totals = Totals()
+    used: set[Rates] = set()
+    lacking: set[Rates] = set()
     for group in groups:
         totals.recorded.add(group)
         for candidate in question.candidates:
             outcome = estimate(group, candidate=candidate, terms=question.terms, book=prices.book)
+            if isinstance(outcome, Lacking):
+                lacking.add(outcome.fine)
+                continue
             totals.line(group.names, candidate).add(group, outcome)
-    return totals
+            if isinstance(outcome, Estimate) and outcome.fine is not None:
+                used.add(outcome.fine)
+    return AddedUp(totals, frozenset(used | lacking), is_short=bool(lacking))
 
 
-def group_of(row: Sequence[Any], question: Question, day: date, *, is_each: bool) -> Group:
-    """A row of the query."""
-    names, provider, model, tier, said, stated, reason, at_us, input_tokens, n, *counts, actual = row
+def group_of(row: Sequence[Any], question: Question, day: date, *, fine: Sequence[Rates]) -> Group:
+    """A row of the query that was made with `fine`."""
+    names, provider, model, tier, said, stated, reason, at_us, input_tokens, n, rounded, *counts, actual = row
     tier = tier_name(tier) if tier is not None else call_tier(said, stated=stated)
     given = {"day": f"{day:%Y-%m-%d}", "month": f"{day:%Y-%m}", "tier": tier}
     told = iter(names)
@@ -122,7 +142,7 @@ def group_of(row: Sequence[Any], question: Question, day: date, *, is_each: bool
         n=n,
         counts=None if counts[0] is None else tuple(counts),  # pyright: ignore[reportArgumentType]
         actual_usd=None if actual is None else Decimal(actual),
-        is_each=is_each,
+        rounded=dict(zip(fine, rounded, strict=True)),
     )
 
 
@@ -133,11 +153,10 @@ def _read_day(
     *,
     prices: Prices,
     edges: Edges,
-    is_each: bool,
-) -> Totals:
+    fine: frozenset[Rates],
+) -> AddedUp:
+    asked = sorted(fine)
     with connection.cursor("whatif", scrollable=False) as cursor:
         cursor.itersize = FETCH_GROUPS
-        cursor.execute(select_groups(question, is_each=is_each), values_of(question, day, edges=edges))
-        return add_up(
-            (group_of(row, question, day, is_each=is_each) for row in cursor), question, prices=prices
-        )
+        cursor.execute(select_groups(question, fine=asked), values_of(question, day, edges=edges))
+        return add_up((group_of(row, question, day, fine=asked) for row in cursor), question, prices=prices)

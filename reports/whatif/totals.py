@@ -99,7 +99,7 @@ class Recorded:
         if group.reason is not None:
             self.reasons[group.reason] += group.n
         for name, tokens in zip(BUCKETS, group.counts or (), strict=False):
-            self.tokens[name] += tokens * (group.n if group.is_each else 1)
+            self.tokens[name] += tokens
 
     def merge(self, other: "Recorded") -> None:
         self.n_attempts += other.n_attempts

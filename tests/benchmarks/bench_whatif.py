@@ -4,8 +4,8 @@
 
 Makes a database of its own on that server (the embedded one without the variable) and drops it. One day of
 calls of three models, with cached and reasoning tokens and varied lengths, is charged and copied to the other
-days. Then four questions: one candidate, ten, own models at batch prices, and a price so fine that every
-single call is rounded. `recorded` must come out as charged.
+days. Then five questions: one candidate, ten, own models at batch prices, and one and ten prices so fine that
+every single call is rounded. `recorded` must come out as charged.
 """
 
 import argparse
@@ -42,7 +42,9 @@ QUESTIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("ten candidates", TEN, ()),
     ("own models at batch prices", "recorded", ("batch",)),
     ("a price of 9 places", "fine", ()),
+    ("ten prices of 9 places", ", ".join(f"fine-{n}" for n in range(10)), ()),
 )
+FINE = ("fine", *(f"fine-{n}" for n in range(10)))
 
 VARY: LiteralString = """
 update raw.llm_calls
@@ -140,13 +142,14 @@ def fine_prices() -> list[PriceRow]:
     return [
         PriceRow(
             provider=None,
-            model="fine",
+            model=model,
             bucket=bucket,
-            usd_per_million=Decimal("0.123456789"),
+            usd_per_million=Decimal("0.123456789") + number,
             valid_from=START,
             recorded_at=START,
             source="bench",
         )
+        for number, model in enumerate(FINE)
         for bucket in ("input_uncached", "cache_read", "output_text")
     ]
 

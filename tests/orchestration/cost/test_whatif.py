@@ -123,7 +123,7 @@ def test_every_candidate_costs_what_its_charges_would_to_the_last_digit(connecti
             seed(connection, 75, seed=f"{model}{number}", model=model, usage=usage, spacing=spacing)
     charged(connection, HOUSE, FINE, LONG)
 
-    # Two questions: the first is answered from sums, the second has to round single calls.
+    # Two questions: the second has to round single calls.
     asked = ask(connection, "house", "long")
     found = lines(asked) | lines(ask(connection, "fine", "recorded"))
 
@@ -360,7 +360,7 @@ def test_a_day_reads_only_its_month(connection: Connection) -> None:
     charged(connection, HOUSE)
     question, _, prices = ask(connection, "house")
     values = values_of(question, TODAY, edges=edges_of(prices.rows, question.candidates))
-    query = select_groups(question, is_each=False).as_string(connection)
+    query = select_groups(question).as_string(connection)
     read = {
         node["Relation Name"] for node in plan_nodes(connection, query, values) if "Relation Name" in node
     }

@@ -70,10 +70,15 @@ def test_a_candidate_stands_beside_what_was_paid(asking: Client) -> None:
     assert ask(asking, models="plain", cache="none", project="q")["n_attempts"] == 2
 
 
+def test_a_price_too_fine_for_sums_is_rounded_call_by_call(asking: Client) -> None:
+    [row] = ask(asking, models="fine", project="p")["items"]
+    # A call is 0.000017777777706 USD; three, rounded once, would be 0.000053333333.
+    assert row["whatif_usd"] == "0.000053333334"
+
+
 def test_what_it_cannot_answer_is_told(asking: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for params, why in (
         ({"models": "plian"}, "did you mean plain"),
-        ({"models": "fine", "by": "day"}, "need `lqo whatif`"),
         ({"tiers": "bach"}, "no model has a price at tier"),
         ({"ratio": "much"}, "ratio must be a number"),
         ({"start": "2026-01-01"}, "at most 31 days"),
