@@ -1,6 +1,5 @@
 """`analysis/counterfactual`: recorded prompts through other models, to a cost–quality frontier."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -12,7 +11,6 @@ from orchestration.resources import Warehouse
 if TYPE_CHECKING:
     from orchestration.counterfactual.request import Replay
     from orchestration.counterfactual.run import Forecast
-    from reports.frontier.figures import Frontier
 
 
 class CounterfactualConfig(dg.Config):
@@ -62,6 +60,7 @@ def counterfactual(
     from orchestration.counterfactual.errors import ReplayError
     from orchestration.counterfactual.history import find_frontiers
     from orchestration.counterfactual.run import forecast, replay_sample
+    from orchestration.counterfactual.telling import metadata_of
     from reports.frontier.page import write_frontier_page
 
     settings = warehouse.settings()
@@ -77,18 +76,7 @@ def counterfactual(
     except ReplayError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     page = write_frontier_page(found, out_dir=settings.reports)
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(len(each.points) for each in found),
-            "replay_id": str(done.replay_id),
-            "outcome": done.outcome,
-            "spent_usd": float(done.spent.usd),
-            "n_requests": done.spent.n_requests,
-            "n_in_doubt": done.spent.n_in_doubt,
-            "report": dg.MetadataValue.path(str(page)),
-            "preview": dg.MetadataValue.md(_table(found)),
-        }
-    )
+    return dg.MaterializeResult(metadata=metadata_of(done, found, page=page))
 
 
 def _asked(config: CounterfactualConfig) -> "Replay":
@@ -131,21 +119,3 @@ def _forecast(found: "Forecast") -> dict[str, Any]:
         "max_usd": float(found.max_usd),
         "preview": dg.MetadataValue.md(markdown_table(head, rows)),
     }
-
-
-def _table(found: "Sequence[Frontier]") -> str:
-    rows = [
-        (
-            frontier.rubric,
-            point.model,
-            point.n_graded,
-            f"{point.grade.value:.2f}",
-            f"{point.grade_difference.value:+.2f}",
-            f"{point.usd_per_1k.value:.4f}",
-            point.verdict,
-        )
-        for frontier in found
-        for point in frontier.points
-    ]
-    head = ("rubric", "model", "graded", "grade", "against now", "USD per 1,000 calls", "verdict")
-    return markdown_table(head, rows)

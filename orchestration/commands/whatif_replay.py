@@ -11,6 +11,7 @@ import psycopg
 import typer
 
 from ingest.database.connect import DatabaseUnavailable, connect
+from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from orchestration.commands.errors import UserError
 from orchestration.commands.spreadsheet import as_csv
@@ -18,6 +19,7 @@ from orchestration.commands.warehouse import open_database, settings_or_exit
 
 if TYPE_CHECKING:
     from orchestration.counterfactual.request import Replay
+    from orchestration.counterfactual.run import Replayed
     from reports.frontier.figures import Frontier
 
 Form = Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print it.")]
@@ -97,11 +99,11 @@ def replay(
         asked.check()
     except ReplayError as error:
         raise UserError(str(error), code=2) from error
-    with _open(settings) as connection:
+    with _open(settings) as (url, connection):
         if dry_run:
             _forecast(connection, asked, settings, form=form)
         else:
-            _replay(connection, asked, settings, chart=chart, form=form)
+            _replay(connection, asked, settings, url=url, chart=chart, form=form)
 
 
 def frontier(
@@ -113,7 +115,7 @@ def frontier(
     """Show the cost–quality frontier of a replay."""
     from orchestration.counterfactual.history import find_frontiers
 
-    with _open(settings_or_exit()) as connection:
+    with _open(settings_or_exit()) as (_, connection):
         found = find_frontiers(connection, replay_id)
     _show(found, chart=chart, form=form)
 
@@ -125,7 +127,7 @@ def replays(
     """Show the newest replays and what they have cost."""
     from orchestration.counterfactual.history import list_replays
 
-    with _open(settings_or_exit()) as connection:
+    with _open(settings_or_exit()) as (_, connection):
         found = list_replays(connection, limit=limit)
     if form == "json":
         typer.echo(msgspec.json.encode(found).decode())
@@ -157,13 +159,41 @@ def _forecast(connection: psycopg.Connection, asked: "Replay", settings: Setting
 
 
 def _replay(
-    connection: psycopg.Connection, asked: "Replay", settings: Settings, *, chart: Path | None, form: str
+    connection: psycopg.Connection,
+    asked: "Replay",
+    settings: Settings,
+    *,
+    url: DatabaseUrl,
+    chart: Path | None,
+    form: str,
 ) -> None:
     from orchestration.counterfactual.history import find_frontiers
     from orchestration.counterfactual.run import replay_sample
+    from reports.frontier.page import write_frontier_page
 
     done = replay_sample(connection, asked, settings=settings, note=_note)
-    _show(find_frontiers(connection, str(done.replay_id)), chart=chart, form=form)
+    found = find_frontiers(connection, str(done.replay_id))
+    _show(found, chart=chart, form=form)
+    try:
+        page = write_frontier_page(found, out_dir=settings.reports)
+    except OSError as error:
+        raise UserError(f"the page cannot be written: {error.strerror or error}", code=2) from error
+    typer.echo(f"page {page}", err=form != "table")
+    if (settings.dagster / "dagster.yaml").exists():
+        _tell_dagster(settings, url, done, found, page=page)
+
+
+def _tell_dagster(
+    settings: Settings, url: DatabaseUrl, done: "Replayed", found: "list[Frontier]", *, page: Path
+) -> None:
+    """Leave the replay in the asset's history. An instance that nobody ever looked at is not made for it."""
+    from orchestration.counterfactual.telling import metadata_of, report_to_dagster
+
+    try:
+        report_to_dagster(settings, url, metadata_of(done, found, page=page))
+    except Exception as error:  # the replay is done and kept, whatever is wrong with Dagster
+        why = " ".join(str(error).split())[:300]
+        typer.echo(f"the replay is kept, but Dagster was not told: {why}", err=True)
 
 
 def _show(found: "list[Frontier]", *, chart: Path | None, form: str) -> None:
@@ -191,13 +221,13 @@ def _listed(names: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _open(settings: Settings) -> Iterator[psycopg.Connection]:
+def _open(settings: Settings) -> Iterator[tuple[DatabaseUrl, psycopg.Connection]]:
     """A connection that commits by itself; what a person can act on is one line."""
     from orchestration.counterfactual.errors import ReplayError
 
     try:
         with open_database(settings) as url, connect(url, autocommit=True) as connection:
-            yield connection
+            yield url, connection
     except (ReplayError, DatabaseUnavailable) as error:
         raise UserError(str(error), code=2) from error
     except psycopg.OperationalError as error:

@@ -70,8 +70,10 @@ def find_frontiers(connection: Connection[TupleRow], prefix: str = LAST) -> list
     """
     with connection.transaction():
         rows = connection.execute(_FIND, {"prefix": prefix.lower()}).fetchall()
+    if not rows and prefix.lower() == LAST:
+        raise ReplayError("no replays yet (`lqo whatif replay --help`)")
     if not rows:
-        raise ReplayError(f"there is no replay {prefix[:40]!r} (`lqo whatif replay --help`)")
+        raise ReplayError(f"there is no replay {prefix[:40]!r} (`lqo whatif replays` lists them)")
     if len(rows) > 1 and prefix.lower() != LAST:
         raise ReplayError(f"several replays begin with {prefix[:40]!r}")
     replay_id, *replay = rows[0]

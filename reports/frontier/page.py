@@ -90,15 +90,17 @@ def _dollars(point: ModelPoint) -> str:
 def _difference(found: Estimate) -> str:
     if not found.is_known:
         return wording.NONE
-    ends = f"{wording.signed(found.low, digits=2)} to {wording.signed(found.high, digits=2)}"
-    return _cell(wording.signed(found.value, digits=2), ends if found.has_interval else "no interval")
+    below = "no interval"
+    if found.has_interval:
+        below = f"{wording.signed(found.low, digits=2)} to {wording.signed(found.high, digits=2)}"
+    return _cell(wording.signed(found.value, digits=2), below)
 
 
 def _dearer(found: Estimate) -> str:
     if not found.is_known:
         return wording.NONE
-    ends = f"{_signed(found.low)} to {_signed(found.high)}"
-    return _cell(_signed(found.value), ends if found.has_interval else "no interval")
+    below = f"{_signed(found.low)} to {_signed(found.high)}" if found.has_interval else "no interval"
+    return _cell(_signed(found.value), below)
 
 
 def _signed(amount: float) -> str:

@@ -7,11 +7,15 @@ import dagster as dg
 import pytest
 
 from ingest.database.connect import connect
+from ingest.database.sibling import dagster_database_name
 from ingest.database.url import DatabaseUrl
+from ingest.settings import Settings
 from orchestration.assets.counterfactual import counterfactual
+from orchestration.instance import open_instance
 from orchestration.resources import Warehouse
+from tests.conftest import create_database, drop_database
 from tests.judge_endpoint import JudgeEndpoint, judge_endpoint_in_thread
-from tests.orchestration.comparison.playing import JUDGE
+from tests.orchestration.comparison.playing import JUDGE, Lqo
 from tests.orchestration.counterfactual.playing import DAY, land, play, questions, set_prices
 
 MART = """
@@ -77,3 +81,41 @@ def test_the_asset_replays_to_rows_and_a_page_and_its_dry_run_to_an_estimate(
         ("dear", 5, "frontier"),
     ]
     assert {row[3:] for row in rows} == {claimed}
+
+
+def test_a_replay_from_the_command_line_stands_in_the_history_of_the_asset(
+    warehouse: DatabaseUrl, maintenance_url: DatabaseUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The instance's environment goes away with the test, and its database.
+    for name in ("DAGSTER_HOME", "LQO_DAGSTER_URL", "LQO_START", "LQO_HOME", "DO_NOT_TRACK"):
+        monkeypatch.setenv(name, "")
+    settings = Settings(home=tmp_path / "home", database_url=warehouse.libpq())
+    whatif = Lqo(settings.home, warehouse, verb="whatif")
+    with connect(warehouse) as connection:
+        set_prices(connection)
+        land(connection, questions(4))
+    asked = ("--from", DAY, "--to", DAY, "--models", "cheap", "--max-usd", "5", "--max-tokens", "200")
+    beside = dagster_database_name(settings, warehouse)
+    with connect(maintenance_url, autocommit=True) as maintenance:
+        create_database(maintenance, beside, owner=warehouse.user)
+    try:
+        with judge_endpoint_in_thread(play({"cheap": 4})) as endpoint:
+            at = ("--base-url", endpoint.url, "--judge", JUDGE)
+            without = whatif("replay", *asked, *at)
+            assert not settings.dagster.exists()
+            settings.dagster.mkdir()
+            (settings.dagster / "dagster.yaml").touch()
+            done = whatif("replay", *asked, *at)
+        assert (without.code, without.err, done.code, done.err) == (0, "", 0, "")
+        monkeypatch.setenv("LQO_DAGSTER_URL", warehouse.with_database(beside).sqlalchemy("psycopg2"))
+        with open_instance(settings) as instance:
+            event = instance.get_latest_materialization_event(dg.AssetKey(["analysis", "counterfactual"]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        told = event.asset_materialization.metadata
+        assert told["outcome"].value == "finished"
+        assert done.out.endswith(f"page {told['report'].value}\n")
+        assert "<svg" in Path(str(told["report"].value)).read_text()
+    finally:
+        with connect(maintenance_url, autocommit=True) as maintenance:
+            drop_database(maintenance, beside)
