@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from evaluators.invoices import anthropic, google, openai, own
-from evaluators.invoices.lines import InvoiceFileError, Reading
+from evaluators.invoices.lines import InvoiceFileError, InvoiceLine, Reading
 from evaluators.invoices.pages import Pages
 
 
@@ -37,6 +37,8 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
     ]
     if len({reading.format for reading in readings}) != 1:
         raise InvoiceFileError("the files are of different forms; import them one after the other")
+    if readings[0].format == "csv":
+        _check_files(paths, readings)
     whole = readings[0]
     for reading in readings[1:]:
         offset = len(whole.lines) + len(whole.rejects)
@@ -55,6 +57,25 @@ def read_invoice(paths: Sequence[Path], *, time_zone: str | None = None) -> Read
         )
     _check_days(whole)
     return whole
+
+
+def _check_files(paths: Sequence[Path], readings: Sequence[Reading]) -> None:
+    """Refuse files of our own form that state the same of a day: one after the other, the later counts."""
+    stated: dict[tuple[object, ...], tuple[Path, set[str]]] = {}
+    for path, reading in zip(paths, readings, strict=True):
+        here = {_subject(line): line for line in reading.lines}
+        for subject, line in here.items():
+            other, kinds = stated.setdefault(subject, (path, set()))
+            if other != path and (line.kind in kinds or "both" in (line.kind, *kinds)):
+                raise InvoiceFileError(
+                    f"{other} and {path} both state {line.day} of {line.provider} {line.model or ''}:"
+                    " import them one after the other, and the later one counts"
+                )
+            kinds.add(line.kind)
+
+
+def _subject(line: InvoiceLine) -> tuple[object, ...]:
+    return (line.provider, line.day, line.item, line.model, line.key_id, line.project, line.service_tier)
 
 
 def _check_days(reading: Reading) -> None:

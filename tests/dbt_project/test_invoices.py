@@ -66,7 +66,7 @@ def charged(
     maintenance_url: DatabaseUrl, owner_url: DatabaseUrl, modelled_template: str, dbt: Dbt
 ) -> Iterator[DatabaseUrl]:
     """On 31 October 2026, 100 calls of 30 seconds apart from 00:00, and 40 from 23:00 on; one attempt in ten
-    of another model failed without usage before it was answered."""
+    of another model failed without usage before it was answered, and half the calls of one have no price."""
     name = f"lqo_invoices_{uuid4().hex}"
     url = owner_url.with_database(name)
     with connect(maintenance_url, autocommit=True) as maintenance:
@@ -85,7 +85,10 @@ def charged(
         add_calls(connection, 10, start=DAY, model="judging", seed="d", purpose="judge", **given)
         add_calls(connection, 10, start=DAY, model="google-house", seed="e", provider="google", **given)
         painted = given | {"usage": PAINTED, "provider": "google"}
+        unpriced: dict[str, Any] = given | {"usage": BATCH}
         add_calls(connection, 10, start=DAY, model="painter", seed="f", **painted)
+        add_calls(connection, 10, start=DAY, model="gapped", seed="g", **given)
+        add_calls(connection, 10, start=DAY, model="gapped", seed="h", **unpriced)
         connection.commit()
         charge_window(connection, [Window(DAY, DAY + timedelta(days=1))])
     dbt.build(url, windows=days(DAY.date()))
@@ -107,7 +110,15 @@ def add_prices(connection: Connection) -> None:
                 recorded_at=DAY,
                 source="test",
             )
-            for model in ("house", "house-2026-01-01", "retried", "judging", "google-house", "painter")
+            for model in (
+                "house",
+                "house-2026-01-01",
+                "retried",
+                "judging",
+                "google-house",
+                "painter",
+                "gapped",
+            )
             for bucket, usd in (PRICES | ({"output_image": "30"} if model == "painter" else {})).items()
         ],
         source="test",
@@ -165,6 +176,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         " sum(cache_read_saved_usd) as saved from marts.cost_hourly group by 1, 2, 3 order by 1, 2",
     )
     assert [(row["model"], row["line"], row["purpose"], row["n"], row["calls"]) for row in lines] == [
+        ("gapped", "answer", "product", 20, 20),
         ("google-house", "answer", "product", 10, 10),
         ("house", "answer", "product", 40, 40),
         ("house-2026-01-01", "answer", "product", 100, 100),
@@ -181,7 +193,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         records(connection, f"select sum(amount_usd) as usd from {relation}")[0]["usd"]
         for relation in ("cost.charges", "marts.cost_hourly")
     )
-    assert charges == hours == 170 * EACH + 10 * PAINTED_EACH
+    assert charges == hours == 180 * EACH + 10 * PAINTED_EACH
 
 
 def test_an_invoice_of_what_we_charged_matches_under_the_name_of_a_snapshot(
@@ -224,6 +236,12 @@ def test_an_invoice_of_what_we_charged_matches_under_the_name_of_a_snapshot(
         # Requests and an amount.
         ("house,280,,,,0.616", "explained", {"calls_not_seen": 0.308}),
         ("never-called,3,30,,3,7.5", "explained", {"calls_not_seen": 7.5}),
+        # Ten calls of ours have no price: they explain what their tokens cost, and no more.
+        ("gapped,,,,,0.044", "explained", {"unpriced": 0.022}),
+        ("gapped,,,,,0.5", "not matched", {"unpriced": 0.022, "unexplained": 0.456}),
+        # Billed is less than what was charged for the others: that is no cause.
+        ("gapped,,,,,0.005", "not matched", {"unexplained": -0.017}),
+        ("gapped,20,12000,8000,2000,0.044", "explained", {"unpriced": 0.022}),
     ],
 )
 def test_a_gap_is_split_by_cause(

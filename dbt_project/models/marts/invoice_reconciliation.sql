@@ -64,11 +64,12 @@ split as (
 
     select
         *,
+        -- Never less than nothing, and no more than their tokens cost by our prices, where there are any.
         case
-            when is_unseen or is_unbilled then 0
-            when n_unpriced > n_without_usage and (not has_prices or not has_counts) then open_usd - volume_usd - cache_usd
-            when n_unpriced > n_without_usage then least(greatest(volume_usd, 0), scale * unpriced_at_card)
-            else 0
+            when is_unseen or is_unbilled or n_unpriced <= n_without_usage then 0
+            when has_prices and has_counts then least(greatest(volume_usd, 0), scale * unpriced_at_card)
+            when has_prices then least(greatest(open_usd - volume_usd - cache_usd, 0), scale * unpriced_at_card)
+            else greatest(open_usd - volume_usd - cache_usd, 0)
         end as unpriced_usd,
         case
             when is_unseen or is_unbilled or n_without_usage = 0 then 0
@@ -84,7 +85,8 @@ caused as (
 
     select
         *,
-        greatest(volume_usd - least(unpriced_usd, volume_usd), 0) * retried_share as retries_usd,
+        greatest(volume_usd - case when has_prices and has_counts then unpriced_usd else 0 end, 0) * retried_share
+            as retries_usd,
         open_usd - volume_usd - cache_usd
             - case when not has_prices or not has_counts then unpriced_usd else 0 end as price_usd
     from split

@@ -180,6 +180,21 @@ def test_no_page_counts_twice(tmp_path: Path) -> None:
     assert len(read(tmp_path, [page_of(0), page_of(0, api_key_id="key_2")]).lines) == 2
 
 
+def test_two_files_that_overlap_are_no_sum(tmp_path: Path) -> None:
+    rows = ("2026-10-01,mistral,m,", "2026-10-02,mistral,m,")
+    for name, text in (
+        ("a", f"{rows[0]}1\n{rows[1]}1\n"),
+        ("b", f"{rows[1]}2\n"),
+        ("c", "2026-10-02,mistral,n,2\n"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(f"day,provider,model,amount_usd\n{text}")
+    (tmp_path / "d.csv").write_text("day,provider,model,output\n2026-10-02,mistral,m,7\n")
+    with pytest.raises(InvoiceFileError, match="both state 2026-10-02 of mistral m: import them one after"):
+        read_invoice([tmp_path / "a.csv", tmp_path / "b.csv"])
+    # Of another model, or what the same day counts beside what it costs.
+    assert len(read_invoice([tmp_path / "a.csv", tmp_path / "c.csv", tmp_path / "d.csv"]).lines) == 4
+
+
 def test_a_day_by_the_day_and_by_the_hour_is_refused(tmp_path: Path) -> None:
     hour = openai_page(OPENAI_USAGE, start_time=1730419200, end_time=1730422800)
     with pytest.raises(InvoiceFileError, match="are about the same time: import one of them"):
