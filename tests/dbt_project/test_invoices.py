@@ -84,7 +84,7 @@ def charged(
         add_calls(connection, 10, start=DAY, model="retried", seed="c", attempts=tried, **given)
         add_calls(connection, 10, start=DAY, model="judging", seed="d", purpose="judge", **given)
         add_calls(connection, 10, start=DAY, model="google-house", seed="e", provider="google", **given)
-        painted = given | {"usage": PAINTED, "provider": "google"}
+        painted: dict[str, Any] = given | {"usage": PAINTED, "provider": "google"}
         unpriced: dict[str, Any] = given | {"usage": BATCH}
         add_calls(connection, 10, start=DAY, model="painter", seed="f", **painted)
         add_calls(connection, 10, start=DAY, model="gapped", seed="g", **given)
