@@ -118,10 +118,12 @@ def price_row(cells: Mapping[str, Any], *, default_source: str, recorded_at: dat
     if source.startswith(NOT_STATED):
         raise ValueError(f"source {source!r} is reserved for prices that nobody stated")
     provider, valid_to = _text(cells, "provider"), _text(cells, "valid_to")
+    model = parse_name(_text(cells, "model") or "", what="model")
+    has_star = model.endswith("*") and _text(cells, "match") != "exact"
     return PriceRow(
         provider=None if provider is None else parse_name(provider, what="provider"),
-        model=parse_name(_text(cells, "model") or "", what="model"),
-        match=_match(_text(cells, "match") or "exact"),
+        model=model[:-1] if has_star else model,
+        match=_match(_text(cells, "match") or ("prefix" if has_star else "exact")),
         bucket=_text(cells, "bucket") or "",
         usd_per_million=parse_price(_text(cells, "usd_per_million")),
         min_input_tokens=_floor(_text(cells, "min_input_tokens") or "0"),

@@ -178,7 +178,9 @@ def _say_overruled(held: "list[PriceRow]", rows: "list[PriceRow]") -> None:
 
 def _say_rejects(prices: "PriceFile") -> None:
     for reject in prices.rejects[:SHOWN]:
-        typer.echo(f"  line {reject.line}: {reject.model}: {reject.reason}", err=True)
+        # What is no name may hold orders to a terminal.
+        model = reject.model if reject.model.isprintable() else repr(reject.model)
+        typer.echo(f"  line {reject.line}: {model}: {reject.reason}", err=True)
     if len(prices.rejects) > SHOWN:
         typer.echo(f"  … and {len(prices.rejects) - SHOWN:,} more", err=True)
 

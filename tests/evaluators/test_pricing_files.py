@@ -60,6 +60,23 @@ def test_yaml_keeps_the_digits_of_a_price(tmp_path: Path) -> None:
     assert row.match == "prefix"
 
 
+@pytest.mark.parametrize(
+    ("model", "match", "named"),
+    [
+        ("gpt-4o*", "", ("gpt-4o", "prefix")),
+        ("gpt-4o*", "prefix", ("gpt-4o", "prefix")),
+        ("gpt-4o", "prefix", ("gpt-4o", "prefix")),
+        ("gpt-4o*", "exact", ("gpt-4o*", "exact")),
+    ],
+)
+def test_a_star_at_the_end_of_a_model_says_prefix(
+    tmp_path: Path, model: str, match: str, named: tuple[str, str]
+) -> None:
+    text = f"model,bucket,usd_per_million,valid_from,match\n{model},output_text,1,2026-01-01,{match}\n"
+    (row,) = read(tmp_path, text).rows
+    assert (row.model, row.match) == named
+
+
 def test_a_null_in_yaml_is_a_blank_cell_and_a_quoted_one_a_name(tmp_path: Path) -> None:
     row = 'model: "null", bucket: output_text, usd_per_million: 1, valid_from: 2026-01-01'
     (row,) = read(tmp_path, f"- {{{row}, valid_to: null, provider: ~}}", "prices.yaml").rows
@@ -93,6 +110,7 @@ def test_a_cell_of_megabytes_is_a_reason_of_one_line(tmp_path: Path) -> None:
         (f"m,output_text,2.5{'0' * 30}1,2026-01-01,", "price has more than 12 decimal places"),
         ("m,outputs,1,2026-01-01,", "unknown bucket 'outputs'"),
         (",output_text,1,2026-01-01,", "no model"),
+        ("*,output_text,1,2026-01-01,", "no model"),
         ("m,output_text,1,yesterday,", "'yesterday' is not a day or time such as 2026-01-31"),
         ("m,output_text,1,2026-01-01T00:00:00,", "'2026-01-01T00:00:00' is a naive time"),
         ("m,output_text,1,,", "None is not a day or time such as 2026-01-31"),
