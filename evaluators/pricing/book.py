@@ -28,6 +28,7 @@ from evaluators.usage import (
 
 PLACES: Final = Decimal(1).scaleb(-12)
 MAX_AMOUNT: Final = Decimal(10) ** 12
+"""USD that anybody can report for a call: more digits would not fit their column."""
 BATCH: Final = "batch"
 ALSO_STANDARD: Final = frozenset({"", "auto", "default", "on_demand", "provisioned", "unspecified", STANDARD})
 """`provisioned` is OpenRouter's word for its own capacity upstream, billed as usual in all recorded calls."""
@@ -146,10 +147,9 @@ def to_dollars(atto: int) -> Decimal:
 
 
 def rounded(amount: Decimal | None) -> Decimal | None:
-    """An amount in USD at 12 places, half-even; None where it has more digits than those can hold."""
-    if amount is None or amount >= MAX_AMOUNT:
-        return None
-    return amount.quantize(PLACES, rounding=ROUND_HALF_EVEN)
+    """An amount in USD at 12 places, half-even, and at most MAX_AMOUNT: a placeholder must not vanish, or no
+    check would see it."""
+    return None if amount is None else min(amount, MAX_AMOUNT).quantize(PLACES, rounding=ROUND_HALF_EVEN)
 
 
 def _is_known(row: PriceRow, known_at: datetime | None) -> bool:

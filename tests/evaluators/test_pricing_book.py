@@ -198,6 +198,14 @@ def test_the_provider_s_own_figure_stands_beside_ours() -> None:
     assert (charge.amount_usd, charge.reported_usd) == (1, Decimal("0.9"))
 
 
+@pytest.mark.parametrize("cost", [10**12, 1e30, Decimal("1e400")])
+def test_a_figure_beyond_all_money_is_kept_for_the_checks_to_see(cost: object) -> None:
+    usage = {"prompt_tokens": 10**6, "completion_tokens": 0, "cost": cost}
+    charge = price(usage, provider="acme", model="m", at=DAY, book=PriceBook([row()]))
+    assert isinstance(charge, Charge)
+    assert charge.reported_usd == 10**12
+
+
 def test_the_book_knows_what_it_has_rows_about() -> None:
     book = PriceBook([row(), row(model="gpt-", match="prefix", provider=None)])
     assert book.knows("acme", "m")
