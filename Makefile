@@ -44,7 +44,7 @@ lint: install  ## ruff, layers, types, the Dagster definitions
 
 bench: install  ## the benchmarks: each prints ratios taken in one run
 	@for f in tests/benchmarks/bench_*.py; do echo "== $$f"; .venv/bin/python $$f || exit 1; done
-	@for m in throughput streams; do echo "== the proxy: $$m"; .venv/bin/python -m tests.benchmarks.proxy.$$m || exit 1; done
+	@for m in throughput streams fairness; do echo "== the proxy: $$m"; .venv/bin/python -m tests.benchmarks.proxy.$$m || exit 1; done
 
 soak: install  ## two minutes of calls while Postgres goes away and the proxy is killed: nothing may be lost
 	@.venv/bin/python -m tests.benchmarks.proxy.soak
