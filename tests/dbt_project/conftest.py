@@ -15,9 +15,9 @@ from tests.dbt_project.seed import DAYS, FIRST_DAY, seed_calls, seed_rule_sets
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+def dbt(tmp_path_factory: pytest.TempPathFactory, parsed_project: Path) -> Iterator[Dbt]:
     """One warm dbt process for all tests of a worker."""
-    with running_dbt(tmp_path_factory.mktemp("dbt")) as running:
+    with running_dbt(tmp_path_factory.mktemp("dbt"), parsed=parsed_project) as running:
         yield running
 
 

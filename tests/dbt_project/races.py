@@ -24,10 +24,11 @@ class Race:
 
 
 @contextmanager
-def three_runners(scratch: Path) -> Iterator[list[Dbt]]:
+def three_runners(scratch: Path, *, parsed: Path | None = None) -> Iterator[list[Dbt]]:
     """Three warm dbt processes with folders of their own."""
+    folders = [scratch / f"runner-{number}" for number in range(3)]
     with ExitStack() as stack:
-        yield [stack.enter_context(running_dbt(scratch / f"runner-{number}")) for number in range(3)]
+        yield [stack.enter_context(running_dbt(folder, parsed=parsed)) for folder in folders]
 
 
 def race(

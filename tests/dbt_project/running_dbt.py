@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from ingest.database.url import DatabaseUrl
+from orchestration.dbt import PARTIAL_PARSE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROJECT = REPOSITORY / "dbt_project"
@@ -34,6 +35,7 @@ class Dbt:
 
     process: subprocess.Popen[str]
     scratch: Path
+    parsed: Path
 
     def start(self, *arguments: str, url: DatabaseUrl, windows: Windows = None) -> None:
         """Send a command without waiting for it."""
@@ -95,12 +97,16 @@ def environment(url: DatabaseUrl, *, windows: Windows = None) -> dict[str, str]:
 
 
 @contextmanager
-def running_dbt(scratch: Path) -> Iterator[Dbt]:
-    """A warm dbt process that is gone when the block ends."""
+def running_dbt(scratch: Path, *, parsed: Path | None = None) -> Iterator[Dbt]:
+    """A warm dbt process that is gone when the block ends.
+
+    `parsed` is the target folder of `dbt parse`; without it the first command parses.
+    """
+    parsed = parsed or scratch / "target"
     scratch.mkdir(parents=True, exist_ok=True)
     with (scratch / "stderr").open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, str(WORKER)],
+            [sys.executable, str(WORKER), str(parsed / PARTIAL_PARSE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -109,7 +115,7 @@ def running_dbt(scratch: Path) -> Iterator[Dbt]:
             env={**os.environ, "DO_NOT_TRACK": "1"},
         )
         try:
-            yield Dbt(process, scratch)
+            yield Dbt(process, scratch, parsed)
         finally:
             process.communicate()
 

@@ -19,7 +19,7 @@ def test_two_refreshes_and_a_backfill_at_once_equal_a_single_run(
     seeded: DatabaseUrl, dbt: Dbt, scratch: Path
 ) -> None:
     dbt.build(seeded, windows=days(FIRST_DAY, count=3))
-    with three_runners(scratch) as runners, connect(seeded) as connection:
+    with three_runners(scratch, parsed=dbt.parsed) as runners, connect(seeded) as connection:
         for number in range(2):
             outcome = race(connection, runners, url=seeded, day=MIDDLE_DAY, number=number)
             assert outcome.complaints == ()

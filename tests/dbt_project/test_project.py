@@ -32,8 +32,8 @@ def owner(built: DatabaseUrl) -> Iterator[psycopg.Connection[TupleRow]]:
 
 
 @pytest.fixture(scope="module")
-def manifest(built: DatabaseUrl, dbt: Dbt) -> dict[str, Any]:
-    return json.loads((dbt.scratch / "target" / "manifest.json").read_text())
+def manifest(dbt: Dbt) -> dict[str, Any]:
+    return json.loads((dbt.parsed / "manifest.json").read_text())
 
 
 def test_parse_is_free_of_warnings_and_writes_nothing_into_the_project(

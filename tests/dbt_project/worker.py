@@ -8,17 +8,22 @@ import contextlib
 import json
 import os
 import sys
+from pathlib import Path
 
 from dbt.cli.main import dbtRunner
 
+from orchestration.dbt_command import parsed_manifest
+
 
 def main() -> None:
+    """The manifest of the first argument is read for every command: a run changes its own."""
     answers = sys.stdout
     for line in sys.stdin:
         request = json.loads(line)
         os.environ.update(request["environment"])
         with contextlib.redirect_stdout(sys.stderr):
-            outcome = dbtRunner().invoke(request["arguments"])
+            manifest = parsed_manifest(Path(sys.argv[1]))
+            outcome = dbtRunner(manifest=manifest).invoke(request["arguments"])
         results = getattr(outcome.result, "results", None) or []
         nodes = {result.node.name: str(result.status) for result in results}
         messages = [str(result.message) for result in results if result.message]
