@@ -34,6 +34,7 @@ from tests.orchestration.seeding import add_calls
 
 Connection = psycopg.Connection[TupleRow]
 DAY = datetime(2026, 10, 31, tzinfo=UTC)
+MORE = {"painter": {"output_image": "30"}, "writer": {"cache_write": "2.5"}}
 PRICES = {"input_uncached": "2", "cache_read": "0.5", "output_text": "8"}
 USAGE: dict[str, object] = {
     "prompt_tokens": 1000,
@@ -41,6 +42,9 @@ USAGE: dict[str, object] = {
     "total_tokens": 1100,
     "prompt_tokens_details": {"cached_tokens": 400},
 }
+WRITTEN = USAGE | {"prompt_tokens_details": {"cache_write_tokens": 400}}
+WRITTEN_EACH = Decimal("0.003")
+"""600 tokens at $2, 400 written to a cache at $2.5 and 100 at $8 a million; an hour has no price."""
 BATCH = USAGE | {"service_tier": "batch"}
 EACH = Decimal("0.0022")
 """600 tokens at $2, 400 at $0.5 and 100 at $8 a million."""
@@ -89,6 +93,8 @@ def charged(
         add_calls(connection, 10, start=DAY, model="painter", seed="f", **painted)
         add_calls(connection, 10, start=DAY, model="gapped", seed="g", **given)
         add_calls(connection, 10, start=DAY, model="gapped", seed="h", **unpriced)
+        writing: dict[str, Any] = given | {"usage": WRITTEN}
+        add_calls(connection, 10, start=DAY, model="writer", seed="i", **writing)
         connection.commit()
         charge_window(connection, [Window(DAY, DAY + timedelta(days=1))])
     dbt.build(url, windows=days(DAY.date()))
@@ -118,8 +124,9 @@ def add_prices(connection: Connection) -> None:
                 "google-house",
                 "painter",
                 "gapped",
+                "writer",
             )
-            for bucket, usd in (PRICES | ({"output_image": "30"} if model == "painter" else {})).items()
+            for bucket, usd in (PRICES | MORE.get(model, {})).items()
         ],
         source="test",
     )
@@ -184,6 +191,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         ("painter", "answer", "product", 10, 10),
         ("retried", "failed_attempt", "product", 10, 0),
         ("retried", "fallback", "product", 10, 10),
+        ("writer", "answer", "product", 10, 10),
     ]
     by_model = {(row["model"], row["line"]): row for row in lines}
     assert by_model["house", "answer"]["usd"] == 40 * EACH
@@ -193,7 +201,10 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         records(connection, f"select sum(amount_usd) as usd from {relation}")[0]["usd"]
         for relation in ("cost.charges", "marts.cost_hourly")
     )
-    assert charges == hours == 180 * EACH + 10 * PAINTED_EACH
+    assert charges == hours == 180 * EACH + 10 * PAINTED_EACH + 10 * WRITTEN_EACH
+    saved = records(connection, "select model, cache_saved_usd as usd from marts.cost_attempts_daily")
+    by_name = {row["model"]: row["usd"] for row in saved if row["usd"]}
+    assert by_name["writer"] == -10 * 400 * Decimal("0.5") / 1_000_000
 
 
 def test_an_invoice_of_what_we_charged_matches_under_the_name_of_a_snapshot(

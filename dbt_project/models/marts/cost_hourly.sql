@@ -19,22 +19,35 @@ carded as (
         charges.*,
         coalesce(cards.service_tier, '(none)') as service_tier,
         cards.usd_per_million,
-        -- What reading from the cache saved against reading anew, less what writing to it cost on top.
-        (
-            coalesce(charges.cache_read, 0) * (
-                (cards.usd_per_million ->> 'input_uncached')::numeric - (cards.usd_per_million ->> 'cache_read')::numeric
-            )
-        ) * 0.000001 as read_saved_usd,
-        (
-            coalesce(charges.cache_write, 0) * (
-                {{ cache_write_price('cards.usd_per_million', 'cache_write', 'charges.model') }}
-                - (cards.usd_per_million ->> 'input_uncached')::numeric
-            )
-            + coalesce(charges.cache_write_1h, 0) * (
-                {{ cache_write_price('cards.usd_per_million', 'cache_write_1h', 'charges.model') }}
-                - (cards.usd_per_million ->> 'input_uncached')::numeric
-            )
-        ) * 0.000001 as write_premium_usd
+        -- What reading from the cache saved against reading anew, less what writing to it cost on top. A price that
+        -- the card lacks counts as no difference: most models have none for writes that last an hour.
+        case
+            when cards.usd_per_million is not null then coalesce(
+                charges.cache_read * (
+                    (cards.usd_per_million ->> 'input_uncached')::numeric
+                    - (cards.usd_per_million ->> 'cache_read')::numeric
+                ),
+                0
+            ) * 0.000001
+        end as read_saved_usd,
+        case
+            when cards.usd_per_million is not null then (
+                coalesce(
+                    charges.cache_write * (
+                        {{ cache_write_price('cards.usd_per_million', 'cache_write', 'charges.model') }}
+                        - (cards.usd_per_million ->> 'input_uncached')::numeric
+                    ),
+                    0
+                )
+                + coalesce(
+                    charges.cache_write_1h * (
+                        {{ cache_write_price('cards.usd_per_million', 'cache_write_1h', 'charges.model') }}
+                        - (cards.usd_per_million ->> 'input_uncached')::numeric
+                    ),
+                    0
+                )
+            ) * 0.000001
+        end as write_premium_usd
     from charges
     left join cards using (price_row_ids)
 
