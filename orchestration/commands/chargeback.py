@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +50,9 @@ def close(
     begins: Annotated[
         bool, typer.Option("--begin", help="Begin the books with it: months before it are never stated.")
     ] = False,
+    compare_all: Annotated[
+        bool, typer.Option("--all", help="Compare all months before, not only those that changed.")
+    ] = False,
 ) -> None:
     """State what a month cost, once: later changes are adjustments of the next month."""
     day = _month(month)
@@ -57,11 +61,14 @@ def close(
     with open_warehouse(settings_or_exit()) as connection:
         _check_marts(connection)
         try:
-            done = close_month(connection, day, closed_by=by or login(), begins=begins)
+            done = close_month(
+                connection, day, closed_by=by or login(), begins=begins, compare_all=compare_all
+            )
         except ChargebackError as error:
             raise UserError(str(error)) from error
     typer.echo(f"closed {month}: {len(done.lines):,} lines, {done.amount_usd:f} USD")
     typer.echo(f"seal {done.seal}")
+    typer.echo(f"compared with what was stated: {_listed(done.compared)}")
 
 
 @app.command()
@@ -183,6 +190,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
         )
     console = Console()
     (console if console.is_terminal else Console(width=10_000)).print(shown, markup=False)
+
+
+def _listed(months: Sequence[date]) -> str:
+    return ", ".join(f"{month:%Y-%m}" for month in months) or "no month changed"
 
 
 def _month(text: str) -> date:

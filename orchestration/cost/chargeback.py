@@ -2,12 +2,12 @@
 
 What a month's statement holds is computed from `marts.cost_hourly`: the month's own lines, and for every
 month closed before it the difference between what its calls cost now and all that has been stated for them.
-So the statements of all months add up to what their calls cost, as known at the last close.
+So the statements of all months add up to what their calls cost, as known at the last close. There is none for
+a month that has not changed since the last close; only the others are compared (`changed_months`).
 """
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import LiteralString
@@ -15,6 +15,8 @@ from typing import LiteralString
 from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
+from orchestration.cost.changed_months import forget, is_sure, see_changed, take_changed, watch
+from orchestration.cost.seals import seal_before, sealed
 from orchestration.transactions import LOCK, writing
 
 CHARGES = "cost.charges"
@@ -22,9 +24,7 @@ HOURS = "marts.cost_hourly"
 
 LINES: LiteralString = """
 with months as (
-    select %(month)s::date as of_month
-    union
-    select month from cost.chargebacks where month < %(month)s
+    select unnest(%(months)s::date[]) as of_month
 ),
 now_known as (
     select
@@ -48,7 +48,7 @@ stated as (
         sum(n_unpriced)::bigint as n_unpriced,
         sum(amount_usd) as amount_usd
     from cost.chargeback_lines
-    where month < %(month)s
+    where month < %(month)s and of_month = any(%(months)s)
     group by 1, 2, 3, 4, 5, 6, 7
 )
 select
@@ -59,9 +59,12 @@ select
     coalesce(now_known.amount_usd, 0) - coalesce(stated.amount_usd, 0) as amount_usd
 from now_known
 full join stated using (of_month, project, key_id, provider, model, purpose, line)
+-- What was taken back and is not there any more is stated as nothing: no difference to nothing.
 where of_month = %(month)s
-    or (now_known.n_attempts, now_known.n_calls, now_known.n_unpriced, now_known.amount_usd)
-        is distinct from (stated.n_attempts, stated.n_calls, stated.n_unpriced, stated.amount_usd)
+    or coalesce(now_known.n_attempts, 0) <> coalesce(stated.n_attempts, 0)
+    or coalesce(now_known.n_calls, 0) <> coalesce(stated.n_calls, 0)
+    or coalesce(now_known.n_unpriced, 0) <> coalesce(stated.n_unpriced, 0)
+    or coalesce(now_known.amount_usd, 0) <> coalesce(stated.amount_usd, 0)
 order by of_month, project, key_id, provider, model, purpose, line
 """
 
@@ -127,8 +130,8 @@ copy cost.chargeback_lines (
 """
 
 ADD: LiteralString = """
-insert into cost.chargebacks (month, closed_by, price_version, n_lines, amount_usd, content_hash)
-values (%s, %s, (select coalesce(max(price_version), 0) from cost.prices), %s, %s, %s)
+insert into cost.chargebacks (month, closed_by, price_version, n_lines, amount_usd, content_hash, watched_by)
+values (%s, %s, (select coalesce(max(price_version), 0) from cost.prices), %s, %s, %s, %s)
 """
 
 
@@ -158,7 +161,8 @@ class Line:
 class Statement:
     """A month's lines; `closed_at` is None for one that is still open. `is_intact` is False where a closed
     month's lines or sums are no longer those that were sealed: `seal` is the SHA-256 over the seal of the
-    month before and the lines, as hexadecimal digits."""
+    month before and the lines, as hexadecimal digits. `compared` are the months stated before that were
+    looked at for it, where it was made just now."""
 
     month: date
     lines: Sequence[Line]
@@ -166,6 +170,7 @@ class Statement:
     closed_by: str | None = None
     is_intact: bool = True
     seal: str | None = None
+    compared: Sequence[date] = ()
 
     @property
     def amount_usd(self) -> Decimal:
@@ -178,11 +183,13 @@ def close_month(
     *,
     closed_by: str,
     begins: bool = False,
+    compare_all: bool = False,
     now: datetime | None = None,
 ) -> Statement:
     """State what the month cost, for good; raises ChargebackError where it is not over, not complete, closed
     already, or out of turn: one that leaves earlier charges out must be said to begin the books. Waits
-    for running charges and refreshes, so that the lines are of one moment."""
+    for running charges and refreshes, so that the lines are of one moment. Of the months before, those that
+    changed since the last close are compared, or all of them (`compare_all`)."""
     start, end = _bounds(month)
     if end > (now or datetime.now(UTC)):
         raise ChargebackError(f"{month:%Y-%m} is not over")
@@ -191,17 +198,21 @@ def close_month(
         connection.execute(LOCK, (HOURS,))
         _check_turn(connection, month, span=span, begins=begins)
         _check_complete(connection, month, span=span)
-        lines = _lines(connection, LINES, month)
+        watched_by = watch(connection)
+        changed = take_changed(connection)
+        compared = _compared(connection, month, changed=None if compare_all else changed)
+        lines = _lines(connection, LINES, month, compared=compared)
         amount = sum((line.amount_usd for line in lines), Decimal(0))
-        digest = _digest(lines, previous=_previous_hash(connection, month))
-        connection.execute(ADD, (month, closed_by, len(lines), amount, digest))
+        seal = _seal(connection, month, lines)
+        connection.execute(ADD, (month, closed_by, len(lines), amount, seal, watched_by))
         with (
             connection.cursor() as cursor,
             cursor.copy(COPY_LINES) as copy,
         ):
             for line in lines:
-                copy.write_row((month, *(getattr(line, name) for name in Line.__slots__)))
-    return read_statement(connection, month)
+                copy.write_row((month, *_values(line)))
+        forget(connection, [each for each in changed if each <= month])
+    return replace(read_statement(connection, month), compared=compared)
 
 
 def read_statement(connection: Connection[TupleRow], month: date) -> Statement:
@@ -216,12 +227,13 @@ def read_statement(connection: Connection[TupleRow], month: date) -> Statement:
             last = connection.execute("select max(month) from cost.chargebacks").fetchone()
             if last and last[0] and last[0] > month:
                 raise ChargebackError(f"{month:%Y-%m} lies before {last[0]:%Y-%m}, which is closed")
-            return Statement(month, _lines(connection, LINES, month))
+            compared = _compared(connection, month, changed=see_changed(connection))
+            return Statement(month, _lines(connection, LINES, month, compared=compared), compared=compared)
         lines = _lines(connection, STATED, month)
         closed_at, closed_by, seal, n_lines, amount_usd = held
-        sealed = _digest(lines, previous=_previous_hash(connection, month)) == bytes(seal)
-        summed = (len(lines), sum((line.amount_usd for line in lines), Decimal(0))) == (n_lines, amount_usd)
-    return Statement(month, lines, closed_at, closed_by, sealed and summed, bytes(seal).hex())
+        sums = len(lines), sum((line.amount_usd for line in lines), Decimal(0))
+        is_intact = _seal(connection, month, lines) == bytes(seal) and sums == (n_lines, amount_usd)
+    return Statement(month, lines, closed_at, closed_by, is_intact, bytes(seal).hex())
 
 
 def closed_months(connection: Connection[TupleRow]) -> list[date]:
@@ -269,23 +281,27 @@ def _check_complete(connection: Connection[TupleRow], month: date, *, span: dict
         )
 
 
-def _lines(connection: Connection[TupleRow], query: LiteralString, month: date) -> list[Line]:
+def _compared(
+    connection: Connection[TupleRow], month: date, *, changed: Collection[date] | None
+) -> list[date]:
+    """The months stated before that may need an adjustment; None for `changed`: any of them."""
+    before = "select month from cost.chargebacks where month < %s order by month"
+    stated = [each for (each,) in connection.execute(before, [month]).fetchall()]
+    if changed is None or not is_sure(connection, month):
+        return stated
+    return [each for each in stated if each in changed]
+
+
+def _lines(
+    connection: Connection[TupleRow], query: LiteralString, month: date, *, compared: Sequence[date] = ()
+) -> list[Line]:
     with connection.cursor(row_factory=class_row(Line)) as cursor:
-        return cursor.execute(query, {"month": month}).fetchall()
+        return cursor.execute(query, {"month": month, "months": [month, *compared]}).fetchall()
 
 
-def _previous_hash(connection: Connection[TupleRow], month: date) -> bytes:
-    row = connection.execute(
-        "select content_hash from cost.chargebacks where month < %s order by month desc limit 1", [month]
-    ).fetchone()
-    return bytes(row[0]) if row else b""
+def _seal(connection: Connection[TupleRow], month: date, lines: Sequence[Line]) -> bytes:
+    return sealed(map(_values, lines), previous=seal_before(connection, month))
 
 
-def _digest(lines: Sequence[Line], *, previous: bytes) -> bytes:
-    """Numbers are hashed by value: 1.50 and 1.5 are one amount."""
-    cells = sorted(repr([_plain(getattr(line, name)) for name in Line.__slots__]) for line in lines)
-    return hashlib.sha256(previous + repr(cells).encode()).digest()
-
-
-def _plain(value: object) -> str:
-    return format(value.normalize(), "f") if isinstance(value, Decimal) else str(value)
+def _values(line: Line) -> list[object]:
+    return [getattr(line, name) for name in Line.__slots__]

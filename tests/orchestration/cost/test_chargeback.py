@@ -72,6 +72,12 @@ class Books:
         lines = close_month(self.connection, month, closed_by="ada", now=LATER).lines
         return {(f"{line.of_month:%m}", line.project): line.amount_usd for line in lines}
 
+    def compared(self, month: date, *, compare_all: bool = False) -> list[date]:
+        """Close a month; the months before that it was compared with."""
+        return [
+            *close_month(self.connection, month, closed_by="ada", now=LATER, compare_all=compare_all).compared
+        ]
+
     def problem(self, month: date, now: datetime = LATER) -> str:
         with pytest.raises(ChargebackError) as caught:
             close_month(self.connection, month, closed_by="ada", now=now)
@@ -111,6 +117,19 @@ def test_what_changes_after_a_close_is_an_adjustment_of_the_next_month(books: Bo
         "select sum(amount_usd) from marts.cost_hourly where purpose <> 'demo'"
     ).fetchone()
     assert stated == cost == (Decimal("9.100000000001"),)
+
+
+def test_only_months_that_changed_since_the_last_close_are_compared(books: Books) -> None:
+    months = [date(2026, month, 1) for month in range(6, 12)]
+    for month in months:
+        books.connection.execute("select ingest.ensure_month(%s)", [month])
+        books.charge(f"{month:%Y-%m}-02", "1")
+    compared = [books.compared(month) for month in months[:3]]
+    books.restate("2026-06-02", "2")
+    books.charge("2026-07-03", "1", project="late")
+    compared += [books.compared(month) for month in months[3:5]]
+    compared.append(books.compared(months[5], compare_all=True))
+    assert compared == [[], [], [], months[:2], [], months[:5]]
 
 
 def test_a_month_is_closed_once_in_turn_and_when_it_is_over_and_complete(books: Books) -> None:
