@@ -65,12 +65,11 @@ left join raw.llm_calls as calls
 where charges.started_at >= %(start)s and charges.started_at < %(end)s
 """
 
-LAST_SEEN: LiteralString = """
+SEEN: LiteralString = """
 select seen_at, n_charges, n_unpriced, n_tokens, amount_usd, digest
 from cost.day_sums
 where day = %s
 order by seen_at desc
-limit 1
 """
 
 # A hundredfold gap is no contract and no rounding; below a cent a provider's own rounding may be one, and
@@ -136,7 +135,7 @@ def charged_days(
 def check_closed_days(
     connection: psycopg.Connection, days: Sequence[date], *, look_back: int = LOOK_BACK
 ) -> list[DayCheck]:
-    """Compare what each closed day cost when last looked at with what the history says it cost then.
+    """Compare what each closed day cost when first and last looked at with what the history says of then.
 
     They differ only if a charge was changed, added or removed without a row of history, or its call given to
     another project, key, environment or purpose: that fails, and goes on failing. A day never seen before is
@@ -167,15 +166,16 @@ def check_amounts(connection: psycopg.Connection, days: Sequence[date]) -> list[
 def _check_day(connection: psycopg.Connection, day: date) -> DayCheck:
     # No charge is written meanwhile, so that what is seen now is what history will say of now.
     with writing(connection, relation="cost.charges"):
-        seen = connection.execute(LAST_SEEN, (day,)).fetchone()
+        seen = connection.execute(SEEN, (day,)).fetchall()
         row = connection.execute("select clock_timestamp()").fetchone()
         now = row[0] if row else datetime.now(UTC)
         current = _sums(connection, day, known_at=now)
-        before = None if seen is None else Sums(*seen[1:])
-        if before is not None and seen is not None:
-            then = _sums(connection, day, known_at=seen[0])
-            if then != (before if before.digest is not None else replace(before, digest=then.digest)):
-                return _silent(day, seen_at=seen[0], before=before, then=then)
+        # What was said last, and what was said first: the history itself may be changed between the two.
+        for seen_at, *said in dict.fromkeys([*seen[:1], *seen[-1:]]):
+            held, then = Sums(*said), _sums(connection, day, known_at=seen_at)
+            if then != (held if held.digest is not None else replace(held, digest=then.digest)):
+                return _silent(day, seen_at=seen_at, before=held, then=then)
+        before = Sums(*seen[0][1:]) if seen else None
         if current != before:
             connection.execute(
                 "insert into cost.day_sums values (%s, %s, %s, %s, %s, %s, %s)",

@@ -124,6 +124,20 @@ def test_a_silent_change_of_a_closed_day_fails_until_it_is_undone(
     assert rows(closed, "select count(*) from cost.day_sums") == [(1,)]
 
 
+def test_a_silent_change_of_the_history_fails_as_well(closed: Connection) -> None:
+    for usd in ("3", "2"):
+        assert failing(closed) == []
+        import_prices(closed, prices("house-a", usd), source="file")
+        charge_corrected(closed, [DAY])
+    assert failing(closed) == []
+    # What the day was first said to cost: no figure of now hangs on it.
+    with closed.transaction():
+        closed.execute(
+            "update cost.charge_history set amount_usd = amount_usd * 2 where amount_usd = 0.00015"
+        )
+    assert failing(closed) == [TODAY]
+
+
 def test_a_day_looked_at_before_there_were_digests_is_held_by_its_sums(closed: Connection) -> None:
     assert failing(closed) == []
     with closed.transaction():
