@@ -26,7 +26,7 @@ class Alertmanager:
     url: str
 
     def alerts(self) -> list[Any]:
-        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=60) as answer:
             return json.loads(answer.read())
 
     def silence(self, **labels: str) -> str:
@@ -44,7 +44,7 @@ class Alertmanager:
         request = urllib.request.Request(
             f"{self.url}{path}", data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.read()
 
 

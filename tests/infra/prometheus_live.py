@@ -66,6 +66,6 @@ def _hasty(folder: Path) -> Path:
 
 def healthy_targets(url: str) -> int:
     """How many targets were scraped."""
-    with urllib.request.urlopen(f"{url}/api/v1/targets", timeout=5) as answer:
+    with urllib.request.urlopen(f"{url}/api/v1/targets", timeout=60) as answer:
         found: Any = json.loads(answer.read())
     return sum(each["health"] == "up" for each in found["data"]["activeTargets"])

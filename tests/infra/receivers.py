@@ -24,7 +24,7 @@ class Receiver:
             self._changed.notify_all()
         return self.answer()
 
-    def wait(self, fact: Callable[[list[Any]], bool], *, seconds: float = 20.0) -> list[Any]:
+    def wait(self, fact: Callable[[list[Any]], bool], *, seconds: float = 60.0) -> list[Any]:
         """The bodies, once `fact` holds for them."""
         with self._changed:
             held = self._changed.wait_for(lambda: fact(self.bodies), timeout=seconds)

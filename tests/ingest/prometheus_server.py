@@ -76,7 +76,7 @@ def query_range(url: str, expression: str, *, start: float, end: float, step: fl
     asked = {"query": expression, "start": start, "end": end, "step": step}
     address = f"{url}/api/v1/query_range?{urllib.parse.urlencode(asked)}"
     try:
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        with urllib.request.urlopen(address, timeout=60) as answer:
             return json.loads(answer.read())["data"]["result"]
     except urllib.error.HTTPError as error:
         raise AssertionError(f"{expression}: {error.read().decode()}") from None

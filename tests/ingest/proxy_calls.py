@@ -1,7 +1,6 @@
 """Requests that tests send to a running proxy."""
 
 import json
-import socket
 from typing import Any
 
 import aiohttp
@@ -22,9 +21,3 @@ async def post(
     sent |= {name.replace("_", "-"): value for name, value in headers.items()}
     async with http.post(f"{url}/v1/chat/completions", data=body, headers=sent) as response:
         return response.status, {k.lower(): v for k, v in response.headers.items()}, await response.read()
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -8,9 +8,10 @@ import openai
 import pytest
 
 from ingest.proxy.bounds import Limits
-from tests.ingest.proxy_calls import CHAT, MESSAGES, body_of, unused_port
+from tests.ingest.proxy_calls import CHAT, MESSAGES, body_of
 from tests.ingest.running_proxy import Proxy, running_proxy, until
 from tests.ingest.upstream import Provider, frames
+from tests.local_servers import free_port
 
 
 async def test_a_client_that_leaves_a_stream_is_a_row_with_what_was_still_read(
@@ -90,7 +91,7 @@ async def test_a_provider_that_breaks_off_ends_the_answer_abnormally(
 
 async def test_nobody_listening_is_a_502_and_a_row(tmp_path: Path) -> None:
     async with (
-        running_proxy(tmp_path, f"http://127.0.0.1:{unused_port()}") as proxy,
+        running_proxy(tmp_path, f"http://127.0.0.1:{free_port()}") as proxy,
         openai.AsyncOpenAI(api_key="k", base_url=f"{proxy.url}/v1", max_retries=1) as client,
     ):
         with pytest.raises(openai.InternalServerError) as raised:

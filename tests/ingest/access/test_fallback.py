@@ -12,7 +12,6 @@ from typing import Any
 import aiohttp
 import psycopg
 import pytest
-from aiohttp.test_utils import unused_port
 from psycopg.rows import TupleRow
 
 from ingest.access.key_rows import create_key
@@ -25,6 +24,7 @@ from ingest.settings import Settings
 from tests.ingest.access.conftest import SECRET
 from tests.ingest.running_proxy import Proxy, running_proxy, until
 from tests.ingest.upstream import USAGE, Provider, running_provider
+from tests.local_servers import free_port
 
 CHAT = "/v1/chat/completions"
 Add = Callable[..., ModelRow]
@@ -121,7 +121,7 @@ async def test_no_answer_within_the_deadline_goes_on_to_the_next_target(
     model: str | None,
     error: str,
 ) -> None:
-    url = pair[0].url if model else f"http://127.0.0.1:{unused_port()}"
+    url = pair[0].url if model else f"http://127.0.0.1:{free_port()}"
     add(url, model or "gone", deadline_seconds=0.3 if model == "hang" else 60.0)
     add(pair[1].url, "stream-split")
     async with running_proxy(followed.home, pair[0].url, settings=followed) as proxy:

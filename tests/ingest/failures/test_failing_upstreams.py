@@ -14,10 +14,11 @@ import pytest
 
 from ingest.spool.records import End
 from tests.ingest.failures.raw_upstream import EVENTS, JSON, chunk, raw_upstream, reset, saying
-from tests.ingest.proxy_calls import CHAT, body_of, unused_port
+from tests.ingest.proxy_calls import CHAT, body_of
 from tests.ingest.raw_http import chat, connected, read_all, said_to
 from tests.ingest.running_proxy import Proxy, running_proxy, until
 from tests.ingest.upstream import document, frames
+from tests.local_servers import free_port
 
 STREAM = frames("s", with_usage=True)
 DOCUMENT = document("ok")
@@ -119,7 +120,7 @@ async def test_a_provider_that_takes_no_connection_is_a_504(tmp_path: Path) -> N
 
 
 async def test_a_refused_connection_is_a_502(tmp_path: Path) -> None:
-    async with running_proxy(tmp_path, f"http://127.0.0.1:{unused_port()}") as proxy:
+    async with running_proxy(tmp_path, f"http://127.0.0.1:{free_port()}") as proxy:
         answer = await said_to(proxy.url, chat("ok", b"connection: close"))
         assert answer.startswith(b"HTTP/1.1 502 ")
         assert told(proxy) == ("error", 502, "upstream_error")

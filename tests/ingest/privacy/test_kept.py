@@ -143,7 +143,7 @@ def test_a_mask_that_fails_lets_nothing_through(monkeypatch: pytest.MonkeyPatch)
 async def test_work_aside_is_bounded() -> None:
     aside = Aside(threads=1, most_waiting=1)
     gate = threading.Event()
-    running = [asyncio.ensure_future(aside.run(lambda: gate.wait(10))) for _ in range(2)]
+    running = [asyncio.ensure_future(aside.run(lambda: gate.wait(60))) for _ in range(2)]
     await asyncio.sleep(0)
     assert aside.is_full
     gate.set()
