@@ -20,6 +20,7 @@ from ingest.database.migrate import migrate
 from ingest.database.revision import head_revision
 from ingest.database.url import DatabaseUrl, parse_url
 from ingest.settings import Settings
+from tests.warm.python import stop_all
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _TEMPLATE_LOCK = 0x6C716F_746D70  # "lqo tmp"
@@ -46,6 +47,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(REPOSITORY / "tests").as_posix()
         if place.startswith(_BY_FILE) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(place))
+
+
+def pytest_unconfigure() -> None:
+    stop_all()
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from ingest.access.keys import hash_of
 from ingest.access.limit_rows import set_budget
 from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
+from tests.warm.python import warm_python
 
 
 class Lqo:
@@ -23,7 +24,7 @@ class Lqo:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "orchestration", *arguments],
+            [warm_python("lqo"), "-m", "orchestration", *arguments],
             env=self._env,
             capture_output=True,
             text=True,

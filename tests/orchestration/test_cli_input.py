@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,14 @@ from ingest.database.connect import connect
 from ingest.database.url import DatabaseUrl
 from tests.ingest.import_lines import line, lines
 from tests.ingest.importers import exports
+from tests.warm.python import warm_python
 
 
 def lqo(
     url: DatabaseUrl, home: Path, *arguments: str | bytes, given: bytes = b"", **env: str
 ) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestration", *arguments],
+        [warm_python("lqo"), "-m", "orchestration", *arguments],
         env={**os.environ, "LQO_HOME": str(home), "DATABASE_URL": url.libpq(), **env},
         input=given,
         capture_output=True,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -19,6 +18,7 @@ from ingest.spool.writer import Spool
 from orchestration.commands.late_spools import LateSpool, describe, late_spools
 from tests.ingest.spool_calls import end, start, write
 from tests.orchestration.seeding import DAY_START, add_calls
+from tests.warm.python import warm_python
 
 Connection = psycopg.Connection[TupleRow]
 FIRST = DAY_START.date()
@@ -173,7 +173,7 @@ async def test_doctor_and_status_name_a_left_behind_spool_until_it_is_adopted(
 
 def lqo(url: DatabaseUrl, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestration", *arguments],
+        [warm_python("lqo"), "-m", "orchestration", *arguments],
         env={**os.environ, "LQO_HOME": str(home), "DATABASE_URL": url.libpq()},
         capture_output=True,
         text=True,

@@ -1,18 +1,18 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ingest.database.url import DatabaseUrl
 from orchestration.commands.query import print_rows
+from tests.warm.python import warm_python
 
 
 def sql(url: DatabaseUrl, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestration", "sql", *arguments],
+        [warm_python("lqo"), "-m", "orchestration", "sql", *arguments],
         env={**os.environ, "LQO_HOME": str(home), "DATABASE_URL": url.libpq()},
         capture_output=True,
         text=True,

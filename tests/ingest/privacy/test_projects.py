@@ -2,7 +2,6 @@
 
 import asyncio
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -19,6 +18,7 @@ from ingest.database.url import DatabaseUrl
 from ingest.settings import Settings
 from tests.ingest.privacy.private_calls import ask, found_in, on_disk, send
 from tests.ingest.running_proxy import Proxy, running_proxy
+from tests.warm.python import warm_python
 
 
 async def state_of_a_call(http: aiohttp.ClientSession, proxy: Proxy) -> str:
@@ -79,7 +79,7 @@ def test_a_wish_that_no_proxy_could_carry_out_is_refused(
 
 def lqo(home: Path, warehouse: DatabaseUrl, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "orchestration", "projects", *arguments],
+        [warm_python("lqo"), "-m", "orchestration", "projects", *arguments],
         env={"LQO_HOME": str(home), "DATABASE_URL": warehouse.libpq(), "PATH": "/usr/bin:/bin"},
         capture_output=True,
         text=True,

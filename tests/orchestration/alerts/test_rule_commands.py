@@ -3,13 +3,13 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ingest.database.url import DatabaseUrl
 from tests.orchestration.alerts.conftest import SHIPPED
+from tests.warm.python import warm_python
 
 RULE = """\
 version: 1
@@ -35,7 +35,7 @@ def environment(tmp_path: Path, alert_warehouse: DatabaseUrl) -> dict[str, str]:
 
 def lqo(environment: dict[str, str], *arguments: str) -> tuple[int, str, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-m", "orchestration", "alerts", *arguments],
+        [warm_python("lqo"), "-m", "orchestration", "alerts", *arguments],
         env=environment,
         capture_output=True,
         text=True,
