@@ -43,9 +43,9 @@ class Endpoint:
         return {"model": self.model, "messages": turns, **dict(self.parameters)}
 
     def request_hash(self, item: EvalItem) -> bytes:
-        """SHA-256 (32 bytes) over all that decides what the item is answered."""
+        """SHA-256 (32 bytes) over all that decides what the item is answered, and who bills it."""
         asked = item.prompt_hash.hex()
-        return digest_of(["asked", self.base_url, self.model, dict(self.parameters), asked])
+        return digest_of(["asked", self.provider, self.base_url, self.model, dict(self.parameters), asked])
 
     def api_key(self) -> str | None:
         """The key as it stands now. Raises EndpointUnknownError where its reference gives none."""

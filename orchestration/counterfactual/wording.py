@@ -1,13 +1,14 @@
 """A forecast and a frontier as lines for a terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
 from evaluators.statistics.estimate import Estimate
 from orchestration.counterfactual.run import Forecast
 from reports.frontier.chart import usd
-from reports.frontier.figures import Frontier, ModelPoint
+from reports.frontier.figures import Frontier, ModelPoint, days_of, spoken
 from reports.weekly.wording import plain, signed
 
 _MOST_STRATA = 8
@@ -38,7 +39,7 @@ def forecast_lines(forecast: Forecast) -> Iterator[str]:
         yield (
             f"{name:{width}}  {line.purpose[:22]:22}  {line.n_prompts:>7,}  {line.n_known:>6,}"
             f"  {line.input_tokens:>11,}  {line.output_tokens:>11,}"
-            f"  {line.usd:>10,.4f}  {line.most_usd:>10,.4f}"
+            f"  {_small(line.usd):>10}  {_small(line.most_usd):>10}"
         )
     yield ""
     yield from _budget(forecast)
@@ -60,7 +61,7 @@ def frontier_lines(frontier: Frontier) -> Iterator[str]:
     yield (
         f"{frontier.rubric} by {plain(frontier.judge)} {frontier.judge_version}: "
         f"{frontier.points[0].n_prompts:,} prompts for {frontier.n_population:,} calls, "
-        f"{frontier.window_start:%F} to before {frontier.window_end:%F}"
+        f"{days_of(frontier)}"
     )
     names = [
         plain(point.model, most=40) + (" (now)" if point.is_incumbent else "") for point in frontier.points
@@ -68,13 +69,14 @@ def frontier_lines(frontier: Frontier) -> Iterator[str]:
     width = max(len(name) for name in names)
     yield (
         f"{'model':{width}}  {'graded':>11}  {'grade':>5}  {'95 % interval':>14}  {'against now':>23}"
-        f"  {'USD/1k':>9}  {'95 % interval':>19}  verdict"
+        f"  {'pairs':>6}  {'USD/1k':>9}  {'95 % interval':>19}  verdict"
     )
     for name, point in zip(names, frontier.points, strict=True):
         yield f"{name:{width}}  {_figures(point)}  {plain(point.verdict)}"
     for name, point in zip(names, frontier.points, strict=True):
         if point.unscored:
-            yield f"without a grade: {name}: {_counts(point.unscored)}"
+            reasons = {spoken(reason): count for reason, count in point.unscored.items()}
+            yield f"without a grade: {name}: {_counts(reasons)}"
 
 
 def spent_line(frontier: Frontier) -> str:
@@ -86,13 +88,19 @@ def spent_line(frontier: Frontier) -> str:
     )
 
 
+def _small(amount: Decimal) -> str:
+    """Four places, and what is less than they can say is not nothing."""
+    return "<0.0001" if 0 < amount < Decimal("0.0001") else f"{amount:,.4f}"
+
+
 def _figures(point: ModelPoint) -> str:
     graded = f"{point.n_graded:,} of {point.n_prompts:,}"
     grade = f"{point.grade.value:.2f}" if point.grade.is_known else "–"
     cost = usd(point.usd_per_1k.value) if point.usd_per_1k.is_known else "–"
+    pairs = "" if point.is_incumbent else f"{point.n_pairs:,}"
     return (
         f"{graded:>11}  {grade:>5}  {_interval(point.grade):>14}  {_against(point):>23}"
-        f"  {cost:>9}  {_dollars(point.usd_per_1k):>19}"
+        f"  {pairs:>6}  {cost:>9}  {_dollars(point.usd_per_1k):>19}"
     )
 
 

@@ -13,7 +13,7 @@ from reports.weekly.svg import round_step
 from reports.weekly.wording import plain
 
 WIDTH, HEIGHT = 520.0, 350.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 20.0, 16.0, 46.0
+LEFT, RIGHT, TOP, BOTTOM = 52.0, 34.0, 16.0, 46.0
 LOOKS = ("c0", "c1", "c2", "c3", "c4", "c5", "c6")
 WIDEST = 640
 _LINE_HEIGHT = 14.0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -61,3 +61,14 @@ class Frontier:
     price_version: int
     computed_at: datetime
     points: Sequence[ModelPoint]
+
+
+def days_of(frontier: Frontier) -> str:
+    """The UTC days of the calls, as people read them."""
+    first, last = frontier.window_start.date(), (frontier.window_end - timedelta(days=1)).date()
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def spoken(reason: str) -> str:
+    """A reason why there is no grade, as people read it."""
+    return reason.replace("_", " ")

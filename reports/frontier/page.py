@@ -7,7 +7,7 @@ from pathlib import Path
 from evaluators.statistics.estimate import Estimate
 from reports.frontier import chart
 from reports.frontier.chart import frontier_svg, usd
-from reports.frontier.figures import Frontier, ModelPoint
+from reports.frontier.figures import Frontier, ModelPoint, days_of, spoken
 from reports.weekly import wording
 from reports.weekly.html import Column, table
 from reports.weekly.style import STYLE
@@ -47,7 +47,7 @@ def _about(frontier: Frontier) -> str:
     out_of = "" if frontier.outcome == "finished" else ", which ended it before all was asked"
     return (
         f'<p class="dim">{frontier.points[0].n_prompts:,} prompts for {frontier.n_population:,} calls, '
-        f"{frontier.window_start:%F} to before {frontier.window_end:%F}, seed {frontier.seed}; "
+        f"{days_of(frontier)}, seed {frontier.seed}; "
         f"replay {frontier.replay_id}, "
         f"{wording.usd(frontier.spent_usd)} of a budget of {wording.usd(frontier.max_usd)}{out_of}.</p>"
     )
@@ -66,7 +66,7 @@ def _section(frontier: Frontier) -> str:
 
 def _row(point: ModelPoint) -> list[str]:
     is_now = point.is_incumbent
-    unscored = ", ".join(f"{count} {reason}" for reason, count in point.unscored.items())
+    unscored = ", ".join(f"{count} {spoken(reason)}" for reason, count in point.unscored.items())
     return [
         wording.name(point.model) + ("<small>now</small>" if is_now else ""),
         _cell(wording.grade(point.grade), wording.grades(point.grade)),
@@ -93,7 +93,7 @@ def _difference(found: Estimate) -> str:
     below = "no interval"
     if found.has_interval:
         below = f"{wording.signed(found.low, digits=2)} to {wording.signed(found.high, digits=2)}"
-    return _cell(wording.signed(found.value, digits=2), below)
+    return _cell(wording.signed(found.value, digits=2), f"{below}, {found.n:,} pairs")
 
 
 def _dearer(found: Estimate) -> str:

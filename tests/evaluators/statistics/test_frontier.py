@@ -73,7 +73,7 @@ def test_equal_models_dominate_neither() -> None:
 
 
 def test_prompts_that_are_the_same_make_nobody_surer() -> None:
-    grades, usd = [1.0, 5.0] * 10, [1.0] * 20
+    grades, usd = [2.9, 3.1] * 10, [1.0] * 20
     once = find_frontier(sample([0] * 20, [99]), [answers("a", grades, usd)])[0]
     alike = find_frontier(sample([0] * 20, [99], [0, 1] * 10), [answers("a", grades, usd)])[0]
     assert alike.grade.width > 3 * once.grade.width
@@ -86,3 +86,19 @@ def test_nothing_measured_is_unknown_and_nobody_dominates_it() -> None:
     assert not point.usd.is_known
     assert point.dominated_by == ()
     assert point.represented == 0
+
+
+@pytest.mark.parametrize(("n", "is_sure"), [(2, False), (5, False), (6, True)])
+def test_a_handful_of_equal_grades_makes_nobody_sure(n: int, is_sure: bool) -> None:
+    now, new = answers("now", [1.0] * n, [2.0] * n), answers("new", [1.0] * n, [1.0] * n)
+    point, other = find_frontier(sample([0] * n, [100]), [now, new])
+    assert point.dominated_by == ("new",)
+    assert (point.surely_dominated_by == ("new",)) is is_sure
+    assert other.grade_difference.value == 0
+    assert (point.grade.has_interval, other.grade_difference.has_interval) == (is_sure, is_sure)
+
+
+def test_intervals_end_where_grades_and_costs_do() -> None:
+    (point,) = find_frontier(sample([0] * 4, [100]), [answers("a", [1, 1, 3, 5], [0.0, 0.0, 0.0, 9.0])])
+    assert (point.grade.low, point.grade.high, point.usd.low) == (1, 5, 0)
+    assert point.usd.high > 9

@@ -72,23 +72,25 @@ def questions(n: int, *, model: str = "old", name: str = "Q") -> list[Said]:
     return [Said(f"{name}{place}: what is it?", f"the {model} answer {place}", model) for place in range(n)]
 
 
-def set_prices(connection: psycopg.Connection[TupleRow]) -> None:
+def set_prices(
+    connection: psycopg.Connection[TupleRow], *, provider: str = PROVIDER, times: Decimal = Decimal(1)
+) -> None:
     """The prices of all models that are played, and twice as much for `priority`."""
     rows = [
         PriceRow(
-            provider=PROVIDER,
+            provider=provider,
             model=model,
             match="prefix",
             bucket=bucket,
             service_tier=tier,
-            usd_per_million=Decimal(usd) * times,
+            usd_per_million=Decimal(usd) * times * dearer,
             valid_from=TODAY - timedelta(days=900),
             recorded_at=datetime.now(UTC),
             source="a test",
         )
         for model, amounts in PRICES.items()
         for bucket, usd in zip(("input_uncached", "output_text"), amounts, strict=True)
-        for tier, times in (("standard", 1), ("priority", 2))
+        for tier, dearer in (("standard", 1), ("priority", 2))
     ]
     import_prices(connection, rows, source="a test")
     connection.commit()

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import TupleRow
 
+from ingest.access.models import add_model
 from orchestration.cost.charging import charge_window
 from orchestration.judging.judges import Judge, add_judge, rubric_text
 from orchestration.judging.judging import judge_window
@@ -18,7 +19,16 @@ from orchestration.judging.policies import Policy, put_policy
 from orchestration.windows import Window, day_window
 from tests.judge_endpoint import JudgeEndpoint, Reply, completion, error, judge_endpoint_in_thread
 from tests.orchestration.comparison.playing import JUDGE, Lqo, asked_of
-from tests.orchestration.counterfactual.playing import DAY, TODAY, YESTERDAY, land, play, questions
+from tests.orchestration.counterfactual.playing import (
+    DAY,
+    PROVIDER,
+    TODAY,
+    YESTERDAY,
+    land,
+    play,
+    questions,
+    set_prices,
+)
 
 Connection = psycopg.Connection[TupleRow]
 CHARGED = """
@@ -344,3 +354,19 @@ def test_a_refusal_in_the_middle_of_a_tight_budget_ends_it_and_keeps_what_was_pa
         endpoint.answer = played
         found = points(replay(whatif, endpoint, "--format", "json"))
     assert found["cheap"]["n_graded"] == 20
+
+
+def test_what_another_provider_bills_is_asked_anew_though_it_stands_at_the_same_address(
+    whatif: Lqo, connection: Connection
+) -> None:
+    """An answer that was taken over would have the other one's price."""
+    land(connection, questions(6))
+    set_prices(connection, provider="spot", times=Decimal("0.5"))
+    with judge_endpoint_in_thread(play(GRADES)) as endpoint:
+        for alias, provider in (("own", PROVIDER), ("spot", "spot")):
+            add_model(connection, alias, provider=provider, model="cheap", base_url=endpoint.url)
+        connection.commit()
+        asked = ("--from", DAY, "--to", DAY, "--models", "own,spot", "--max-usd", "5", "--max-tokens", "200")
+        at = ("--judge", JUDGE, "--judge-base-url", endpoint.url)
+        found = points(whatif("replay", *asked, *at, "--format", "json"))
+    assert found["own"]["usd_per_1k"]["value"] == 2 * found["spot"]["usd_per_1k"]["value"]
