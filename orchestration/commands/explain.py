@@ -88,7 +88,7 @@ def find_call(connection: "psycopg.Connection[TupleRow]", text: str) -> UUID:
 
 def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> Iterator[str]:
     """The lines of `lqo explain`. Raises UserError for a call that has not landed."""
-    from orchestration.cost.price_book import all_rows
+    from orchestration.cost.price_book import rows_by_id
 
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         call = cursor.execute(CALL, {"id": call_id}).fetchone()
@@ -96,7 +96,8 @@ def explanation(connection: "psycopg.Connection[TupleRow]", call_id: UUID) -> It
         budgets: list[Row] = cursor.execute(RESERVATION, {"id": call_id}).fetchall()
     if call is None:
         raise UserError(f"there is no call {call_id}; if it is new, it may not have landed yet")
-    prices = {row.id: row for row in all_rows(connection)}
+    used = {number for charge in charges for number in charge["price_row_ids"]}
+    prices = {row.id: row for row in rows_by_id(connection, used)}
     attempts = _attempts(connection, call_id)
     yield from call_lines(call_id, call)
     yield from budget_lines(budgets)

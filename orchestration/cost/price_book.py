@@ -83,6 +83,12 @@ def all_rows(connection: Connection[TupleRow]) -> list[PriceRow]:
         return cursor.execute(EVER).fetchall()
 
 
+def rows_by_id(connection: Connection[TupleRow], ids: Iterable[int]) -> list[PriceRow]:
+    """These rows, superseded or not: what a receipt needs, however long the book's history."""
+    with connection.transaction(), connection.cursor(row_factory=class_row(PriceRow)) as cursor:
+        return cursor.execute(f"{EVER} where id = any(%s)", (list(ids),)).fetchall()
+
+
 def book_state(connection: Connection[TupleRow]) -> tuple[int, int]:
     """The version of the book and how many of its rows are superseded: what tells a copy in memory that it
     is stale, also where a price was only ended."""
