@@ -95,7 +95,8 @@ def main() -> None:
     except UserError as error:
         _fail(str(error), code=error.code)
     except TyperException as error:
-        _fail(str(error), code=2)
+        # It names the option or argument as it is written; `str(error)` has the parameter of the function.
+        _fail(error.format_message().removesuffix("."), code=2)
     except ModuleNotFoundError as error:
         _fail(f"this needs the package {error.name}: pip install 'llm-quality-observer[all]'", code=1)
     except BrokenPipeError:

@@ -56,6 +56,8 @@ def list_(
         [(*_cells(row), row.price_version, row.source) for row in found],
         form=form,
     )
+    if not found:
+        _say_empty(model, what=" in force")
 
 
 def history(
@@ -88,6 +90,8 @@ def history(
         ],
         form=form,
     )
+    if not found:
+        _say_empty(model)
 
 
 def print_changes(changes: "Iterable[Change]", *, form: Format) -> None:
@@ -116,6 +120,16 @@ def moment(text: str | None) -> datetime | None:
         return None if text is None else parse_time(text)
     except ValueError as error:
         raise UserError(str(error), code=2) from error
+
+
+def _say_empty(model: str | None, *, what: str = "") -> None:
+    """An empty list of a model that everybody knows is not what anybody expects."""
+    of = "" if model is None else f" of {model[:80]!r}"
+    typer.echo(
+        f"the book has no price{of}{what}; those of genai-prices come into it with a model's first call"
+        " (`lqo whatif` knows them already)",
+        err=True,
+    )
 
 
 def _is_about(row: "PriceRow", model: str) -> bool:

@@ -159,7 +159,10 @@ def _say(done: "PriceImport", *, n_rejected: int) -> None:
         f"  rejected {n_rejected:,}  price version {done.price_version}"
     )
     if done.n_hours_marked:
-        typer.echo(f"{done.n_hours_marked:,} hours with calls will be priced again by the next refreshes")
+        typer.echo(
+            f"{done.n_hours_marked:,} hours with calls will be priced again by the next refreshes"
+            " (`lqo up` makes them; without it: lqo backfill charges marts)"
+        )
 
 
 def _say_overruled(held: "list[PriceRow]", rows: "list[PriceRow]") -> None:

@@ -32,7 +32,11 @@ _FIND: LiteralString = """
 select replay_id, window_start, window_end, settings, sample, max_usd, outcome
 from evaluation.replays
 where %(prefix)s = 'last' or starts_with(replay_id::text, %(prefix)s)
-order by started_at desc
+order by
+    -- The last is the last that has figures: one that is under way does not hide it.
+    %(prefix)s = 'last'
+    and not exists (select from evaluation.replay_points where replay_points.replay_id = replays.replay_id),
+    started_at desc
 limit 2
 """
 _POINTS: LiteralString = """
@@ -80,7 +84,9 @@ def find_frontiers(connection: Connection[TupleRow], prefix: str = LAST) -> list
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         points = cursor.execute(_POINTS, (replay_id,)).fetchall()
     if not points:
-        raise ReplayError(f"replay {replay_id} is not finished; the same command continues it")
+        raise ReplayError(
+            f"replay {replay_id} is under way or was killed: no figures; the same command continues it"
+        )
     spent = read_spent(connection, replay_id).usd
     rubrics = dict.fromkeys(point["rubric"] for point in points)
     return [
