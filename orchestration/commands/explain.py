@@ -72,6 +72,7 @@ def explain(
 
 def find_call(connection: "psycopg.Connection[TupleRow]", text: str) -> UUID:
     """A call's id from itself, or from the foreign id that it came with. Raises UserError for any other."""
+    text = text.strip()  # lines of a CSV end with a carriage return
     with contextlib.suppress(ValueError):
         if (number := UUID(text)).version == 7:
             return number

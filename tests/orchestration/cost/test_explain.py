@@ -147,7 +147,7 @@ def test_a_call_is_found_by_the_id_that_it_was_imported_with(connection: Connect
         connection.execute(keep, ("otlp", "dup", ids[1]))
 
     assert find_call(connection, "order 7") == ids[0]
-    assert find_call(connection, str(ids[1])) == ids[1]
+    assert find_call(connection, f" {ids[1]}\r\n") == ids[1]
     for text in ("dup", "nothing", "\x00", str(UUID(int=7))):
         with pytest.raises(UserError):
             find_call(connection, text)
