@@ -79,7 +79,8 @@ def see_changed(connection: Connection[TupleRow]) -> set[date]:
 
 
 def forget(connection: Connection[TupleRow], months: Iterable[date]) -> None:
-    """Of these everything has been stated. They must be taken: one written down meanwhile stays."""
+    """Of these everything has been stated, or will be by their own close. They must be taken: one that was
+    written down meanwhile stays."""
     connection.execute("delete from cost.changed_months where month = any(%s)", [list(months)])
 
 

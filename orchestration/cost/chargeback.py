@@ -211,7 +211,7 @@ def close_month(
         ):
             for line in lines:
                 copy.write_row((month, *_values(line)))
-        forget(connection, [each for each in changed if each <= month])
+        forget(connection, changed)
     return replace(read_statement(connection, month), compared=compared)
 
 

@@ -27,6 +27,7 @@ from ingest.limits.ledger import usd
 from ingest.loader import run_loader
 from ingest.settings import Settings
 from ingest.spool.writer import Spool
+from orchestration.cost.changed_months import forget, see_changed, watch
 from orchestration.cost.charging import charge_window
 from orchestration.cost.price_book import import_prices
 from orchestration.dirty import clear, snapshot
@@ -91,6 +92,7 @@ class Hour:
     metrics: dict[str, Samples]
     balances: dict[str, Decimal]
     url: DatabaseUrl
+    windows: list[list[str]]
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +110,13 @@ def hour(
         metrics, balances = asyncio.run(_run(settings, url))
         now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         window = Window(now - timedelta(hours=1), now + timedelta(hours=1))
+        windows = [[window.start.isoformat(), window.end.isoformat()]]
         with connect(url) as connection:
             marks = snapshot(connection, limit_hours=48)
             charge_window(connection, [window])
-            dbt.build(url, windows=[[window.start.isoformat(), window.end.isoformat()]])
+            dbt.build(url, windows=windows)
             clear(connection, marks)
-        yield Hour(metrics, balances, url)
+        yield Hour(metrics, balances, url, windows)
 
 
 @pytest.fixture
@@ -196,6 +199,21 @@ def test_budgets_have_limit_spent_charged_and_the_gap_by_cause(hour: Hour, reade
         assert row["share_spent"] == pytest.approx(float(row["spent_usd"] / row["limit_usd"]))
         assert row["as_of"] is not None
     assert sorted(row["spent_usd"] for row in rows) == sorted(hour.balances.values())
+
+
+def test_what_dbt_writes_of_a_month_is_known_to_the_next_close_of_the_books(hour: Hour, dbt: Dbt) -> None:
+    lost = "delete from marts.cost_hourly where line = 'failed_attempt' returning hour"
+    with connect(hour.url) as connection:
+        watch(connection)
+        months = {at.date().replace(day=1) for (at,) in connection.execute(lost).fetchall()}
+        forget(connection, see_changed(connection))
+    assert months
+    for expected in (months, set()):
+        outcome = dbt("run", "--select", "cost_hourly", url=hour.url, windows=hour.windows)
+        assert outcome.success, outcome.text
+        with connect(hour.url) as connection:
+            assert see_changed(connection) == expected
+            forget(connection, expected)
 
 
 async def _run(settings: Settings, url: DatabaseUrl) -> tuple[dict[str, Samples], dict[str, Decimal]]:
