@@ -81,6 +81,8 @@ def chat(usage: Usage, provider: str, endpoint: str) -> Counts:
     if "prompt_cache_miss_tokens" in usage and cached + count(usage, "prompt_cache_miss_tokens") != prompt:
         raise UsageError("inconsistent_usage", "cache hit + cache miss != prompt_tokens")
     audio = count(parts, "audio_tokens")
+    _check_text(parts, prompt)
+    _check_text(output_parts, completion)
     refuse_cached("audio", audio, cached, parts)
     refuse(output_parts, "video_tokens")
     refuse(usage, "citation_tokens")
@@ -113,6 +115,8 @@ def responses(usage: Usage, _provider: str, endpoint: str) -> Counts:
     audio, image = count(parts, "audio_tokens"), count(parts, "image_tokens")
     output_audio = out if "/audio/speech" in endpoint else count(output_parts, "audio_tokens")
     output_image = count(output_parts, "image_tokens")
+    _check_text(parts, given)
+    _check_text(output_parts, out)
     refuse_cached("audio", audio, cached, parts)
     refuse_cached("image", image, cached, parts)
     reasoning = count(output_parts, "reasoning_tokens")
@@ -248,6 +252,12 @@ def _fresh_images(image: int, cached: int, parts: Usage) -> int:
         return image
     split = part(parts, "cached_tokens_details")
     return image - count(split, "image_tokens") if split else 0
+
+
+def _check_text(parts: Usage, total: int) -> None:
+    """Text is a part of what was read or written, where it is counted."""
+    if "text_tokens" in parts and (text := count(parts, "text_tokens")) > total:
+        raise UsageError("inconsistent_usage", f"text_tokens is {text}, of {total} in all")
 
 
 def _check_parts(parts: Usage, total: int, of: str) -> None:

@@ -81,7 +81,7 @@ def with_value(usage: Any, path: tuple[str | int, ...], value: object) -> Any:
 
 
 PARTS_WITHOUT_A_PRICE = {
-    *("accepted_prediction_tokens", "rejected_prediction_tokens", "text_tokens", "tokenCount"),
+    *("accepted_prediction_tokens", "rejected_prediction_tokens", "tokenCount"),
     "video_tokens",  # of the input: at the price of text
     *("num_cached_tokens", "tokens", "cached_tokens_details"),  # a server's own counters
 }
