@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -11,6 +12,7 @@ from evaluators.statistics.frontier import Answers, FrontierPoint, Sample, find_
 from orchestration.comparison.figures import Graded
 from orchestration.comparison.plans import Plan
 from orchestration.comparison.run import Found, JudgeUsed
+from orchestration.counterfactual.claims import PAID_BEFORE
 from orchestration.counterfactual.loading import Prompt
 from orchestration.counterfactual.planning import Asked, Sampled
 from orchestration.counterfactual.store import Measured
@@ -58,14 +60,34 @@ def incumbent_name(prompts: Sequence[Prompt], *, candidates: Sequence[str]) -> s
 
 
 def _incumbent(sampled: Sampled, found: Sequence[tuple[Plan, Found]]) -> _SideOf:
-    # The last run has at least the grades of those before it, which judged the same answers.
-    graded = found[-1][1].graded["baseline"]
     return (
         incumbent_name(sampled.prompts, candidates=[plan.sides["candidate"].name for plan, _ in found]),
-        graded,
+        _graded_in_all([each.graded["baseline"] for _, each in found]),
         [prompt.usd for prompt in sampled.prompts],
         len(sampled.prompts),
     )
+
+
+def _graded_in_all(runs: Sequence[Sequence[Graded]]) -> list[Graded]:
+    """The last run has at least the grades of those before it, which judged the same answers; but why there
+    is none says the run that asked, those after it only that it was paid for."""
+    return [
+        replace(
+            last,
+            unscored={
+                rubric: next(
+                    (
+                        why
+                        for run in runs
+                        if (why := run[place].unscored.get(rubric, PAID_BEFORE)) != PAID_BEFORE
+                    ),
+                    reason,
+                )
+                for rubric, reason in last.unscored.items()
+            },
+        )
+        for place, last in enumerate(runs[-1])
+    ]
 
 
 def _candidate(sampled: Sampled, plan: Plan, found: Found) -> _SideOf:

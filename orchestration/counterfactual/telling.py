@@ -16,7 +16,9 @@ from ingest.settings import Settings
 from orchestration.counterfactual.run import Replayed
 from orchestration.instance import open_instance, prepare_instance
 from orchestration.preview import markdown_table
-from reports.frontier.figures import Frontier
+from reports.frontier.chart import usd
+from reports.frontier.figures import Frontier, ModelPoint
+from reports.weekly.wording import signed
 
 ASSET: Final = dg.AssetKey(["analysis", "counterfactual"])
 
@@ -49,13 +51,17 @@ def _table(found: Sequence[Frontier]) -> str:
             frontier.rubric,
             point.model,
             point.n_graded,
-            f"{point.grade.value:.2f}",
-            f"{point.grade_difference.value:+.2f}",
-            f"{point.usd_per_1k.value:.4f}",
+            f"{point.grade.value:.2f}" if point.grade.is_known else "–",
+            "" if point.is_incumbent else _against(point),
+            usd(point.usd_per_1k.value) if point.usd_per_1k.is_known else "–",
             point.verdict,
         )
         for frontier in found
         for point in frontier.points
     ]
-    head = ("rubric", "model", "graded", "grade", "against now", "USD per 1,000 calls", "verdict")
+    head = ("rubric", "model", "graded", "grade", "against now", "1,000 calls", "verdict")
     return markdown_table(head, rows)
+
+
+def _against(point: ModelPoint) -> str:
+    return signed(point.grade_difference.value, digits=2) if point.grade_difference.is_known else "–"

@@ -93,7 +93,7 @@ def _difference(found: Estimate) -> str:
     below = "no interval"
     if found.has_interval:
         below = f"{wording.signed(found.low, digits=2)} to {wording.signed(found.high, digits=2)}"
-    return _cell(wording.signed(found.value, digits=2), f"{below}, {found.n:,} pairs")
+    return _cell(wording.signed(found.value, digits=2), f"{below}, {found.n:,} pair{'s' * (found.n != 1)}")
 
 
 def _dearer(found: Estimate) -> str:

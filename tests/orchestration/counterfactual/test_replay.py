@@ -45,6 +45,13 @@ from evaluation.replay_claims
 group by 1, 2
 order by 1, 2
 """
+UNDER_WAY = """
+insert into evaluation.replays (
+    replay_id, fingerprint, window_start, window_end, settings, sample, models, max_usd, started_at
+)
+select gen_random_uuid(), 'another', window_start, window_end, settings, sample, models, max_usd, now()
+from evaluation.replays
+"""
 GRADES = {"cheap": 4, "dear": 5, "old": 3}
 
 
@@ -321,6 +328,10 @@ def test_a_frontier_is_shown_listed_and_drawn(whatif: Lqo, connection: Connectio
     assert [row["model"] for row in rows] == ["'=old", "cheap", "dear"]
     assert float(rows[1]["grade_difference"]) == 1
     assert "4 prompts through cheap, dear" in whatif("replays").out
+    shown = whatif("frontier").out
+    connection.execute(UNDER_WAY)
+    connection.commit()
+    assert whatif("frontier").out == shown
     text = chart.read_text()
     assert text.startswith("<svg")
     assert "=old (now)" in text
@@ -370,3 +381,18 @@ def test_what_another_provider_bills_is_asked_anew_though_it_stands_at_the_same_
         at = ("--judge", JUDGE, "--judge-base-url", endpoint.url)
         found = points(whatif("replay", *asked, *at, "--format", "json"))
     assert found["own"]["usd_per_1k"]["value"] == 2 * found["spot"]["usd_per_1k"]["value"]
+
+
+def test_what_a_judge_said_of_a_recorded_answer_stays_its_reason_for_the_second_candidate(
+    whatif: Lqo, connection: Connection
+) -> None:
+    land(connection, questions(4))
+    endpoint = play({"old answer 1": "none", **GRADES})
+    with judge_endpoint_in_thread(endpoint):
+        found = points(replay(whatif, endpoint, "--format", "json", models="cheap,dear"))
+    assert found["old"]["unscored"] == {"parse_error": 1}
+
+
+def test_a_missing_option_is_named_as_it_is_written(whatif: Lqo) -> None:
+    done = whatif("replay", "--from", DAY, "--to", DAY, "--models", "cheap")
+    assert (done.code, done.err) == (2, "lqo: Missing option '--max-usd'\n")
