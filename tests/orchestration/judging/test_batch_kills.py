@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -63,9 +64,10 @@ def kill_at(provider: BatchProvider, event: str, url: DatabaseUrl, *, fails: boo
     With `fails` what it asked for then never comes about.
     """
     began: list[Callable[[], None]] = []
+    is_known = threading.Event()
 
     def on_event(seen: str) -> None:
-        if seen == event and began:
+        if seen == event and is_known.wait(60) and began:
             began.pop()()
             if fails:
                 raise ConnectionAbortedError("nothing of it was done")
@@ -78,6 +80,7 @@ def kill_at(provider: BatchProvider, event: str, url: DatabaseUrl, *, fails: boo
         process.wait()
 
     began.append(kill)
+    is_known.set()
     _, errors = process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL, errors
     assert not began, "it was killed at the event"
