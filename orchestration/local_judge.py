@@ -19,6 +19,8 @@ from typing import IO, Final
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from orchestration.supervisor import die_with_parent
+
 MODEL_NAME: Final = "smollm2-135m-instruct"
 CONTEXT_TOKENS: Final = 8_192
 """What the model was trained for; a judge of it needs `max_input_bytes` of at most some 16,000."""
@@ -72,7 +74,12 @@ def serving(*, port: int = 0, log: IO[bytes] | None = None) -> Generator[LocalJu
     port = port or _free_port()
     output = log or subprocess.DEVNULL
     process = subprocess.Popen(
-        server_command(port=port, model=model), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        server_command(port=port, model=model),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        # However this process ends, nothing goes on holding the port and half a gigabyte.
+        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
     )
     try:
         judge = LocalJudge(f"http://127.0.0.1:{port}/v1")
