@@ -10,7 +10,10 @@ export UV_LINK_MODE ?= copy
 # Containers often set it; every process of dbt and Dagster would then compile its libraries anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo up test lint bench soak clean
+# The longest first.
+LINTERS := lint-types lint-definitions lint-layers lint-style
+
+.PHONY: help install demo up test lint $(LINTERS) bench soak clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -33,14 +36,23 @@ up: install  ## the whole local stack in the foreground
 	@$(LQO) up
 
 test: install  ## every test against real parts, with coverage
-	@.venv/bin/python -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=term:skip-covered --cov-fail-under=80
+	@.venv/bin/python -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term:skip-covered --cov-fail-under=80
 
 lint: install  ## ruff, layers, types, the Dagster definitions
+	@$(MAKE) --no-print-directory --jobs=3 $(LINTERS)
+
+lint-types:
+	@.venv/bin/basedpyright
+
+lint-definitions:
+	@.venv/bin/dg check defs
+
+lint-layers:
+	@.venv/bin/lint-imports
+
+lint-style:
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/lint-imports
-	@.venv/bin/basedpyright
-	@.venv/bin/dg check defs
 
 bench: install  ## the benchmarks: each prints ratios taken in one run
 	@for f in tests/benchmarks/bench_*.py; do echo "== $$f"; .venv/bin/python $$f || exit 1; done

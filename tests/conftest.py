@@ -29,6 +29,7 @@ _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 3 << 30
 _BY_FILE = ("dbt_project", "orchestration/bi", "orchestration/weekly", "reports/api")
 """Folders whose files fill a warehouse of their own: spread over workers, each would fill it again."""
+_LONGEST = ("end_to_end", "dbt_project")
 
 # An example may take its time on a busy machine, and a run finds what the one before it found:
 # `--hypothesis-profile default` looks for new examples.
@@ -44,9 +45,18 @@ hypothesis.settings.load_profile("steady")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        place = item.path.relative_to(REPOSITORY / "tests").as_posix()
+        place = _place(item)
         if place.startswith(_BY_FILE) and item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(place))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # What takes long must not begin last: one worker would be busy with it alone.
+        items.sort(
+            key=lambda item: (not _place(item).startswith(_LONGEST), not item.get_closest_marker("slow"))
+        )
+
+
+def _place(item: pytest.Item) -> str:
+    return item.path.relative_to(REPOSITORY / "tests").as_posix()
 
 
 def pytest_unconfigure() -> None:

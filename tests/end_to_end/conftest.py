@@ -5,6 +5,7 @@ Each module is of the xdist group `demo`, so that one worker runs it and the dem
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,8 +34,9 @@ class Demo:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def demo(tmp_path_factory: pytest.TempPathFactory, parsed_project: Path) -> Iterator[Demo]:
     home = tmp_path_factory.mktemp("한국어 home")
+    shutil.copytree(parsed_project, Settings(home=home).dbt_target)
     first, _ = run_demo(home, home / "first.json")
     second, page = run_demo(home, home / "second.json")
     settings = load_settings({"LQO_HOME": str(home)})

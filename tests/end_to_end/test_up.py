@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from ingest.database.connect import connect
 from ingest.database.embedded import ensure_database
-from ingest.settings import load_settings
+from ingest.settings import Settings, load_settings
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -76,9 +77,10 @@ def wait_for(is_true: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_every_url_answers_and_nothing_outlives_a_kill(tmp_path: Path) -> None:
+def test_every_url_answers_and_nothing_outlives_a_kill(tmp_path: Path, parsed_project: Path) -> None:
     # A home of its own: a run killed in the demo's would keep the next one waiting until monitoring finds it.
     home = tmp_path / "home"
+    shutil.copytree(parsed_project, Settings(home=home).dbt_target)
     with stack(home, tmp_path / "up.log") as (up, urls):
         assert set(urls) == {"proxy", "api", "dagster-webserver"}
         for url in (urls["api"], urls["dagster-webserver"], urls["proxy"].replace("/v1", "/healthz")):
@@ -92,8 +94,11 @@ def test_every_url_answers_and_nothing_outlives_a_kill(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_one_interrupt_stops_the_whole_stack_and_leaves_no_call_behind(tmp_path: Path) -> None:
+def test_one_interrupt_stops_the_whole_stack_and_leaves_no_call_behind(
+    tmp_path: Path, parsed_project: Path
+) -> None:
     home = tmp_path / "home"
+    shutil.copytree(parsed_project, Settings(home=home).dbt_target)
     with stack(home, tmp_path / "up.log") as (up, urls):
         # Its restart takes a second, in which a call ends and all is told to stop.
         (loader,) = (entry for entry in children(up.pid) if b"loader" in (entry / "cmdline").read_bytes())
