@@ -156,6 +156,13 @@ def test_a_month_is_closed_once_in_turn_and_when_it_is_over_and_complete(books: 
     assert books.close(OCTOBER) == {("10", "chat"): Decimal(6)}
 
 
+def test_an_empty_month_begins_the_books_only_where_that_is_said(books: Books) -> None:
+    books.charge("2026-09-29", "7", project="demo", purpose="demo")
+    assert books.problem(SEPTEMBER).startswith("2026-09 has nothing to state (demo calls are left out)")
+    close_month(books.connection, SEPTEMBER, closed_by="ada", begins=True, now=LATER)
+    assert books.close(OCTOBER) == {}
+
+
 @pytest.mark.parametrize(
     "change",
     [
