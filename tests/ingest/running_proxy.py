@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -64,8 +64,8 @@ async def running_proxy(
 ) -> AsyncIterator[Proxy]:
     settings = settings or Settings(home=home)
     writer = Spool(settings.spool)
-    # A test shares the proxy's loop, and a client that is being imported blocks it for seconds.
-    gate = Gate(serving.capacity if serving else Capacity(lag_seconds=60.0))
+    # A test shares the proxy's loop, which an import, or a machine that does not run it, blocks for seconds.
+    gate = Gate(replace(serving.capacity if serving else Capacity(), lag_seconds=60.0))
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     running = asyncio.ensure_future(
         serve_proxy(
