@@ -95,6 +95,7 @@ def charged(
         add_calls(connection, 10, start=DAY, model="gapped", seed="h", **unpriced)
         writing: dict[str, Any] = given | {"usage": WRITTEN}
         add_calls(connection, 10, start=DAY, model="writer", seed="i", **writing)
+        add_calls(connection, 10, start=DAY, model="newest", seed="j", **given)
         connection.commit()
         charge_window(connection, [Window(DAY, DAY + timedelta(days=1))])
     dbt.build(url, windows=days(DAY.date()))
@@ -188,6 +189,7 @@ def test_hours_have_every_attempt_on_a_line_and_what_the_cache_saved(connection:
         ("house", "answer", "product", 40, 40),
         ("house-2026-01-01", "answer", "product", 100, 100),
         ("judging", "answer", "judge", 10, 10),
+        ("newest", "answer", "product", 10, 10),
         ("painter", "answer", "product", 10, 10),
         ("retried", "failed_attempt", "product", 10, 0),
         ("retried", "fallback", "product", 10, 10),
@@ -253,6 +255,9 @@ def test_an_invoice_of_what_we_charged_matches_under_the_name_of_a_snapshot(
         # Billed is less than what was charged for the others: that is no cause.
         ("gapped,,,,,0.005", "not matched", {"unexplained": -0.017}),
         ("gapped,20,12000,8000,2000,0.044", "explained", {"unpriced": 0.022}),
+        # Nobody knows what these cost: that is the cause, and no explanation.
+        ("newest,10,6000,4000,1000,500", "no price", {"unpriced": 500.0}),
+        ("newest,,,,,500", "no price", {"unpriced": 500.0}),
     ],
 )
 def test_a_gap_is_split_by_cause(

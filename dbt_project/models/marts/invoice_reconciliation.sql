@@ -129,6 +129,8 @@ final as (
             when billed_usd is null and is_unseen then 'not matched'
             when billed_usd is null then 'no price'
             when abs(gap_usd - time_zone_usd) <= allowed_usd then 'matched'
+            -- Calls that nothing tells the price of would explain any bill.
+            when unpriced_usd > allowed_usd and not has_prices then 'no price'
             when abs(unexplained_usd) <= allowed_usd then 'explained'
             else 'not matched'
         end as verdict,
