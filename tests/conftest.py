@@ -27,6 +27,7 @@ _TEMPLATE_LOCK = 0x6C716F_746D70  # "lqo tmp"
 _MODELLED_LOCK = 0x6C716F_6D617274
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 3 << 30
+_SERVER_FOLDER = "TESTS_SERVER_FOLDER"
 _BY_FILE = ("dbt_project", "orchestration/bi", "orchestration/weekly", "reports/api")
 """Folders whose files fill a warehouse of their own: spread over workers, each would fill it again."""
 _LONGEST = ("end_to_end", "dbt_project")
@@ -59,8 +60,22 @@ def _place(item: pytest.Item) -> str:
     return item.path.relative_to(REPOSITORY / "tests").as_posix()
 
 
+def pytest_configure() -> None:
+    """Choose where all workers of the run have their server: in memory where there is room for it.
+
+    A test's database is some 600 files. To make and drop them costs 0.4 s of CPU on a busy ext4, 0.03 s in
+    memory, and some 1,500 tests do.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ.pop(_SERVER_FOLDER, None)
+        if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
+            os.environ[_SERVER_FOLDER] = tempfile.mkdtemp(prefix="lqo-tests-", dir=_MEMORY)
+
+
 def pytest_unconfigure() -> None:
     stop_all()
+    if "PYTEST_XDIST_WORKER" not in os.environ and _SERVER_FOLDER in os.environ:
+        shutil.rmtree(os.environ.pop(_SERVER_FOLDER), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -80,11 +95,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer 
         return
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = _folder_of_server(shared)
-    running = start_embedded(folder, is_throwaway=True)
+    running = start_embedded(Path(os.environ.get(_SERVER_FOLDER, shared / "postgres")), is_throwaway=True)
     yield running
-    if running.stop():
-        shutil.rmtree(folder, ignore_errors=True)
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -193,22 +206,6 @@ def fresh_database(
     finally:
         with connect(maintenance_url, autocommit=True) as maintenance:
             drop_database(maintenance, name)
-
-
-def _folder_of_server(shared: Path) -> Path:
-    """Where all workers of a run have their server: in memory where there is room for it.
-
-    A test's database is some 600 files. To make and drop them costs 0.4 s of CPU on a busy ext4, 0.03 s in
-    memory, and some 1,500 tests do.
-    """
-    if not _MEMORY.is_dir() or shutil.disk_usage(_MEMORY).free < _ROOM_BYTES:
-        return shared / "postgres"
-    link, mine = shared / "postgres", Path(tempfile.mkdtemp(prefix="lqo-tests-", dir=_MEMORY))
-    try:
-        link.symlink_to(mine)
-    except FileExistsError:
-        mine.rmdir()
-    return link.readlink()
 
 
 def _fingerprint_of_migrations() -> str:
