@@ -27,6 +27,7 @@ _TEMPLATE_LOCK = 0x6C716F_746D70  # "lqo tmp"
 _MODELLED_LOCK = 0x6C716F_6D617274
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 3 << 30
+_SERVER_NAME = "lqo-tests-"
 _SERVER_FOLDER = "TESTS_SERVER_FOLDER"
 _BY_FILE = ("dbt_project", "orchestration/bi", "orchestration/weekly", "reports/api")
 """Folders whose files fill a warehouse of their own: spread over workers, each would fill it again."""
@@ -68,8 +69,17 @@ def pytest_configure() -> None:
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ.pop(_SERVER_FOLDER, None)
+        _remove_dead_runs()
         if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
-            os.environ[_SERVER_FOLDER] = tempfile.mkdtemp(prefix="lqo-tests-", dir=_MEMORY)
+            os.environ[_SERVER_FOLDER] = tempfile.mkdtemp(prefix=f"{_SERVER_NAME}{os.getpid()}-", dir=_MEMORY)
+
+
+def _remove_dead_runs() -> None:
+    """Give back the memory of runs that were killed."""
+    for folder in _MEMORY.glob(f"{_SERVER_NAME}*"):
+        pid = folder.name.removeprefix(_SERVER_NAME).partition("-")[0]
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def pytest_unconfigure() -> None:
