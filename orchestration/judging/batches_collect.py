@@ -9,8 +9,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 from uuid import UUID
 
 from psycopg import Connection
@@ -131,28 +130,28 @@ def _collect(desk: BatchDesk, batch: Batch, remote: RemoteBatch) -> Collected:
 
 def _read_files(desk: BatchDesk, batch: Batch, remote: RemoteBatch) -> _Reading:
     reading = _Reading()
-    with tempfile.TemporaryDirectory(prefix="lqo-batch-") as folder:
-        for file_id in (remote.output_file_id, remote.error_file_id):
-            if file_id is None:
-                continue
-            path = Path(folder) / "results.jsonl"
+    for file_id in (remote.output_file_id, remote.error_file_id):
+        if file_id is None:
+            continue
+        with tempfile.TemporaryFile() as file:  # it has no name, so a kill leaves nobody's text behind
             try:
-                reading.is_short |= not desk.endpoint.download(file_id, path)
+                reading.is_short |= not desk.endpoint.download(file_id, file)
             except BatchEndpointError as error:
                 if error.status != 404:
                     raise
                 reading.is_short = True
                 reading.problem = str(error)
                 continue
-            _read_file(desk, batch, path, reading)
+            file.seek(0)
+            _read_file(desk, batch, file, reading)
     with desk.connection.transaction():
         desk.connection.execute(queries.IGNORED, {"id": batch.id, "n_ignored": reading.n_ignored})
     return reading
 
 
-def _read_file(desk: BatchDesk, batch: Batch, path: Path, reading: _Reading) -> None:
+def _read_file(desk: BatchDesk, batch: Batch, file: BinaryIO, reading: _Reading) -> None:
     chunk = dict[bytes, Result]()
-    for line in _lines(path):
+    for line in _lines(file):
         result = read_result(line)
         if isinstance(result, Unreadable):
             reading.n_unreadable += 1
@@ -220,11 +219,10 @@ def _finish(desk: BatchDesk, batch: Batch, *, code: str, problem: str | None) ->
     return "collected"
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while line := file.readline(MOST_LINE_BYTES):
-            if line.strip():
-                yield line
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    while line := file.readline(MOST_LINE_BYTES):
+        if line.strip():
+            yield line
 
 
 def _age(batch: Batch) -> timedelta:

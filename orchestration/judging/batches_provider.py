@@ -4,8 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from uuid import UUID
 
 from evaluators.judging.batches import ENDPOINT
@@ -80,9 +79,9 @@ class BatchEndpoint:
 
     client: "openai.OpenAI"
 
-    def upload(self, path: Path, *, filename: str) -> str:
+    def upload(self, file: BinaryIO, *, filename: str) -> str:
         """The id of the file at the provider; uploading twice costs nothing."""
-        with _said("uploading a batch's file"), path.open("rb") as file:
+        with _said("uploading a batch's file"):
             given = (filename, file, "application/jsonl")
             return self.client.files.create(file=given, purpose="batch", timeout=_UPLOAD_SECONDS).id
 
@@ -131,17 +130,14 @@ class BatchEndpoint:
         with _said("cancelling a batch"):
             self.client.batches.cancel(batch_id)
 
-    def download(self, file_id: str, path: Path) -> bool:
-        """Write the file's content to `path`; False where it is shorter than the provider says it is."""
+    def download(self, file_id: str, file: BinaryIO) -> bool:
+        """Write its content to `file`, an empty one; False where it is shorter than the provider says."""
         with _said("downloading a batch's results"):
             size = self.client.files.retrieve(file_id).bytes
-            with (
-                self.client.files.with_streaming_response.content(file_id) as response,
-                path.open("wb") as file,
-            ):
+            with self.client.files.with_streaming_response.content(file_id) as response:
                 for part in response.iter_bytes(_DOWNLOAD_BYTES):
                     file.write(part)
-        return path.stat().st_size >= size
+        return file.tell() >= size
 
     def delete(self, file_ids: Iterable[str]) -> None:
         """Delete files, which hold people's text, where the provider lets us; it does so itself in time."""

@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
-from typing import Final, Literal
+from typing import BinaryIO, Final, Literal
 from uuid import UUID
 
 from psycopg import Connection
@@ -39,8 +38,7 @@ _UNLOCK = "select pg_advisory_unlock(hashtextextended(%s, 0))"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
+class _Content:
     name: str
     n_requests: int
 
@@ -104,34 +102,35 @@ def end_batch(
 
 
 def _upload(desk: BatchDesk, batch: Batch) -> Batch:
-    with tempfile.TemporaryDirectory(prefix="lqo-batch-") as folder:
-        file = _write(desk, batch, path=Path(folder) / "batch.jsonl")
-        if not file.n_requests:
+    with tempfile.TemporaryFile() as file:  # it has no name, so a kill leaves nobody's text behind
+        content = _write(desk, batch, file=file)
+        if not content.n_requests:
             end_batch(desk, batch, state="failed", problem="its calls are gone, or say something else now")
             return read_batch(desk.connection, batch.id)
         # The hash in the name: only a file with these very bytes is taken for ours.
-        file_id = desk.endpoint.find_file(file.name, since=batch.prepared_at)
-        file_id = file_id or desk.endpoint.upload(file.path, filename=file.name)
+        file_id = desk.endpoint.find_file(content.name, since=batch.prepared_at)
+        if file_id is None:
+            file.seek(0)
+            file_id = desk.endpoint.upload(file, filename=content.name)
     with desk.connection.transaction():
         desk.connection.execute(queries.UPLOADED, {"id": batch.id, "file_id": file_id})
     return read_batch(desk.connection, batch.id)
 
 
-def _write(desk: BatchDesk, batch: Batch, *, path: Path) -> _File:
-    """Write the batch's file; requests whose calls are gone, or say something else now, are forgotten."""
+def _write(desk: BatchDesk, batch: Batch, *, file: BinaryIO) -> _Content:
+    """Write the batch's lines; requests whose calls are gone, or say something else now, are forgotten."""
     digest, n_requests, gone = sha256(), 0, list[bytes]()
     requests = sent_with(desk.connection, batch)
-    with path.open("wb") as file:
-        for request, line in lines_of(desk.connection, requests, spec=desk.spec, version=desk.version):
-            if line is None:
-                gone.append(request.content_hash)
-                continue
-            file.write(line)
-            digest.update(line)
-            n_requests += 1
+    for request, line in lines_of(desk.connection, requests, spec=desk.spec, version=desk.version):
+        if line is None:
+            gone.append(request.content_hash)
+            continue
+        file.write(line)
+        digest.update(line)
+        n_requests += 1
     if gone:
         _forget(desk, batch, gone)
-    return _File(path, f"lqo-{batch.id}-{digest.hexdigest()[:16]}.jsonl", n_requests)
+    return _Content(f"lqo-{batch.id}-{digest.hexdigest()[:16]}.jsonl", n_requests)
 
 
 def _forget(desk: BatchDesk, batch: Batch, hashes: list[bytes]) -> None:
