@@ -1,7 +1,8 @@
-"""`python -m orchestration.backfill_daemon WORKSPACE`: the daemons that a backfill needs, and no others.
+"""`python -m orchestration.backfill_daemon WORKSPACE PARENT`: the daemons that a backfill needs, no others.
 
 `dagster-daemon run` would also tick schedules and sensors, and start runs that nobody waits for. SIGTERM
-ends it, with the code server and whatever runs: it leads a process group of its own and takes it along.
+ends it, with the code server and whatever runs: it leads a process group of its own and takes it along. So
+does the end of the process PARENT, which started it.
 """
 
 import os
@@ -22,8 +23,8 @@ INTERVAL_SECONDS = 2
 MONITORING_SECONDS = 15
 
 
-def main(workspace: str) -> None:
-    """Run until SIGTERM or SIGINT, or until a daemon's thread dies."""
+def main(workspace: str, *, parent: int) -> None:
+    """Run until SIGTERM or SIGINT, until the parent is gone, or until a daemon's thread dies."""
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
     with (
@@ -34,9 +35,10 @@ def main(workspace: str) -> None:
     ):
         # Not the controller's own loop: it puts its signal handlers before ours and then waits up to a
         # minute for a code server that nobody needs any more.
-        while True:
+        while os.getppid() == parent:
             time.sleep(1)
             controller.check_daemon_threads()
+        _leave()
 
 
 def _daemons(instance: dg.DagsterInstance) -> Iterator[DagsterDaemon[Any]]:
@@ -45,7 +47,7 @@ def _daemons(instance: dg.DagsterInstance) -> Iterator[DagsterDaemon[Any]]:
     yield MonitoringDaemon(interval_seconds=MONITORING_SECONDS)
 
 
-def _leave(_number: int, _frame: object) -> None:
+def _leave(_number: int = 0, _frame: object = None) -> None:
     """All of it at once: the next daemon finds in the database what was under way."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
@@ -53,4 +55,4 @@ def _leave(_number: int, _frame: object) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], parent=int(sys.argv[2]))

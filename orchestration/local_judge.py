@@ -6,12 +6,14 @@ two cores), so no other extra brings it. The model follows the protocol because 
 judges badly: it is there to be refused by the calibration gate, and to try judging without a key.
 """
 
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from socket import create_server
@@ -79,7 +81,7 @@ def serving(*, port: int = 0, log: IO[bytes] | None = None) -> Generator[LocalJu
         stdout=output,
         stderr=output,
         # However this process ends, nothing goes on holding the port and half a gigabyte.
-        preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
     )
     try:
         judge = LocalJudge(f"http://127.0.0.1:{port}/v1")

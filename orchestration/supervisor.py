@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from urllib.error import URLError
@@ -106,7 +107,7 @@ class Supervisor:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 # This process has one thread, which is when a preexec_fn is safe.
-                preexec_fn=die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
             )
 
     def _await_ready(self, part: Part) -> None:
@@ -127,8 +128,11 @@ class Supervisor:
         self._stopping = True
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
+    """For the child of `parent` that is about to be another program: let SIGTERM end it with its parent."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(1)  # it ended before it could be told
 
 
 def _answers(url: str) -> bool:

@@ -1,5 +1,6 @@
 """A daemon for as long as a command needs one."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -35,6 +36,7 @@ def temporary_daemon(
         "-m",
         "orchestration.backfill_daemon",
         str(settings.dagster / "workspace.yaml"),
+        str(os.getpid()),
     ]
     part = Part("backfill-daemon", command, env=environment)
     supervisor = Supervisor([part], logs=settings.home / "logs")
