@@ -96,7 +96,7 @@ def main() -> None:
         _fail(str(error), code=error.code)
     except TyperException as error:
         # It names the option or argument as it is written; `str(error)` has the parameter of the function.
-        _fail(error.format_message().removesuffix("."), code=2)
+        _fail(" ".join(error.format_message().split()).removesuffix("."), code=2)
     except ModuleNotFoundError as error:
         _fail(f"this needs the package {error.name}: pip install 'llm-quality-observer[all]'", code=1)
     except BrokenPipeError:
