@@ -11,9 +11,8 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha1
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
@@ -21,17 +20,13 @@ import msgspec
 from ingest.limits.gcra import Denied, Draw, corrected_ns, level
 from ingest.limits.ledger import Overdrawn, Spend
 from ingest.limits.meter import LocalMeter, Taken, Unreachable
-from ingest.limits.scripts import OWE, SETTLE, TAKE
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
+from ingest.limits.redis_scripts import OWE_DIGEST, SETTLE_DIGEST, TAKE_DIGEST, RedisScripts, key_of
 
 logger = logging.getLogger(__name__)
 
 WhenDown = Literal["refuse", "local"]
 
 TIMEOUT_SECONDS = 0.25
-START_SECONDS = 2.0
 _PROBE_SECONDS = 0.5
 _MOST_PENDING = 100_000
 _BATCH = 200
@@ -39,7 +34,6 @@ _GRACE_SECONDS = 2 * 86_400
 _MOST = 9 * 10**18
 """Pico-USD: Redis counts in 64 bits, so that no account holds more than $9 million a period."""
 _CLOSE_SECONDS = 2.0
-_TAKE, _SETTLE, _OWE = (sha1(script.encode()).hexdigest() for script in (TAKE, SETTLE, OWE))
 DOWN = "the shared limits cannot be reached; try again in a moment"
 
 
@@ -65,7 +59,7 @@ class SharedMeter:
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """Raises ValueError for a URL that is none, ModuleNotFoundError without the extra `redis`."""
-        self._redis = _client(url, timeout_seconds=timeout_seconds)
+        self._redis = RedisScripts(url, timeout_seconds=timeout_seconds)
         self._local = local
         self._when_down: WhenDown = when_down
         self._timeout = timeout_seconds
@@ -85,7 +79,7 @@ class SharedMeter:
     async def start(self) -> None:
         """Ask Redis, and begin to settle. A Redis that is down is no reason not to start; a slow one gets
         two seconds, as no call waits for it yet."""
-        if not await self._first_probe():
+        if not await self._redis.answers_at_start():
             self._went_down(ConnectionError("no answer"))
         self._task = asyncio.create_task(self._run(), name="lqo shared limits")
 
@@ -101,7 +95,7 @@ class SharedMeter:
         if self.has_news:
             logger.error("%d calls stay reserved in Redis as it is down", len(self._pending))
         with contextlib.suppress(Exception):
-            await self._redis.aclose()
+            await self._redis.close()
 
     async def take(
         self, draws: Sequence[Draw], spends: Sequence[Spend]
@@ -147,7 +141,7 @@ class SharedMeter:
     ) -> None:
         if len(self._pending) == _MOST_PENDING:
             self.failures += 1
-        keys = [self._grant(taken), *(_key(draw.bucket) for draw in draws)]
+        keys = [self._grant(taken), *(key_of(draw.bucket) for draw in draws)]
         keys += [_account(spend.account) for spend in taken.spends]
         deltas = [_microseconds(time) for time in times] + [
             str(amount - each.amount) for each in taken.spends
@@ -187,19 +181,21 @@ class SharedMeter:
                 return Unreachable(DOWN)
 
     def _keys(self, taken: Taken) -> list[str]:
-        keys = [_key(draw.bucket) for draw in taken.draws] + [_account(each.account) for each in taken.spends]
+        keys = [key_of(draw.bucket) for draw in taken.draws] + [
+            _account(each.account) for each in taken.spends
+        ]
         return [*keys, self._grant(taken)] if _is_settled(taken) else keys
 
     def _grant(self, taken: Taken) -> str:
-        return _key(f"grant:{taken.epoch}:{taken.number}")
+        return key_of(f"grant:{taken.epoch}:{taken.number}")
 
     async def _ask(self) -> None:
         """Ask for all calls that wait, in one go; those that come meanwhile are the next go."""
         while self._asking:
             batch, self._asking = self._asking, []
-            calls = [(_TAKE, self._keys(taken), _arguments(taken)) for taken, _ in batch]
+            calls = [(TAKE_DIGEST, self._keys(taken), _arguments(taken)) for taken, _ in batch]
             try:
-                replies = await self._execute(calls, seconds=self._timeout)
+                replies = await self._redis.execute(calls, seconds=self._timeout)
             except Exception as error:
                 replies = list[Any]((error,)) * len(batch)
             for (taken, answer), reply in zip(batch, replies, strict=True):
@@ -214,15 +210,6 @@ class SharedMeter:
                 for _, answer in unasked:
                     if not answer.done():
                         answer.set_result(None)
-
-    async def _execute(
-        self, calls: Sequence[tuple[str, Sequence[str], Sequence[str]]], *, seconds: float
-    ) -> list[Any]:
-        """The replies of scripts (or errors), in order. Raises where no answer comes in time."""
-        async with asyncio.timeout(seconds), self._redis.pipeline(transaction=False) as pipe:
-            for digest, keys, arguments in calls:
-                pipe.evalsha(digest, len(keys), *keys, *arguments)
-            return await pipe.execute(raise_on_error=False)
 
     async def _run(self) -> None:
         """Settle what is pending while Redis answers, else ask until it does; ends when all is told."""
@@ -240,7 +227,7 @@ class SharedMeter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PROBE_SECONDS):
                 await self._closing.wait()
-        if await self._probe():
+        if await self._redis.answers():
             self.is_down = False
             logger.warning("the shared limits are reached again")
 
@@ -249,14 +236,14 @@ class SharedMeter:
         batch = list(islice(self._pending, _BATCH))
         owed, self._owed = self._owed, {}
         if owed:
-            keys = [_key(f"grant:{self._epoch}:owed:{self._next}"), *map(_account, owed)]
+            keys = [key_of(f"grant:{self._epoch}:owed:{self._next}"), *map(_account, owed)]
             self._next += 1
             self._owing.append(Settlement(tuple(keys), tuple(str(n) for pair in owed.values() for n in pair)))
         debts = list(self._owing)
-        calls = [(_SETTLE, each.keys, each.arguments) for each in batch]
-        calls += [(_OWE, each.keys, each.arguments) for each in debts]
+        calls = [(SETTLE_DIGEST, each.keys, each.arguments) for each in batch]
+        calls += [(OWE_DIGEST, each.keys, each.arguments) for each in debts]
         try:
-            replies = await self._execute(calls, seconds=4 * self._timeout)
+            replies = await self._redis.execute(calls, seconds=4 * self._timeout)
         except Exception as error:
             replies = list[Any]((error,))
         if failed := next((each for each in replies if isinstance(each, Exception)), None):
@@ -266,28 +253,6 @@ class SharedMeter:
             self._pending.popleft()
         del self._owing[: len(debts)]
 
-    async def _first_probe(self) -> bool:
-        """As `_probe`, again for a while where Redis is slow. One that is not there fails at once."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + START_SECONDS
-        while True:
-            began = clock()
-            if await self._probe():
-                return True
-            if clock() - began < 0.9 * self._timeout or clock() > deadline:
-                return False
-
-    async def _probe(self) -> bool:
-        """Whether Redis takes a write in time; it knows the scripts then."""
-        try:
-            async with asyncio.timeout(self._timeout):
-                await self._redis.set(_key("probe"), "1", ex=10)
-                for script in (TAKE, SETTLE, OWE):
-                    await self._redis.script_load(script)
-        except Exception:
-            return False
-        return True
-
     def _went_down(self, error: BaseException) -> None:
         self.failures += 1
         if not self.is_down:
@@ -296,19 +261,6 @@ class SharedMeter:
             what = "refused" if self._when_down == "refuse" else "limited by this proxy alone"
             text = " ".join(str(error).split()) or type(error).__name__
             logger.error("Redis is down (%s); limited callers are %s", text, what)
-
-
-def _client(url: str, *, timeout_seconds: float) -> "Redis":
-    from redis.asyncio import Redis
-    from redis.asyncio.retry import Retry
-    from redis.backoff import NoBackoff
-
-    return Redis.from_url(
-        url,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-    )
 
 
 def _arguments(taken: Taken) -> list[str]:
@@ -328,13 +280,9 @@ def _counted(taken: Taken) -> list[Draw]:
     return [draw for draw in taken.draws if draw.kind == "tokens"]
 
 
-def _key(name: str) -> str:
-    return f"{{lqo}}:{name}"
-
-
 def _account(name: str) -> str:
     """Accounts of before amounts had 12 places stand under other keys."""
-    return _key(f"pico:{name}")
+    return key_of(f"pico:{name}")
 
 
 def _microseconds(ns: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from redis.asyncio import Redis
 
-from ingest.limits import shared
+from ingest.limits import redis_scripts
 from ingest.limits.gcra import Denied, Draw
 from ingest.limits.ledger import Ledger, Overdrawn, Spend
 from ingest.limits.meter import LocalMeter, Taken, Unreachable
@@ -200,7 +200,7 @@ async def test_a_proxy_starts_while_redis_is_down(open_meter: Open, redis_server
 async def test_a_redis_that_is_slow_while_a_proxy_starts_is_waited_for(
     open_meter: Open, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared, "START_SECONDS", 60.0)
+    monkeypatch.setattr(redis_scripts, "START_SECONDS", 60.0)
     redis_server.freeze()
     starting = asyncio.ensure_future(open_meter(timeout_seconds=0.1))
     try:
