@@ -15,7 +15,7 @@ from orchestration.judging.batches_tend import Tended, tend_batches
 from orchestration.judging.judges import Judge, list_judges
 from orchestration.judging.judging import JudgeRun, Options, judge_window
 from orchestration.windows import Window
-from tests.batch_endpoint import BatchProvider
+from tests.batch_provider import BatchProvider
 from tests.orchestration.judging.setting import MODEL, judge
 from tests.orchestration.seeding import DAY, rows
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.batch_endpoint import KEY, BatchProvider, running_batches
+from tests.batch_endpoint import running_batches
+from tests.batch_provider import KEY, BatchProvider
 from tests.orchestration.judging.batching import KEY_VARIABLE
 
 

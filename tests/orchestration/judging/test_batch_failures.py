@@ -19,7 +19,7 @@ from orchestration.judging.batches_submit import holding
 from orchestration.judging.batches_tend import look_around, tend_batches
 from orchestration.judging.batches_window import ask_again
 from orchestration.judging.judges import list_judges
-from tests.batch_endpoint import KEY, BatchProvider, Json, completion, refusal
+from tests.batch_provider import KEY, BatchProvider, Json, completion, refusal
 from tests.orchestration.judging.batching import (
     KEY_VARIABLE,
     USD_A_REQUEST,

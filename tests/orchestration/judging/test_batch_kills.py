@@ -14,7 +14,7 @@ from psycopg.rows import TupleRow
 
 from ingest.database.url import DatabaseUrl
 from orchestration.judging import batches_submit
-from tests.batch_endpoint import BatchProvider
+from tests.batch_provider import BatchProvider
 from tests.conftest import REPOSITORY
 from tests.orchestration.judging.batching import (
     USD_A_REQUEST,

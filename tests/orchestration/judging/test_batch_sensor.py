@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from ingest.database.connect import connect
 from orchestration.resources import Warehouse
-from tests.batch_endpoint import BatchProvider
+from tests.batch_provider import BatchProvider
 from tests.orchestration.conftest import Stack
 from tests.orchestration.judging.batching import KEY_VARIABLE, batch_judge, batch_states
 from tests.orchestration.judging.setting import close_day, outcomes, policy

@@ -15,7 +15,7 @@ from orchestration.judging.batches import cut_batches
 from orchestration.judging.batches_collect import collect_batch
 from orchestration.judging.judging import judge_window
 from orchestration.windows import day_window
-from tests.batch_endpoint import BatchProvider, completion
+from tests.batch_provider import BatchProvider, completion
 from tests.judge_endpoint import judge_endpoint_in_thread
 from tests.orchestration.judging.batching import (
     USD_A_REQUEST,
